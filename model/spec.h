@@ -1,0 +1,85 @@
+// ModelSpec: what a model is, as a stage declares it. Every size, name and cost follows from it.
+//
+// Names and formulas: docs/layer.md. Growth is the difference between two specs (model/grow.h). Token axes
+// are outermost first; parameters name axes counted from the innermost, so that an axis added outside
+// renames nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/dense.h"
+#include "tensor/formulas.h"
+#include "tensor/nodes.h"
+#include "tensor/shape.h"
+#include "tensor/token.h"
+
+namespace ortho {
+
+enum class MapKind { dense, joint };
+enum class Combine { parallel, sequential, single };
+enum class Sequence { ascending, descending };  // ascending: outermost axis first; descending: innermost first
+
+// How many rows each position table has; 0 = no table. Places beyond a table wrap around.
+struct Places {
+  std::int64_t text = 0, row = 0, column = 0, frame = 0, audio = 0;
+  bool operator==(const Places&) const = default;
+};
+
+struct ModelSpec {
+  // The grid and the stack.
+  Shape tokens;                  // s_1 … s_n, outermost first; empty: a context of one token
+  std::int64_t channels = 128;   // C
+  std::int64_t hidden = 112;     // E, width of the map's output (half of it with a gate)
+  std::int64_t blocks = 2;       // L
+  std::int64_t refeeds = 1;      // R, passes through the stack with the same weights
+
+  // One block: x + out( f( map( in( norm(x) ) ) ) ).
+  MapKind map = MapKind::joint;
+  Weights weights = Weights::shared;
+  Wiring wiring = Wiring::causal;
+  Combine combine = Combine::sequential;
+  Sequence sequence = Sequence::descending;
+  std::int64_t single_axis = -1;     // combine: single — the axis, counted like Python: -1 is the channel axis
+  bool channel_axis = true;          // map: dense — whether the channel axis is one of the mapped axes
+  bool in = true;                    // map: dense — a channel map C -> E (2E with a gate) before the map
+  bool out = true;                   // a channel map E -> C after f
+  bool gate = true;                  // the map yields (u, v), f is u * act(v)
+  Norm norm = Norm::rms;
+  bool residual = true;
+  Activation activation = Activation::melu;
+  double active = 1.0;               // share of the channels the activation applies to; the rest stays linear
+  double dropout = 0.0;              // on the hidden units, after the gate
+
+  // The ends.
+  std::int64_t width = 0;            // width of embeddings and heads; 0: C. Else channel maps lead in and out
+  std::vector<Modality> modalities = {Modality::text};
+  std::int64_t text_symbols = 0;     // rows of the text table: the code points in use
+  std::int64_t audio_levels = 256;   // 256 (mu-law) or 65,536 (16-bit PCM)
+  Places places;
+  std::int64_t items = 0;            // rows of the item-index table; 0 = none
+  bool modality_table = false;       // embed the modality (and the query mark)
+  bool modality_head = false;        // predict the modality, and the end, before the symbol
+
+  bool operator==(const ModelSpec&) const = default;
+};
+
+// Sizes derived from a spec.
+std::int64_t context(const ModelSpec& spec);            // T
+std::int64_t embed_width(const ModelSpec& spec);        // width, or C when it is 0
+bool has_modality(const ModelSpec& spec, Modality modality);
+// The order the blocks run in: joint maps channels_inner, dense maps batch_inner.
+Order tensor_order(const ModelSpec& spec);
+
+// Error(usage) naming the field, its value and its limits when the spec makes no model.
+void check_spec(const ModelSpec& spec);
+
+// Multiply-adds of one forward pass per token of the window.
+struct Cost {
+  double nominal = 0;   // every tap at every token
+  double executed = 0;  // without taps that reach before the window
+};
+Cost forward_macs(const ModelSpec& spec);
+
+}  // namespace ortho

@@ -1,0 +1,20 @@
+#include "tensor/token.h"
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::array<const char*, 5> kNames = {"none", "text", "pixel", "audio", "query"};
+
+}  // namespace
+
+std::string modality_name(Modality modality) { return kNames.at(static_cast<size_t>(modality)); }
+
+Modality modality_from_name(const std::string& name) {
+  for (const int known : {1, 2, 3})
+    if (name == kNames.at(static_cast<size_t>(known))) return static_cast<Modality>(known);
+  fail(ErrorKind::usage, text("unknown modality '", name, "'; known: text, pixel, audio"));
+}
+
+}  // namespace ortho
