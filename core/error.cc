@@ -27,10 +27,14 @@ std::string place(const std::source_location& where) {
 
 int Error::exit_code() const {
   switch (kind_) {
-    case ErrorKind::usage: return 64;
-    case ErrorKind::data: return 65;
-    case ErrorKind::disk: return 74;
-    case ErrorKind::internal: return 1;
+    case ErrorKind::usage:
+      return 64;
+    case ErrorKind::data:
+      return 65;
+    case ErrorKind::disk:
+      return 74;
+    case ErrorKind::internal:
+      return 1;
   }
   return 1;
 }
@@ -49,7 +53,8 @@ std::int64_t checked_product(std::int64_t a, std::int64_t b) {
   REQUIRE(a >= 0 && b >= 0, "sizes must not be negative: ", a, " x ", b);
   std::int64_t product = 0;
   const bool overflow = __builtin_mul_overflow(a, b, &product) || product > (std::int64_t{1} << 62);
-  REQUIRE(!overflow, "size overflow: ", a, " x ", b, " passes 2^62. Make an axis, the channels or the batch smaller.");
+  REQUIRE(!overflow, "size overflow: ", a, " x ", b,
+          " passes 2^62. Make an axis, the channels or the batch smaller.");
   return product;
 }
 

@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 class Descriptor {
  public:
-  Descriptor(const std::string& path, int flags, ErrorKind kind) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  Descriptor(const std::string& path, int flags, ErrorKind kind)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail(kind, text("cannot open ", path, ": ", system_error()));
   }
   ~Descriptor() {
@@ -47,21 +48,23 @@ void write_all(int fd, const char* data, size_t size, const std::string& path) {
 
 void sync_path(const std::string& path, int flags) {
   Descriptor file(path, flags, ErrorKind::disk);
-  if (::fsync(file.get()) != 0) fail(ErrorKind::disk, text("cannot sync ", path, ": ", system_error()));
+  if (::fsync(file.get()) != 0)
+    fail(ErrorKind::disk, text("cannot sync ", path, ": ", system_error()));
 }
 
 }  // namespace
 
 std::vector<std::uint8_t> read_bytes(const std::string& path) {
   Descriptor file(path, O_RDONLY, ErrorKind::usage);
-  struct stat info{};
+  struct stat info {};
   REQUIRE(::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode), path, " is not a regular file");
   std::vector<std::uint8_t> bytes(static_cast<size_t>(info.st_size));
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t n = ::read(file.get(), bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(ErrorKind::data, text("cannot read ", path, " at byte ", done, ": ", system_error()));
+    if (n < 0)
+      fail(ErrorKind::data, text("cannot read ", path, " at byte ", done, ": ", system_error()));
     if (n == 0) break;
     done += static_cast<size_t>(n);
   }

@@ -8,9 +8,10 @@
 namespace ortho {
 
 void set_log_rank(int rank);
-void say(const std::string& line);      // rank 0 only, a line
-void warn(const std::string& line);     // any rank, "warning: " and the rank in front
-void progress(const std::string& line); // rank 0 only: redrawn in place on a terminal, else a plain line
+void say(const std::string& line);   // rank 0 only, a line
+void warn(const std::string& line);  // any rank, "warning: " and the rank in front
+void progress(
+    const std::string& line);  // rank 0 only: redrawn in place on a terminal, else a plain line
 bool log_is_terminal();
 
 }  // namespace ortho

@@ -1,8 +1,8 @@
 // Params: every weight of a model by name, and where its numbers lie.
 //
-// param_specs() is a pure function of the spec: planner, growth, checkpoints and the model agree by it. Each
-// dimension says what it stands for, so that growth is a rule per kind of dimension and not per layer. All
-// values lie in one arena, all gradients in another, in the order of the list.
+// param_specs() is a pure function of the spec: planner, growth, checkpoints and the model agree by
+// it. Each dimension says what it stands for, so that growth is a rule per kind of dimension and
+// not per layer. All values lie in one arena, all gradients in another, in the order of the list.
 #pragma once
 
 #include <cstdint>
@@ -19,32 +19,33 @@ namespace ortho {
 
 // What a dimension of a weight array counts.
 enum class DimKind {
-  channel,      // C of the residual stream
-  hidden,       // E
-  gated,        // 2E: u's E columns, then v's
-  width,        // width of the tables and heads
-  tap,          // offset d = 0 … s_i - 1 of causal wiring (by offset)
-  axis_in,      // coordinate k of the mapped axis
-  axis_out,     // coordinate j of the mapped axis
-  line,         // coordinate on an axis that is not mapped: separate weights
-  symbol,       // row of a symbol table, or column of a symbol head
-  place,        // row of a position table
-  item,         // row of the item table
-  modality,     // row of the modality table, or column of its head
+  channel,   // C of the residual stream
+  hidden,    // E
+  gated,     // 2E: u's E columns, then v's
+  width,     // width of the tables and heads
+  tap,       // offset d = 0 … s_i - 1 of causal wiring (by offset)
+  axis_in,   // coordinate k of the mapped axis
+  axis_out,  // coordinate j of the mapped axis
+  line,      // coordinate on an axis that is not mapped: separate weights
+  symbol,    // row of a symbol table, or column of a symbol head
+  place,     // row of a position table
+  item,      // row of the item table
+  modality,  // row of the modality table, or column of its head
 };
 
 struct Dim {
   DimKind kind;
   std::int64_t size;
-  int axis = -1;  // token axis counted from the innermost, for tap, axis_in, axis_out and line; -1: the channel axis
+  int axis = -1;  // token axis counted from the innermost, for tap, axis_in, axis_out and line; -1:
+                  // the channel axis
 };
 
 enum class Role {
-  table,     // embeddings
-  gain,      // of a norm
-  map,       // the axis map, W1; `in` and pre maps too
-  out,       // W2: what leads a sublayer's result back into the residual stream; post map
-  head,      // to symbols
+  table,  // embeddings
+  gain,   // of a norm
+  map,    // the axis map, W1; `in` and pre maps too
+  out,    // W2: what leads a sublayer's result back into the residual stream; post map
+  head,   // to symbols
 };
 
 enum class Fill { zero, one, normal, identity };
@@ -59,14 +60,15 @@ struct ParamSpec {
   std::vector<Dim> dims;  // row-major, outermost first
   Role role;
   Init init;
-  bool decay;             // weight decay applies
+  bool decay;  // weight decay applies
   Shape shape() const;
 };
 
 std::vector<ParamSpec> param_specs(const ModelSpec& spec);  // checks the spec first
 std::int64_t count_weights(const std::vector<ParamSpec>& specs);
 
-// Element `index` (row-major, global) of a freshly initialised array: a function of (seed, name, index).
+// Element `index` (row-major, global) of a freshly initialised array: a function of (seed, name,
+// index).
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index);
 
 template <class T>
@@ -84,7 +86,7 @@ class Params {
   explicit Params(std::vector<ParamSpec> specs);  // all zero
   void initialise(std::uint64_t seed);            // initial_value of every element
 
-  Param<T>& at(const std::string& name);          // ASSERTs that it exists
+  Param<T>& at(const std::string& name);  // ASSERTs that it exists
   bool has(const std::string& name) const;
   std::vector<Param<T>>& all() { return params_; }
   const std::vector<Param<T>>& all() const { return params_; }

@@ -1,8 +1,8 @@
 // ModelSpec: what a model is, as a stage declares it. Every size, name and cost follows from it.
 //
-// Names and formulas: docs/layer.md. Growth is the difference between two specs (model/grow.h). Token axes
-// are outermost first; parameters name axes counted from the innermost, so that an axis added outside
-// renames nothing.
+// Names and formulas: docs/layer.md. Growth is the difference between two specs (model/grow.h).
+// Token axes are outermost first; parameters name axes counted from the innermost, so that an axis
+// added outside renames nothing.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,10 @@ namespace ortho {
 
 enum class MapKind { dense, joint };
 enum class Combine { parallel, sequential, single };
-enum class Sequence { ascending, descending };  // ascending: outermost axis first; descending: innermost first
+enum class Sequence {
+  ascending,
+  descending
+};  // ascending: outermost axis first; descending: innermost first
 
 // How many rows each position table has; 0 = no table. Places beyond a table wrap around.
 struct Places {
@@ -29,11 +32,11 @@ struct Places {
 
 struct ModelSpec {
   // The grid and the stack.
-  Shape tokens;                  // s_1 … s_n, outermost first; empty: a context of one token
-  std::int64_t channels = 128;   // C
-  std::int64_t hidden = 112;     // E, width of the map's output (half of it with a gate)
-  std::int64_t blocks = 2;       // L
-  std::int64_t refeeds = 1;      // R, passes through the stack with the same weights
+  Shape tokens;                 // s_1 … s_n, outermost first; empty: a context of one token
+  std::int64_t channels = 128;  // C
+  std::int64_t hidden = 112;    // E, width of the map's output (half of it with a gate)
+  std::int64_t blocks = 2;      // L
+  std::int64_t refeeds = 1;     // R, passes through the stack with the same weights
 
   // One block: x + out( f( map( in( norm(x) ) ) ) ).
   MapKind map = MapKind::joint;
@@ -41,33 +44,39 @@ struct ModelSpec {
   Wiring wiring = Wiring::causal;
   Combine combine = Combine::sequential;
   Sequence sequence = Sequence::descending;
-  std::int64_t single_axis = -1;     // combine: single — the axis, counted like Python: -1 is the channel axis
-  bool channel_axis = true;          // map: dense — whether the channel axis is one of the mapped axes
-  bool in = true;                    // map: dense — a channel map C -> E (2E with a gate) before the map
-  bool out = true;                   // a channel map E -> C after f
-  bool gate = true;                  // the map yields (u, v), f is u * act(v)
+  std::int64_t single_axis =
+      -1;  // combine: single — the axis, counted like Python: -1 is the channel axis
+  bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
+  bool in = true;            // map: dense — a channel map C -> E (2E with a gate) before the map
+  bool out = true;           // a channel map E -> C after f
+  bool gate = true;          // the map yields (u, v), f is u * act(v)
   Norm norm = Norm::rms;
   bool residual = true;
   Activation activation = Activation::melu;
-  double active = 1.0;               // share of the channels the activation applies to; the rest stays linear
-  double dropout = 0.0;              // on the hidden units, after the gate
+  double active = 1.0;   // share of the channels the activation applies to; the rest stays linear
+  double dropout = 0.0;  // on the hidden units, after the gate
 
   // The ends.
-  std::int64_t width = 0;            // width of embeddings and heads; 0: C. Else channel maps lead in and out
+  std::int64_t width = 0;  // width of embeddings and heads; 0: C. Else channel maps lead in and out
   std::vector<Modality> modalities = {Modality::text};
-  std::int64_t text_symbols = 0;     // rows of the text table: the code points in use
-  std::int64_t audio_levels = 256;   // 256 (mu-law) or 65,536 (16-bit PCM)
+  std::int64_t text_symbols = 0;    // rows of the text table: the code points in use
+  std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
-  std::int64_t items = 0;            // rows of the item-index table; 0 = none
-  bool modality_table = false;       // embed the modality (and the query mark)
-  bool modality_head = false;        // predict the modality, and the end, before the symbol
+  std::int64_t items = 0;       // rows of the item-index table; 0 = none
+  bool modality_table = false;  // embed the modality (and the query mark)
+  bool modality_head = false;   // predict the modality, and the end, before the symbol
 
   bool operator==(const ModelSpec&) const = default;
 };
 
 // Sizes derived from a spec.
-std::int64_t context(const ModelSpec& spec);            // T
-std::int64_t embed_width(const ModelSpec& spec);        // width, or C when it is 0
+std::int64_t context(const ModelSpec& spec);      // T
+std::int64_t embed_width(const ModelSpec& spec);  // width, or C when it is 0
+std::int64_t gated_width(const ModelSpec& spec);  // channels f takes: 2E with a gate, else E
+std::int64_t layer_input_channels(
+    const ModelSpec& spec);  // channels the dense layer of a block maps from …
+std::int64_t layer_output_channels(const ModelSpec& spec);  // … and to
+Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
 bool has_modality(const ModelSpec& spec, Modality modality);
 // The order the blocks run in: joint maps channels_inner, dense maps batch_inner.
 Order tensor_order(const ModelSpec& spec);

@@ -1,8 +1,8 @@
 // Backend: the operations a device offers to the model. The model never touches a number itself.
 //
-// T is float in training and double where gradients are checked. Activations are described by Nodes (shape
-// and order); weights are row-major. `add` chooses y += … over y = …; gradients of weights always add.
-// Nothing here allocates: callers pass workspace.
+// T is float in training and double where gradients are checked. Activations are described by Nodes
+// (shape and order); weights are row-major. `add` chooses y += … over y = …; gradients of weights
+// always add. Nothing here allocates: callers pass workspace.
 #pragma once
 
 #include <cstdint>
@@ -48,13 +48,18 @@ class Backend {
   virtual std::string name() const = 0;  // "cpu"
 
   // C[m][n] = op(A)[m][k] * op(B)[k][n] (+ C). Row-major with leading dimensions.
-  virtual void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                    std::int64_t lda, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, bool add) = 0;
+  virtual void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,
+                    std::int64_t ldc, bool add) = 0;
 
-  // y[t,b,:] = x[t,b,:] * W, W [C][E]; x has nodes.channels = C, y has E channels in the same order.
-  virtual void channel_map(const Nodes& nodes, std::int64_t out, const T* x, const T* w, T* y, bool add) = 0;
-  virtual void channel_map_dx(const Nodes& nodes, std::int64_t out, const T* dy, const T* w, T* dx, bool add) = 0;
-  virtual void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy, T* dw) = 0;
+  // y[t,b,:] = x[t,b,:] * W, W [C][E]; x has nodes.channels = C, y has E channels in the same
+  // order.
+  virtual void channel_map(const Nodes& nodes, std::int64_t out, const T* x, const T* w, T* y,
+                           bool add) = 0;
+  virtual void channel_map_dx(const Nodes& nodes, std::int64_t out, const T* dy, const T* w, T* dx,
+                              bool add) = 0;
+  virtual void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy,
+                              T* dw) = 0;
 
   // The dense map along one axis; dense_dw adds to dw.
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
@@ -63,44 +68,56 @@ class Backend {
 
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
-  virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x, bool add) = 0;
+  virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
+                             bool add) = 0;
 
-  // h = (x - mean) * rho * gain over channels (mean = 0 for rms). stats keeps mean and rho per token and
-  // window: [2][rows]. norm_dx adds to dx and to dgain.
-  virtual void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h, T* stats) = 0;
-  virtual void norm_dx(Norm kind, const Nodes& nodes, const T* x, const T* gain, const T* stats, const T* dh, T* dx,
-                       T* dgain) = 0;
+  // h = (x - mean) * rho * gain over channels (mean = 0 for rms). stats keeps mean and rho per
+  // token and window: [2][rows]. norm_dx adds to dx and to dgain.
+  virtual void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h,
+                    T* stats) = 0;
+  virtual void norm_dx(Norm kind, const Nodes& nodes, const T* x, const T* gain, const T* stats,
+                       const T* dh, T* dx, T* dgain) = 0;
 
   // nodes.channels = E, the channels of q. activate_dz overwrites dz.
   virtual void activate(const Gate& gate, const Nodes& nodes, const T* z, T* q) = 0;
-  virtual void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) = 0;
+  virtual void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq,
+                           T* dz) = 0;
 
-  // In place: zero with probability p, else times 1 / (1 - p). Node (t, global window, c) draws number
-  // (window * tokens + t) * channels + c of `random`, so forward and backward and every mesh agree.
-  virtual void dropout(const Nodes& nodes, double p, const Random& random, std::int64_t first_window, T* x) = 0;
+  // In place: zero with probability p, else times 1 / (1 - p). Node (t, global window, c) draws
+  // number (window * tokens + t) * channels + c of `random`, so forward and backward and every mesh
+  // agree.
+  virtual void dropout(const Nodes& nodes, double p, const Random& random,
+                       std::int64_t first_window, T* x) = 0;
 
   virtual void copy(std::int64_t count, const T* from, T* to) = 0;
   virtual void add(std::int64_t count, const T* x, T* y) = 0;  // y += x
   virtual void zero(std::int64_t count, T* x) = 0;
 
   // x[t,b,:] += table[row of (t,b)][:]; rows [t][b], negative = none. embed_dw adds in token order.
-  virtual void embed(const Nodes& nodes, std::span<const std::int32_t> rows, const T* table, T* x) = 0;
-  virtual void embed_dw(const Nodes& nodes, std::span<const std::int32_t> rows, const T* dx, T* dtable) = 0;
+  virtual void embed(const Nodes& nodes, std::span<const std::int32_t> rows, const T* table,
+                     T* x) = 0;
+  virtual void embed_dw(const Nodes& nodes, std::span<const std::int32_t> rows, const T* dx,
+                        T* dtable) = 0;
 
-  // Rows (t * B + b) chosen by `at`, packed as [at.size()][C] whatever the order; and the way back, adding.
-  virtual void pack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* x, T* packed) = 0;
-  virtual void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed, T* x) = 0;
+  // Rows (t * B + b) chosen by `at`, packed as [at.size()][C] whatever the order; and the way back,
+  // adding.
+  virtual void pack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* x,
+                         T* packed) = 0;
+  virtual void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed,
+                           T* x) = 0;
 
-  // logits [rows][classes] become scale * (softmax - onehot(target)). Adds each row's cross-entropy in nats
-  // to *loss and its hits (largest logit is the target) to *hits.
-  virtual void cross_entropy(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
-                             double scale, T* logits, double* loss, std::int64_t* hits) = 0;
+  // logits [rows][classes] become scale * (softmax - onehot(target)). Adds each row's cross-entropy
+  // in nats to *loss and its hits (largest logit is the target) to *hits.
+  virtual void cross_entropy(std::int64_t rows, std::int64_t classes,
+                             std::span<const std::int32_t> target, double scale, T* logits,
+                             double* loss, std::int64_t* hits) = 0;
 
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
-  virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first, T* second) = 0;
+  virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
+                     T* second) = 0;
   // w -= rate * (scale * g + decay * w), with momentum: velocity = momentum * velocity + scale * g.
-  virtual void sgd(double rate, double momentum, double decay, double gradient_scale, std::int64_t count, const T* grad,
-                   T* weight, T* velocity) = 0;
+  virtual void sgd(double rate, double momentum, double decay, double gradient_scale,
+                   std::int64_t count, const T* grad, T* weight, T* velocity) = 0;
 };
 
 // The CPU's: oneDNN for large products in float, own loops elsewhere. `threads` per rank.

@@ -44,23 +44,26 @@ Box shift(const Box& box, const Index& by) {
 std::string box_text(const Box& box) { return text(list_text(box.lo), " to ", list_text(box.hi)); }
 
 Range split(std::int64_t n, int parts, int part) {
-  ASSERT(n >= 0 && parts >= 1 && part >= 0 && part < parts, "split ", n, " in ", parts, ", part ", part);
+  ASSERT(n >= 0 && parts >= 1 && part >= 0 && part < parts, "split ", n, " in ", parts, ", part ",
+         part);
   const std::int64_t small = n / parts, larger = n % parts;
   const std::int64_t lo = part * small + std::min<std::int64_t>(part, larger);
   return {lo, lo + small + (part < larger ? 1 : 0)};
 }
 
 template <class T>
-void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target, const Shape& target_shape,
-              const Index& to) {
-  ASSERT(from.lo.size() == source_shape.size() && to.size() == target_shape.size() && to.size() == from.lo.size(),
+void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target,
+              const Shape& target_shape, const Index& to) {
+  ASSERT(from.lo.size() == source_shape.size() && to.size() == target_shape.size() &&
+             to.size() == from.lo.size(),
          "axes differ: ", box_text(from), " onto ", list_text(to));
   if (is_empty(from)) return;
   const Shape size = extent(from);
   for (size_t axis = 0; axis < to.size(); ++axis)
     ASSERT(from.lo[axis] >= 0 && from.hi[axis] <= source_shape[axis] && to[axis] >= 0 &&
                to[axis] + size[axis] <= target_shape[axis],
-           box_text(from), " of ", shape_text(source_shape), " onto ", list_text(to), " of ", shape_text(target_shape));
+           box_text(from), " of ", shape_text(source_shape), " onto ", list_text(to), " of ",
+           shape_text(target_shape));
   const Index source_step = strides(source_shape), target_step = strides(target_shape);
   const size_t axes = size.size();
   const std::int64_t run = axes == 0 ? 1 : size[axes - 1];
@@ -83,7 +86,9 @@ void copy_box(const T* source, const Shape& source_shape, const Box& from, T* ta
 }
 
 template void copy_box(const float*, const Shape&, const Box&, float*, const Shape&, const Index&);
-template void copy_box(const double*, const Shape&, const Box&, double*, const Shape&, const Index&);
-template void copy_box(const std::int64_t*, const Shape&, const Box&, std::int64_t*, const Shape&, const Index&);
+template void copy_box(const double*, const Shape&, const Box&, double*, const Shape&,
+                       const Index&);
+template void copy_box(const std::int64_t*, const Shape&, const Box&, std::int64_t*, const Shape&,
+                       const Index&);
 
 }  // namespace ortho

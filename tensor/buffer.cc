@@ -13,7 +13,8 @@ void* allocate_aligned(std::int64_t bytes, const std::string& purpose) {
   const std::int64_t alignment = bytes >= 2 * kHugePage ? kHugePage : 64;
   const std::int64_t rounded = (bytes + alignment) / alignment * alignment;
   void* p = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(rounded));
-  REQUIRE(p != nullptr, "out of memory: ", bytes, " bytes for ", purpose, " on this rank. Run `orthotope plan`.");
+  REQUIRE(p != nullptr, "out of memory: ", bytes, " bytes for ", purpose,
+          " on this rank. Run `orthotope plan`.");
   if (alignment == kHugePage) madvise(p, static_cast<size_t>(rounded), MADV_HUGEPAGE);
   std::memset(p, 0, static_cast<size_t>(rounded));
   return p;

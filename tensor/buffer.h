@@ -1,7 +1,8 @@
-// Buffer: one aligned allocation that owns its memory; everything else holds std::span or plain pointers.
+// Buffer: one aligned allocation that owns its memory; everything else holds std::span or plain
+// pointers.
 //
-// 64-byte aligned; from 4 MiB on aligned to 2 MiB and offered to the kernel as huge pages. Zero at birth. Out
-// of memory says how many bytes and what for.
+// 64-byte aligned; from 4 MiB on aligned to 2 MiB and offered to the kernel as huge pages. Zero at
+// birth. Out of memory says how many bytes and what for.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +13,17 @@
 
 namespace ortho {
 
-void* allocate_aligned(std::int64_t bytes, const std::string& purpose);  // zeroed; free with std::free
+void* allocate_aligned(std::int64_t bytes,
+                       const std::string& purpose);  // zeroed; free with std::free
 
 template <class T>
 class Buffer {
  public:
   Buffer() = default;
   Buffer(std::int64_t count, const std::string& purpose)
-      : data_(static_cast<T*>(allocate_aligned(count * static_cast<std::int64_t>(sizeof(T)), purpose))), count_(count) {}
+      : data_(static_cast<T*>(
+            allocate_aligned(count * static_cast<std::int64_t>(sizeof(T)), purpose))),
+        count_(count) {}
 
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }

@@ -3,12 +3,13 @@
 //   y[.., j, ..] = sum over k of W[..][k][j] * x[.., k, ..]     (docs/layer.md, section 2)
 //
 // Weight arrays, row-major, k on the mapped axis and j last:
-//   grid, grid_causal   shared [s][out]      separate [s_1]…[s_n][C][out]   (the paper's axis_i.npy)
-//   causal              shared [s] by offset d; by_position [s (own coordinate)][s (d)];
+//   grid, grid_causal   shared [s][out]      separate [s_1]…[s_n][C][out]   (the paper's
+//   axis_i.npy) causal              shared [s] by offset d; by_position [s (own coordinate)][s
+//   (d)];
 //                       separate [s_1]…[s_n][C][s (d)], indexed by the token that receives
-// grid_causal uses k <= j only; what lies above is never read and gets no gradient. In causal wiring token t
-// receives from t - d * stride, whatever row that falls in; before the start there is nothing. The channel
-// axis is always mapped as a grid.
+// grid_causal uses k <= j only; what lies above is never read and gets no gradient. In causal
+// wiring token t receives from t - d * stride, whatever row that falls in; before the start there
+// is nothing. The channel axis is always mapped as a grid.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +27,15 @@ struct DenseMap {
   std::int64_t batch = 0;     // B
   std::int64_t channels = 0;  // C of the input
   Order order = Order::batch_inner;
-  int axis = 0;               // index into tokens, or tokens.size(): the channel axis
-  std::int64_t out = 0;       // size of that axis in the output; differs from the input's only in grid wiring
+  int axis = 0;  // index into tokens, or tokens.size(): the channel axis
+  std::int64_t out =
+      0;  // size of that axis in the output; differs from the input's only in grid wiring
   Weights weights = Weights::separate;
   Wiring wiring = Wiring::grid;
 };
 
-Shape weight_shape(const DenseMap& map);  // as in the table above; checks the combination, Error(usage)
+Shape weight_shape(
+    const DenseMap& map);  // as in the table above; checks the combination, Error(usage)
 Nodes input_nodes(const DenseMap& map);
 Nodes output_nodes(const DenseMap& map);
 

@@ -1,7 +1,7 @@
 // Formulas written once, for host and device: activations and their derivatives.
 //
-// ORTHO_HD marks what a CUDA kernel may call too. fast_exp is a polynomial that compilers turn into vector
-// code; its relative error is below 2 ulp in float. In double, std::exp.
+// ORTHO_HD marks what a CUDA kernel may call too. fast_exp is a polynomial that compilers turn into
+// vector code; its relative error is below 2 ulp in float. In double, std::exp.
 #pragma once
 
 #include <bit>
@@ -44,15 +44,24 @@ template <class T>
 ORTHO_HD inline T activate(Activation kind, T x) {
   const T negative = x < T(0) ? x : T(0);
   switch (kind) {
-    case Activation::melu: return x * fast_exp(negative);
-    case Activation::relu: return x - negative;
-    case Activation::leaky_relu: return x < T(0) ? T(0.25) * x : x;
-    case Activation::abs: return x < T(0) ? -x : x;
-    case Activation::elu: return x < T(0) ? fast_exp(negative) - T(1) : x;
-    case Activation::hard_tanh: return x < T(-1) ? T(-1) : (x > T(1) ? T(1) : x);
-    case Activation::gelu: return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
-    case Activation::silu: return x / (T(1) + fast_exp(-x));
-    default: return x;
+    case Activation::melu:
+      return x * fast_exp(negative);
+    case Activation::relu:
+      return x - negative;
+    case Activation::leaky_relu:
+      return x < T(0) ? T(0.25) * x : x;
+    case Activation::abs:
+      return x < T(0) ? -x : x;
+    case Activation::elu:
+      return x < T(0) ? fast_exp(negative) - T(1) : x;
+    case Activation::hard_tanh:
+      return x < T(-1) ? T(-1) : (x > T(1) ? T(1) : x);
+    case Activation::gelu:
+      return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    case Activation::silu:
+      return x / (T(1) + fast_exp(-x));
+    default:
+      return x;
   }
 }
 
@@ -61,12 +70,18 @@ template <class T>
 ORTHO_HD inline T activate_slope(Activation kind, T x) {
   const T negative = x < T(0) ? x : T(0);
   switch (kind) {
-    case Activation::melu: return fast_exp(negative) * (T(1) + negative);
-    case Activation::relu: return x < T(0) ? T(0) : T(1);
-    case Activation::leaky_relu: return x < T(0) ? T(0.25) : T(1);
-    case Activation::abs: return x < T(0) ? T(-1) : T(1);
-    case Activation::elu: return x < T(0) ? fast_exp(negative) : T(1);
-    case Activation::hard_tanh: return x < T(-1) || x > T(1) ? T(0) : T(1);
+    case Activation::melu:
+      return fast_exp(negative) * (T(1) + negative);
+    case Activation::relu:
+      return x < T(0) ? T(0) : T(1);
+    case Activation::leaky_relu:
+      return x < T(0) ? T(0.25) : T(1);
+    case Activation::abs:
+      return x < T(0) ? T(-1) : T(1);
+    case Activation::elu:
+      return x < T(0) ? fast_exp(negative) : T(1);
+    case Activation::hard_tanh:
+      return x < T(-1) || x > T(1) ? T(0) : T(1);
     case Activation::gelu: {
       const T cdf = T(0.5) * (T(1) + std::erf(x * T(0.70710678118654752440)));
       return cdf + x * T(0.39894228040143267794) * fast_exp(T(-0.5) * x * x);
@@ -75,7 +90,8 @@ ORTHO_HD inline T activate_slope(Activation kind, T x) {
       const T s = T(1) / (T(1) + fast_exp(-x));
       return s * (T(1) + x * (T(1) - s));
     }
-    default: return T(1);
+    default:
+      return T(1);
   }
 }
 

@@ -12,7 +12,8 @@ std::int64_t elements(const Shape& shape) {
 
 Index strides(const Shape& shape) {
   Index result(shape.size(), 1);
-  for (size_t axis = shape.size(); axis-- > 1;) result[axis - 1] = checked_product(result[axis], shape[axis]);
+  for (size_t axis = shape.size(); axis-- > 1;)
+    result[axis - 1] = checked_product(result[axis], shape[axis]);
   return result;
 }
 
