@@ -27,9 +27,11 @@ struct Limits {
   std::string text() const;  // "0 < x <= 1"
 };
 
+constexpr double kNoLimit = 9e15;  // the largest count: exact in a double, and no limit to a reader
+
 // Counts that are not negative, counts from 1, and shares.
-constexpr Limits kFromZero{0, 9e15};
-constexpr Limits kFromOne{1, 9e15};
+constexpr Limits kFromZero{0, kNoLimit};
+constexpr Limits kFromOne{1, kNoLimit};
 constexpr Limits kShare{0, 1};
 
 // A name for each value of an enum, in the order the help shows them.
@@ -62,9 +64,10 @@ class Fields {
                   const std::string& help);
 
   // A nested struct. `clear`, if given, runs before a file's group is read: then naming the group
-  // replaces it whole, and members the file leaves out are what `clear` makes them.
+  // replaces it whole, and members the file leaves out are what `clear` makes them. `nothing`, if
+  // given, is a word that may stand for the cleared group: `mesh: auto`.
   Fields& group(const std::string& name, Fields inner, const std::string& help,
-                std::function<void()> clear = nullptr);
+                std::function<void()> clear = nullptr, const std::string& nothing = "");
   // A list of structs. `append` adds an element and lists it; reading first empties the list by
   // `clear`.
   Fields& groups(const std::string& name, std::function<size_t()> size,
@@ -110,6 +113,7 @@ struct ChoiceValue {
 struct GroupValue {
   Fields inner;
   std::function<void()> clear;
+  std::string nothing;
 };
 struct GroupsValue {
   std::function<size_t()> size;
