@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/json.h"
 
 namespace ortho {
 
@@ -18,10 +19,11 @@ std::string Limits::text() const {
   const bool hi_open = open == Open::hi || open == Open::both;
   const bool has_lo = std::isfinite(lo);
   const bool has_hi = std::isfinite(hi) && hi < kNoLimit;
+  const std::string low = number_text(lo), high = number_text(hi);
   if (has_lo && has_hi)
-    return ortho::text(lo, lo_open ? " < x" : " <= x", hi_open ? " < " : " <= ", hi);
-  if (has_lo) return ortho::text(lo_open ? "x > " : "x >= ", lo);
-  if (has_hi) return ortho::text(hi_open ? "x < " : "x <= ", hi);
+    return ortho::text(low, lo_open ? " < x" : " <= x", hi_open ? " < " : " <= ", high);
+  if (has_lo) return ortho::text(lo_open ? "x > " : "x >= ", low);
+  if (has_hi) return ortho::text(hi_open ? "x < " : "x <= ", high);
   return "any finite number";
 }
 

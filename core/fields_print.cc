@@ -1,6 +1,5 @@
 // Printing fields: as YAML that reads back to the same values, and as help.
-#include <array>
-#include <charconv>
+#include <cctype>
 #include <type_traits>
 
 #include "core/error.h"
@@ -9,13 +8,6 @@
 
 namespace ortho {
 namespace {
-
-// The shortest text that reads back to the same bits.
-std::string number_text(double x) {
-  std::array<char, 32> buffer;
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), x);
-  return {buffer.data(), result.ptr};
-}
 
 // Quoted unless it cannot be taken for anything but a word.
 std::string word_text(const std::string& word) {

@@ -1,6 +1,8 @@
 #include "core/json.h"
 
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 
@@ -236,6 +238,34 @@ std::string json_string(std::string_view word) {
     }
   }
   return out + '"';
+}
+
+std::string number_text(double x) {
+  std::array<char, 32> buffer;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), x);
+  return {buffer.data(), result.ptr};
+}
+
+JsonObject& JsonObject::member(const std::string& key, const std::string& value) {
+  if (!members_.empty()) members_ += ", ";
+  members_ += json_string(key) + ": " + value;
+  return *this;
+}
+
+JsonObject& JsonObject::add(const std::string& key, double value) {
+  return member(key, std::isfinite(value) ? number_text(value) : "null");
+}
+
+JsonObject& JsonObject::add(const std::string& key, std::int64_t value) {
+  return member(key, std::to_string(value));
+}
+
+JsonObject& JsonObject::add(const std::string& key, const std::string& value) {
+  return member(key, json_string(value));
+}
+
+JsonObject& JsonObject::add(const std::string& key, const JsonObject& value) {
+  return member(key, value.text());
 }
 
 }  // namespace ortho
