@@ -48,6 +48,17 @@ TEST_P(LocalRanks, BarrierWaitsForAll) {
 INSTANTIATE_TEST_SUITE_P(Ranks, LocalRanks, testing::Range(1, 9),
                          testing::PrintToStringParamName());
 
+// Else SumsInRankOrder could not fail.
+TEST(Local, TestValuesTellOrdersApart) {
+  const std::vector<float> forward = test::expected_sum<float>(4, 1000);
+  std::vector<float> backward = test::rank_values<float>(3, 1000);
+  for (const int rank : {2, 1, 0}) {
+    const std::vector<float> values = test::rank_values<float>(rank, 1000);
+    for (size_t i = 0; i < values.size(); ++i) backward[i] += values[i];
+  }
+  EXPECT_NE(forward, backward);
+}
+
 TEST(Local, SingleChannelIsOneRank) {
   const std::unique_ptr<Channel> channel = make_single_channel();
   EXPECT_EQ(channel->rank(), 0);

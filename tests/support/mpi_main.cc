@@ -21,8 +21,9 @@
 namespace ortho {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{60};
+constexpr int kDeadlineSec = 60;
 constexpr int kHangCode = 70;
+constexpr int kUsageCode = 64;
 
 std::string full_name(const testing::TestInfo& test) {
   return std::string(test.test_suite_name()) + "." + test.name();
@@ -53,10 +54,11 @@ class FailurePrinter final : public testing::EmptyTestEventListener {
   int rank_;
 };
 
-// A thread that ends the process when one test takes longer than kDeadline.
+// A thread that ends the process when one test takes longer than the deadline.
 class Watchdog final : public testing::EmptyTestEventListener {
  public:
-  explicit Watchdog(int rank) : rank_(rank), thread_([this] { watch(); }) {}
+  Watchdog(int rank, int deadline_sec)
+      : rank_(rank), deadline_sec_(deadline_sec), thread_([this] { watch(); }) {}
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
   ~Watchdog() override {
@@ -83,15 +85,18 @@ class Watchdog final : public testing::EmptyTestEventListener {
     std::unique_lock lock(mutex_);
     while (!ends_) {
       const long seen = changes_;
-      if (changed_.wait_for(lock, kDeadline, [&] { return changes_ != seen; })) continue;
-      std::fprintf(stderr, "[rank %d] HANGS for %lld s: %s\n", rank_,
-                   static_cast<long long>(kDeadline.count()), activity_.c_str());
+      if (changed_.wait_for(lock, std::chrono::seconds(deadline_sec_),
+                            [&] { return changes_ != seen; }))
+        continue;
+      std::fprintf(stderr, "[rank %d] HANGS for %d s: %s\n", rank_, deadline_sec_,
+                   activity_.c_str());
       std::fflush(nullptr);
       std::_Exit(kHangCode);
     }
   }
 
   const int rank_;
+  const int deadline_sec_;
   std::mutex mutex_;  // guards the four below
   std::condition_variable changed_;
   std::string activity_ = "before the first test";
@@ -101,14 +106,14 @@ class Watchdog final : public testing::EmptyTestEventListener {
 };
 
 // 0: every test passed on every rank, and there was at least one.
-int run_tests(Channel& world) {
+int run_tests(Channel& world, int deadline_sec) {
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world.rank() != 0) {
     delete listeners.Release(
         listeners.default_result_printer());             // GoogleTest's way: we own it now
     listeners.Append(new FailurePrinter(world.rank()));  // and it owns this one
   }
-  Watchdog watchdog(world.rank());
+  Watchdog watchdog(world.rank(), deadline_sec);
   listeners.Append(&watchdog);
   const bool passed =
       RUN_ALL_TESTS() == 0 && testing::UnitTest::GetInstance()->test_to_run_count() > 0;
@@ -123,8 +128,17 @@ int run_tests(Channel& world) {
 }  // namespace
 }  // namespace ortho
 
+// The rank count is given twice, to mpirun and here: ranks that mpirun's library did not join would
+// each be alone and pass every test.
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   const ortho::MpiSession session;
-  return ortho::run_tests(*ortho::make_world_channel());
+  const std::unique_ptr<ortho::Channel> world = ortho::make_world_channel();
+  const int expected_ranks = argc > 1 ? std::atoi(argv[1]) : 0;
+  if (world->ranks() != expected_ranks) {
+    std::fprintf(stderr, "%s: %d ranks joined, %d were expected\n", argv[0], world->ranks(),
+                 expected_ranks);
+    return ortho::kUsageCode;
+  }
+  return ortho::run_tests(*world, argc > 2 ? std::atoi(argv[2]) : ortho::kDeadlineSec);
 }
