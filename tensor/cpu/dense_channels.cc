@@ -18,9 +18,9 @@ struct Sizes {
 };
 
 Sizes sizes(const DenseMap& map) {
-  const bool separate = weight_shape(map).size() > 2 || map.weights == Weights::separate;
+  weight_shape(map);  // checks
   return {elements(map.tokens), map.batch, map.channels, map.out,
-          separate ? map.channels * map.out : 0};
+          map.weights == Weights::separate ? map.channels * map.out : 0};
 }
 
 Band all(std::int64_t inputs) { return {0, 0, inputs, 0, 0, inputs}; }

@@ -104,18 +104,18 @@ struct DenseTiles {
       even[i] = static_cast<Whole>(2 * i);
       odd[i] = static_cast<Whole>(2 * i + 1);
     }
-    int count = kCount, width = kLanes;  // width: lanes that still belong to one vector
-    for (; width > 1 && count > 1; width /= 2, count /= 2)
+    constexpr int kLeft = kCount < kLanes ? kLanes / kCount : 1;  // lanes of one vector when folded
+    for (int count = kCount, width = kLanes; width > kLeft; width /= 2, count /= 2)
       for (int i = 0; i < count / 2; ++i)
         v[i] = __builtin_shuffle(v[2 * i], v[2 * i + 1], even) +
                __builtin_shuffle(v[2 * i], v[2 * i + 1], odd);
     for (int i = 0; i < kCount; ++i) {
-      T lanes[kLanes];
-      for (int lane = 0; lane < width; ++lane)
-        lanes[lane] = v[(i * width + lane) / kLanes][(i * width + lane) % kLanes];
-      for (int left = width / 2; left > 0; left /= 2)
-        for (int lane = 0; lane < left; ++lane) lanes[lane] = lanes[2 * lane] + lanes[2 * lane + 1];
-      total[i] = lanes[0];
+      T left[kLeft];
+      for (int lane = 0; lane < kLeft; ++lane)
+        left[lane] = v[(i * kLeft + lane) / kLanes][(i * kLeft + lane) % kLanes];
+      for (int pairs = kLeft / 2; pairs > 0; pairs /= 2)
+        for (int lane = 0; lane < pairs; ++lane) left[lane] = left[2 * lane] + left[2 * lane + 1];
+      total[i] = left[0];
     }
   }
 
