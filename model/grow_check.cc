@@ -92,24 +92,17 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
   REQUIRE(to.tokens.size() >= from.tokens.size(), change,
           ": a token axis is missing. Keep all axes; new ones go outside (to the left).");
   bool outside = false;  // an axis outside this one has more than one token
-  for (const std::int64_t size : from.tokens) outside = outside || size > 1;
   for (int axis = axes - 1; axis >= 0; --axis) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     REQUIRE(size >= old_size, change, ": token axis ", axis, " from the inside shrinks from ",
             old_size, " to ", size, ". Keep it, and put new axes outside (to the left).");
-    if (size == old_size) continue;
-    REQUIRE(from.wiring == Wiring::causal || size % old_size == 0, change, ": token axis ", axis,
-            " from the inside grows from ", old_size, " to ", size,
-            ", but a grid's axis grows by a whole factor. Use ", old_size * 2, " or another "
-            "multiple of ", old_size, ".");
-  }
-  if (from.wiring != Wiring::causal) return;
-  outside = false;
-  for (int axis = axes - 1; axis >= 0; --axis) {
-    const std::int64_t old_size = axis_size(from, axis);
-    REQUIRE(axis_size(to, axis) == old_size || !outside, change, ": lengthening token axis ", axis,
+    REQUIRE(size == old_size || from.wiring != Wiring::causal || !outside, change,
+            ": lengthening token axis ", axis,
             " from the inside changes the strides of the axes outside it, and with them which "
             "tokens their causal taps reach. Lengthen the outermost axis or add an axis outside.");
+    REQUIRE(from.wiring == Wiring::causal || size % old_size == 0, change, ": token axis ", axis,
+            " from the inside grows from ", old_size, " to ", size,
+            ", but a grid's axis grows by a whole factor. Use a multiple of ", old_size, ".");
     outside = outside || old_size > 1;
   }
 }
@@ -136,11 +129,12 @@ void check_blocks(const ModelSpec& from, const ModelSpec& to) {
 
 void check_new_axes(const ModelSpec& from, const ModelSpec& to) {
   const bool added = mapped_axes(to) > mapped_axes(from);
-  REQUIRE(!added || to.map == MapKind::dense || to.residual || to.combine == Combine::parallel,
-          "model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
-          " with residual: false and combine: sequential: the new axis's sublayer would replace the "
-          "stream instead of adding nothing to it. Set residual: true from the start, or lengthen "
-          "the outermost axis.");
+  REQUIRE(
+      !added || to.map == MapKind::dense || to.residual || to.combine == Combine::parallel,
+      "model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
+      " with residual: false and combine: sequential: the new axis's sublayer would replace the "
+      "stream instead of adding nothing to it. Set residual: true from the start, or lengthen "
+      "the outermost axis.");
 }
 
 void check_widths(const ModelSpec& from, const ModelSpec& to) {
@@ -152,16 +146,13 @@ void check_widths(const ModelSpec& from, const ModelSpec& to) {
           " with norm: layer: the mean over the channels changes, and no gain makes up for it. Use "
           "norm: rms from the start, or widen hidden instead.");
   const bool one_kind = to.active == 1.0 && to.activation != Activation::sort2;
-  const bool stream_is_hidden =
-      !to.out || (to.map == MapKind::dense && !to.in &&
-                  layer_output_channels(to) == layer_input_channels(to));
+  const bool stream_is_hidden = !to.out || (to.map == MapKind::dense && !to.in &&
+                                            layer_output_channels(to) == layer_input_channels(to));
   REQUIRE(!stream_is_hidden || one_kind, change, " with active ", to.active, " and activation ",
           name(to.activation),
           ": channels are the hidden units here, and those the activation works on would change. "
           "Use in: true and out: true from the start.");
-  REQUIRE(to.map == MapKind::joint || to.in || !to.gate || to.hidden == from.hidden ||
-              layer_output_channels(to) != layer_input_channels(to),
-          change,
+  REQUIRE(!to.gate || !stream_is_hidden || to.map == MapKind::joint || to.in, change,
           " with in: false and a gate: channels are both halves of the gate, and the border "
           "between them would move. Use in: true from the start.");
 }

@@ -219,9 +219,9 @@ Start new_dense_map(const ModelSpec& from, const ModelSpec& to, const ParamSpec&
     return to.combine == Combine::parallel ? Start::zero : Start::identity;
   if (to.residual) return Start::init;  // its way out is zero
   if (to.combine != Combine::parallel) return Start::identity;
-  const bool first =
-      to.channel_axis ? channels
-                      : has_dim(param, DimKind::axis_in, 0) || has_dim(param, DimKind::tap, 0);
+  const bool first = to.channel_axis
+                         ? channels
+                         : has_dim(param, DimKind::axis_in, 0) || has_dim(param, DimKind::tap, 0);
   return first ? Start::identity : Start::zero;
 }
 
@@ -287,8 +287,7 @@ ParamGrowth grow_param(const ModelSpec& from, const ModelSpec& to, const ParamSp
   Cutter(from, to, growth).run();
   // rms over more channels, the new ones zero: the mean square falls by C_old / C_new.
   if (target.role == Role::gain)
-    growth.scale =
-        std::sqrt(static_cast<double>(from.channels) / static_cast<double>(to.channels));
+    growth.scale = std::sqrt(static_cast<double>(from.channels) / static_cast<double>(to.channels));
   return growth;
 }
 
