@@ -13,7 +13,8 @@
 namespace ortho {
 
 struct RunState {
-  ModelSpec spec;  // the model the weights belong to
+  ModelSpec spec;          // the model the weights belong to …
+  std::int64_t stage = 0;  // … and the stage that declares it; ended when ended.size() is stage + 1
   Params<float> params;
   OptimizerState<float> optimizer;
   Vocabulary vocabulary;
