@@ -229,8 +229,7 @@ Fields append_stage(RunConfig& c) {
   return fields(c.stages.back());
 }
 
-// --- what no single field can tell
-// ------------------------------------------------------------------------
+// --- what no single field can tell ---
 
 std::int64_t tokens_of(const StageConfig& stage) { return elements(stage.model.tokens); }
 
