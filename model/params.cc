@@ -51,10 +51,12 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 }
 
 template <class T>
-Params<T>::Params(std::vector<ParamSpec> specs) {
+Params<T>::Params(std::vector<ParamSpec> specs, bool measure) {
   const std::int64_t total = count_weights(specs);
-  values_ = Buffer<T>(total, "weights");
-  grads_ = Buffer<T>(total, "gradients");
+  if (!measure) {
+    values_ = Buffer<T>(total, "weights");
+    grads_ = Buffer<T>(total, "gradients");
+  }
   std::int64_t offset = 0;
   for (ParamSpec& spec : specs) {
     const std::int64_t size = elements(spec.shape());

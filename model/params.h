@@ -83,8 +83,9 @@ struct Param {
 template <class T>
 class Params {
  public:
-  explicit Params(std::vector<ParamSpec> specs);  // all zero
-  void initialise(std::uint64_t seed);            // initial_value of every element
+  // All zero. With `measure` nothing is allocated and every pointer is null: for the planner.
+  explicit Params(std::vector<ParamSpec> specs, bool measure = false);
+  void initialise(std::uint64_t seed);  // initial_value of every element
 
   Param<T>& at(const std::string& name);  // ASSERTs that it exists
   bool has(const std::string& name) const;

@@ -1,0 +1,91 @@
+#include "model/block.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace ortho {
+
+template <class T>
+Scratch<T> take_scratch(const ModelSpec& spec, const Nodes& nodes, Arena<T>& arena) {
+  const std::int64_t rows = nodes.rows();
+  return {arena.take(rows * spec.hidden, "f's output"),
+          arena.take(rows * spec.hidden, "its gradient"),
+          arena.take(rows * gated_width(spec), "the map's gradient"),
+          arena.take(rows * spec.channels, "the norm's gradient")};
+}
+
+template <class T>
+Sublayer<T>::Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
+                      std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
+                      Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch)
+    : norm_(spec.norm),
+      gate_{spec.activation, spec.gate,
+            std::llround(spec.active * static_cast<double>(spec.hidden))},
+      nodes_(nodes),
+      hidden_(nodes.with_channels(spec.hidden)),
+      number_(number),
+      map_(std::move(map)),
+      backend_(backend),
+      scratch_(scratch) {
+  if (norm_ != Norm::none) {
+    gain_ = &params.at(prefix + ".gain");
+    h_ = arena.take(nodes.elements(), "normed input");
+    stats_ = arena.take(2 * nodes.rows(), "norm statistics");
+  }
+  if (spec.out) way_out_ = &params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
+  z_ = arena.take(nodes.rows() * gated_width(spec), "map output");
+}
+
+template <class T>
+void Sublayer<T>::drop(const DropoutKey& key, T* q) {
+  if (key.p == 0) return;
+  backend_.dropout(hidden_, key.p, Random(key.seed, "dropout", key.step, number_), key.first_window,
+                   q);
+}
+
+template <class T>
+void Sublayer<T>::make_q(const DropoutKey& key) {
+  backend_.activate(gate_, hidden_, z_, scratch_.q);
+  drop(key, scratch_.q);
+}
+
+template <class T>
+void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
+  const T* h = x;
+  if (gain_) {
+    backend_.norm(norm_, nodes_, kNormEpsilon, x, gain_->value, h_, stats_);
+    h = h_;
+  }
+  map_->forward(h, z_);
+  make_q(key);
+  if (way_out_)
+    backend_.channel_map(hidden_, nodes_.channels, scratch_.q, way_out_->value, y, true);
+  else
+    backend_.add(nodes_.elements(), scratch_.q, y);
+}
+
+template <class T>
+void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {
+  make_q(key);
+  if (way_out_) {
+    backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
+    backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
+  } else {
+    backend_.copy(nodes_.elements(), dy, scratch_.dq);
+  }
+  drop(key, scratch_.dq);
+  backend_.activate_dz(gate_, hidden_, z_, scratch_.dq, scratch_.dz);
+  map_->backward(gain_ ? h_ : x, scratch_.dz, scratch_.dh);
+  if (gain_)
+    backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, scratch_.dh, dx, gain_->grad);
+  else
+    backend_.add(nodes_.elements(), scratch_.dh, dx);
+}
+
+template Scratch<float> take_scratch(const ModelSpec&, const Nodes&, Arena<float>&);
+template Scratch<double> take_scratch(const ModelSpec&, const Nodes&, Arena<double>&);
+template class Sublayer<float>;
+template class Sublayer<double>;
+
+}  // namespace ortho

@@ -1,0 +1,63 @@
+// Sublayer: one residual step of a block, y += out( f( map( norm(x) ) ) ), with dropout after f.
+//
+// A joint block is a chain (or a sum) of one sublayer per token axis, a dense block is one
+// sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again.
+#pragma once
+
+#include <memory>
+
+#include "model/arena.h"
+#include "model/block_map.h"
+#include "model/params.h"
+#include "model/spec.h"
+#include "tensor/backend.h"
+
+namespace ortho {
+
+constexpr double kNormEpsilon = 1e-5;
+
+// Buffers that every sublayer of a model uses in turn.
+template <class T>
+struct Scratch {
+  T* q;   // [nodes, E]
+  T* dq;  // [nodes, E]
+  T* dz;  // [nodes, G]
+  T* dh;  // [nodes, C]
+};
+template <class T>
+Scratch<T> take_scratch(const ModelSpec& spec, const Nodes& nodes, Arena<T>& arena);
+
+// Which numbers dropout draws in this training step; p = 0 while evaluating.
+struct DropoutKey {
+  double p = 0;
+  std::uint64_t seed = 0, step = 0;
+  std::int64_t first_window = 0;
+};
+
+template <class T>
+class Sublayer {
+ public:
+  // `prefix` names its weights: "block.0.axis.1" or "block.0"; `number` counts sublayers through
+  // all passes.
+  Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
+           std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
+           Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch);
+  void forward(const DropoutKey& key, const T* x, T* y);                 // y += …
+  void backward(const DropoutKey& key, const T* x, const T* dy, T* dx);  // dx += …; dy may be dx
+
+ private:
+  void make_q(const DropoutKey& key);
+  void drop(const DropoutKey& key, T* q);
+  Norm norm_;
+  Gate gate_;
+  Nodes nodes_, hidden_;  // with C and with E channels
+  std::uint64_t number_;
+  std::unique_ptr<BlockMap<T>> map_;
+  Param<T>* gain_ = nullptr;
+  Param<T>* way_out_ = nullptr;
+  Backend<T>& backend_;
+  Scratch<T> scratch_;
+  T *h_ = nullptr, *z_ = nullptr, *stats_ = nullptr;
+};
+
+}  // namespace ortho

@@ -1,0 +1,92 @@
+#include "model/embed.h"
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::int32_t kAny = -1;
+constexpr std::int32_t kText = static_cast<std::int32_t>(Modality::text);
+constexpr std::int32_t kPixel = static_cast<std::int32_t>(Modality::pixel);
+constexpr std::int32_t kAudio = static_cast<std::int32_t>(Modality::audio);
+constexpr std::int32_t kQuery = static_cast<std::int32_t>(Modality::query);
+
+}  // namespace
+
+template <class T>
+Embed<T>::Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
+                Arena<T>& arena)
+    : wide_(nodes.with_channels(embed_width(spec))), nodes_(nodes), backend_(backend) {
+  add(params, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
+  add(params, "text.place", kText, [](const Token& t) { return t.place[0]; });
+  // Output slots know their place in the item they will become; it is the text table's place.
+  add(params, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
+  add(params, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
+  add(params, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
+  add(params, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
+  add(params, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; });
+  add(params, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; });
+  add(params, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
+  add(params, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
+  add(params, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
+  add(params, "item", kAny, [](const Token& t) { return t.item; });
+  add(params, "modality", kAny, [](const Token& t) { return t.modality; });
+  if (spec.width == 0) return;
+  pre_ = &params.at("pre");
+  embedded_ = arena.take(wide_.elements(), "embedding");
+  gradient_ = arena.take(wide_.elements(), "embedding gradient");
+}
+
+template <class T>
+void Embed<T>::add(Params<T>& params, const std::string& name, std::int32_t modality,
+                   std::int32_t (*row)(const Token&)) {
+  if (params.has("embed." + name))
+    tables_.push_back({&params.at("embed." + name), modality, row, {}});
+}
+
+template <class T>
+void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
+  const auto rows = static_cast<std::int32_t>(table.param->spec.dims[0].size);
+  const DimKind kind = table.param->spec.dims[0].kind;
+  const bool wraps = kind == DimKind::place || kind == DimKind::item;
+  table.rows.resize(batch.input.size());
+  for (size_t i = 0; i < batch.input.size(); ++i) {
+    const Token& token = batch.input[i];
+    const bool applies =
+        token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
+    std::int32_t row = applies ? table.row(token) : -1;
+    if (applies && wraps) row %= rows;
+    REQUIRE(row < rows && (row >= 0 || !applies), "token ", i, " of the batch asks row ", row,
+            " of ", table.param->spec.name, ", which has ", rows,
+            ": the data holds a symbol this model does not know");
+    table.rows[i] = row;
+  }
+}
+
+template <class T>
+void Embed<T>::forward(const Batch& batch, T* x) {
+  ASSERT(batch.tokens == nodes_.tokens && batch.windows == nodes_.batch, "batch of ", batch.tokens,
+         " x ", batch.windows, " for a model of ", nodes_.tokens, " x ", nodes_.batch);
+  T* sum = pre_ ? embedded_ : x;
+  backend_.zero(wide_.elements(), sum);
+  for (Table& table : tables_) {
+    fill_rows(batch, table);
+    backend_.embed(wide_, table.rows, table.param->value, sum);
+  }
+  if (pre_) backend_.channel_map(wide_, nodes_.channels, sum, pre_->value, x, false);
+}
+
+template <class T>
+void Embed<T>::backward(const T* dx) {
+  if (pre_) {
+    backend_.channel_map_dw(wide_, nodes_.channels, embedded_, dx, pre_->grad);
+    backend_.channel_map_dx(wide_, nodes_.channels, dx, pre_->value, gradient_, false);
+  }
+  for (Table& table : tables_)
+    backend_.embed_dw(wide_, table.rows, pre_ ? gradient_ : dx, table.param->grad);
+}
+
+template class Embed<float>;
+template class Embed<double>;
+
+}  // namespace ortho

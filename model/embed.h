@@ -1,0 +1,42 @@
+// Embed: tokens to nodes, the sum of symbol, position, item and modality tables, then an optional
+// channel map.
+//
+// Padding stays all zero and gets no gradient. Places and items beyond their table wrap around.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/arena.h"
+#include "model/params.h"
+#include "model/spec.h"
+#include "tensor/backend.h"
+
+namespace ortho {
+
+template <class T>
+class Embed {
+ public:
+  Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
+        Arena<T>& arena);
+  void forward(const Batch& batch, T* x);  // x [nodes, C], overwritten
+  void backward(const T* dx);              // of the batch given last
+
+ private:
+  struct Table {
+    Param<T>* param;
+    std::int32_t modality;  // the tokens it applies to; kAny: all but padding
+    std::int32_t (*row)(const Token&);
+    std::vector<std::int32_t> rows;  // [T][B], -1 = none
+  };
+  void add(Params<T>& params, const std::string& name, std::int32_t modality,
+           std::int32_t (*row)(const Token&));
+  void fill_rows(const Batch& batch, Table& table) const;
+  Nodes wide_, nodes_;  // with the tables' width and with C channels
+  Param<T>* pre_ = nullptr;
+  Backend<T>& backend_;
+  std::vector<Table> tables_;
+  T *embedded_ = nullptr, *gradient_ = nullptr;  // [wide_] when a channel map leads in
+};
+
+}  // namespace ortho

@@ -1,0 +1,212 @@
+#include "model/head.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "model/block.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 22;  // elements: 16 MiB in float
+
+constexpr std::int32_t code(Modality modality) { return static_cast<std::int32_t>(modality); }
+
+}  // namespace
+
+void TermSums::add(const TermSums& other) {
+  for (size_t i = 0; i < kTerms; ++i) {
+    nats[i] += other.nats[i];
+    targets[i] += other.targets[i];
+    hits[i] += other.hits[i];
+  }
+  scored += other.scored;
+}
+
+double TermSums::loss(const TermWeights& weights) const {
+  double total = 0;
+  for (size_t i = 0; i < kTerms; ++i) total += weights.weight[i] * nats[i];
+  return scored > 0 ? total / static_cast<double>(scored) : 0;
+}
+
+template <class T>
+Head<T>::Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
+              Arena<T>& arena)
+    : norm_(spec.norm),
+      nodes_(nodes),
+      wide_(nodes.with_channels(embed_width(spec))),
+      backend_(backend) {
+  if (norm_ != Norm::none) gain_ = &params.at("final.gain");
+  if (spec.width != 0) post_ = &params.at("post");
+  add_step(params, "modality", Term::modality, -1, -1);
+  add_step(params, "text", Term::text, code(Modality::text), 0);
+  add_step(params, "red", Term::pixel, code(Modality::pixel), 0);
+  add_step(params, "green", Term::pixel, code(Modality::pixel), 1);
+  add_step(params, "blue", Term::pixel, code(Modality::pixel), 2);
+  add_step(params, "audio", Term::audio, code(Modality::audio), 0);
+  std::int64_t widest = 1;
+  for (const Step& step : steps_) widest = std::max(widest, step.weight->spec.dims[1].size);
+  chunk_rows_ = std::clamp<std::int64_t>(kLogitsAtOnce / widest, 1, nodes.rows());
+  h_ = arena.take(nodes.elements(), "head input");
+  dh_ = arena.take(nodes.elements(), "head input gradient");
+  stats_ = arena.take(2 * nodes.rows(), "head norm statistics");
+  wide_h_ = post_ ? arena.take(wide_.elements(), "post map") : h_;
+  wide_dh_ = post_ ? arena.take(wide_.elements(), "post map gradient") : dh_;
+  packed_ = arena.take(chunk_rows_ * wide_.channels, "head rows");
+  dpacked_ = arena.take(chunk_rows_ * wide_.channels, "head rows gradient");
+  logits_ = arena.take(chunk_rows_ * widest, "logits");
+}
+
+template <class T>
+void Head<T>::add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
+                       int symbol) {
+  const std::string full = "head." + name;
+  if (!params.has(full)) return;
+  Step step = {name, term, modality, symbol, &params.at(full), {}};
+  const std::array<const char*, 2> colours = {".given_red", ".given_green"};
+  for (int s = 0; s < 2; ++s)
+    if (params.has(full + colours[static_cast<size_t>(s)]))
+      step.given.push_back({&params.at(full + colours[static_cast<size_t>(s)]), s});
+  steps_.push_back(std::move(step));
+}
+
+template <class T>
+void Head<T>::forward_rows(const T* x) {
+  if (gain_)
+    backend_.norm(norm_, nodes_, kNormEpsilon, x, gain_->value, h_, stats_);
+  else
+    backend_.copy(nodes_.elements(), x, h_);
+  if (post_) backend_.channel_map(nodes_, wide_.channels, h_, post_->value, wide_h_, false);
+}
+
+template <class T>
+void Head<T>::choose_rows(const Batch& batch, const Step& step) {
+  rows_.clear();
+  targets_.clear();
+  selected_.assign(step.given.size(), {});
+  const auto classes = static_cast<std::int32_t>(step.weight->spec.dims[1].size);
+  for (size_t i = 0; i < batch.target.size(); ++i) {
+    const Target& target = batch.target[i];
+    if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) continue;
+    const std::int32_t wanted =
+        step.symbol < 0 ? target.modality : target.symbol[static_cast<size_t>(step.symbol)];
+    REQUIRE(wanted >= 0 && wanted < classes, "target ", i, " of the batch is symbol ", wanted,
+            " of head ", step.name, ", which has ", classes,
+            ": the data holds a symbol this model does not know");
+    rows_.push_back(static_cast<std::int32_t>(i));
+    targets_.push_back(wanted);
+    for (size_t g = 0; g < step.given.size(); ++g)
+      selected_[g].push_back(target.symbol[static_cast<size_t>(step.given[g].symbol)]);
+  }
+}
+
+template <class T>
+void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
+                        bool differentiate, TermSums& sums) {
+  const std::int64_t width = wide_.channels, classes = step.weight->spec.dims[1].size;
+  const auto part = [&](const std::vector<std::int32_t>& all) {
+    return std::span<const std::int32_t>(all).subspan(static_cast<size_t>(first),
+                                                      static_cast<size_t>(count));
+  };
+  // Every row asked and channels inside: the tensor is the packed matrix already.
+  const bool direct = wide_.order == Order::channels_inner &&
+                      static_cast<std::int64_t>(rows_.size()) == wide_.rows();
+  const T* in = direct ? wide_h_ + first * width : packed_;
+  if (!direct) backend_.pack_rows(wide_, part(rows_), wide_h_, packed_);
+  const Nodes nodes = {count, 1, classes, Order::channels_inner};
+  backend_.gemm(Transpose::no, Transpose::no, count, classes, width, in, width, step.weight->value,
+                classes, logits_, classes, false);
+  for (size_t g = 0; g < step.given.size(); ++g)
+    backend_.embed(nodes, part(selected_[g]), step.given[g].table->value, logits_);
+  const auto term = static_cast<size_t>(step.term);
+  backend_.cross_entropy(count, classes, part(targets_), scale, logits_, &sums.nats[term],
+                         &sums.hits[term]);
+  if (!differentiate) return;
+  for (size_t g = 0; g < step.given.size(); ++g)
+    backend_.embed_dw(nodes, part(selected_[g]), logits_, step.given[g].table->grad);
+  backend_.gemm(Transpose::yes, Transpose::no, width, classes, count, in, width, logits_, classes,
+                step.weight->grad, classes, true);
+  backend_.gemm(Transpose::no, Transpose::yes, count, width, classes, logits_, classes,
+                step.weight->value, classes, direct ? wide_dh_ + first * width : dpacked_, width,
+                direct);
+  if (!direct) backend_.unpack_rows(wide_, part(rows_), dpacked_, wide_dh_);
+}
+
+template <class T>
+void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermSums& sums) {
+  const auto total = static_cast<std::int64_t>(rows_.size());
+  // Green and blue ask the same tokens as red: a pixel is one target.
+  if (step.symbol <= 0) sums.targets[static_cast<size_t>(step.term)] += total;
+  for (std::int64_t first = 0; first < total; first += chunk_rows_)
+    run_chunk(step, first, std::min(chunk_rows_, total - first), scale, differentiate, sums);
+}
+
+template <class T>
+TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double normaliser,
+                      bool differentiate, const T* x, T* dx) {
+  TermSums sums;
+  for (const Target& target : batch.target) sums.scored += target.scored;
+  forward_rows(x);
+  if (differentiate) backend_.zero(wide_.elements(), wide_dh_);
+  for (const Step& step : steps_) {
+    const double weight = weights.weight[static_cast<size_t>(step.term)];
+    choose_rows(batch, step);
+    run_step(step, weight / normaliser, differentiate && weight != 0, sums);
+  }
+  if (!differentiate) return sums;
+  if (post_) {
+    backend_.channel_map_dw(nodes_, wide_.channels, h_, wide_dh_, post_->grad);
+    backend_.channel_map_dx(nodes_, wide_.channels, wide_dh_, post_->value, dh_, false);
+  }
+  backend_.zero(nodes_.elements(), dx);
+  if (gain_)
+    backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, dh_, dx, gain_->grad);
+  else
+    backend_.add(nodes_.elements(), dh_, dx);
+  return sums;
+}
+
+template <class T>
+TermSums Head<T>::score(const Batch& batch, const T* x) {
+  return run(batch, {}, 1, false, x, nullptr);
+}
+
+template <class T>
+TermSums Head<T>::score_and_differentiate(const Batch& batch, const TermWeights& weights,
+                                          double normaliser, const T* x, T* dx) {
+  return run(batch, weights, normaliser, true, x, dx);
+}
+
+template <class T>
+std::int64_t Head<T>::classes(const std::string& head) const {
+  for (const Step& step : steps_)
+    if (step.name == head) return step.weight->spec.dims[1].size;
+  fail(ErrorKind::usage,
+       text("this model has no head '", head, "': that modality was never added to it"));
+}
+
+template <class T>
+void Head<T>::logits(const std::string& head, std::span<const std::int32_t> rows,
+                     const std::vector<std::vector<std::int32_t>>& given, T* out) {
+  const std::int64_t width = wide_.channels, count = static_cast<std::int64_t>(rows.size());
+  const std::int64_t columns = classes(head);
+  const auto step =
+      std::find_if(steps_.begin(), steps_.end(), [&](const Step& s) { return s.name == head; });
+  ASSERT(given.size() == step->given.size(), head, " needs ", step->given.size(), " given symbols");
+  for (std::int64_t first = 0; first < count; first += chunk_rows_) {
+    const std::int64_t n = std::min(chunk_rows_, count - first);
+    const auto at = static_cast<size_t>(first);
+    backend_.pack_rows(wide_, rows.subspan(at, static_cast<size_t>(n)), wide_h_, packed_);
+    backend_.gemm(Transpose::no, Transpose::no, n, columns, width, packed_, width,
+                  step->weight->value, columns, out + first * columns, columns, false);
+    for (size_t g = 0; g < given.size(); ++g)
+      backend_.embed({n, 1, columns, Order::channels_inner},
+                     std::span<const std::int32_t>(given[g]).subspan(at, static_cast<size_t>(n)),
+                     step->given[g].table->value, out + first * columns);
+  }
+}
+
+template class Head<float>;
+template class Head<double>;
+
+}  // namespace ortho

@@ -1,0 +1,94 @@
+// Head: nodes to symbols, decoded in steps as the paper says, and the loss of each step.
+//
+// First the modality ("none": nothing more comes), then the symbol head of that modality: text,
+// audio, or red, then green given red, then blue given both. Each target token asks the modality
+// head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
+// the number of scored targets of the whole batch (all ranks); every term is counted apart.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "model/arena.h"
+#include "model/params.h"
+#include "model/spec.h"
+#include "tensor/backend.h"
+
+namespace ortho {
+
+enum class Term { modality = 0, text = 1, pixel = 2, audio = 3 };  // pixel: red + green + blue
+constexpr int kTerms = 4;
+
+struct TermWeights {
+  std::array<double, kTerms> weight = {1, 1, 1, 1};
+};
+
+// Sums over target tokens; add over ranks and batches, then divide.
+struct TermSums {
+  std::array<double, kTerms> nats{};           // summed cross-entropy
+  std::array<std::int64_t, kTerms> targets{};  // tokens asked
+  std::array<std::int64_t, kTerms> hits{};     // largest logit was right (pixel: of 3 per token)
+  std::int64_t scored = 0;                     // scored target tokens
+  void add(const TermSums& other);
+  double loss(const TermWeights& weights) const;  // weighted nats per scored token
+};
+
+template <class T>
+class Head {
+ public:
+  Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
+       Arena<T>& arena);
+
+  // x [nodes, C], the stack's output. Only counts.
+  TermSums score(const Batch& batch, const T* x);
+  // Counts, adds to the weights' gradients and writes dx. `normaliser`: scored targets of all
+  // ranks.
+  TermSums score_and_differentiate(const Batch& batch, const TermWeights& weights,
+                                   double normaliser, const T* x, T* dx);
+
+  // For generation: logits at rows (t * B + b) of the last forward_rows() call, in the named step.
+  void forward_rows(const T* x);  // norm and post map
+  std::int64_t classes(const std::string& head) const;
+  // `given`: symbols decoded before in this token (red for green; red and green for blue), one list
+  // per step.
+  void logits(const std::string& head, std::span<const std::int32_t> rows,
+              const std::vector<std::vector<std::int32_t>>& given, T* out);
+
+ private:
+  struct Given {
+    Param<T>* table;
+    int symbol;  // which symbol of the target selects the row
+  };
+  struct Step {
+    std::string name;
+    Term term;
+    std::int32_t modality;  // of the targets it is asked for; -1: all
+    int symbol;             // which symbol of the target; -1: its modality
+    Param<T>* weight;
+    std::vector<Given> given;
+  };
+  void add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
+                int symbol);
+  void choose_rows(const Batch& batch, const Step& step);
+  void run_step(const Step& step, double scale, bool differentiate, TermSums& sums);
+  void run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
+                 bool differentiate, TermSums& sums);
+  TermSums run(const Batch& batch, const TermWeights& weights, double normaliser,
+               bool differentiate, const T* x, T* dx);
+
+  Norm norm_;
+  Nodes nodes_, wide_;  // with C and with the heads' width
+  Backend<T>& backend_;
+  Param<T>*gain_ = nullptr, *post_ = nullptr;
+  std::vector<Step> steps_;
+  std::int64_t chunk_rows_ = 0;  // rows whose logits fit the scratch at once
+  T *h_ = nullptr, *stats_ = nullptr, *dh_ = nullptr;
+  T *wide_h_ = nullptr, *wide_dh_ = nullptr;  // after the post map; else h_ and dh_
+  T *packed_ = nullptr, *dpacked_ = nullptr, *logits_ = nullptr;
+  // Of the step being run: rows asked, their targets, and the symbols each given-table selects.
+  std::vector<std::int32_t> rows_, targets_;
+  std::vector<std::vector<std::int32_t>> selected_;
+};
+
+}  // namespace ortho

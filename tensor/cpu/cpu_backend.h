@@ -1,0 +1,75 @@
+// CpuBackend: the Backend on this machine's cores. One operation, one file in this folder.
+//
+// Hot loops are compiled for three instruction sets and chosen when the program starts
+// (ORTHO_CLONES). Results depend on the instruction set, never on the number of threads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tensor/backend.h"
+
+#define ORTHO_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+
+namespace ortho {
+
+template <class T>
+class CpuBackend final : public Backend<T> {
+ public:
+  explicit CpuBackend(int threads);
+  std::string name() const override { return "cpu"; }
+
+  // gemm.cc
+  void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+            std::int64_t lda, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
+            bool add) override;
+  // channel_map.cc
+  void channel_map(const Nodes& nodes, std::int64_t out, const T* x, const T* w, T* y,
+                   bool add) override;
+  void channel_map_dx(const Nodes& nodes, std::int64_t out, const T* dy, const T* w, T* dx,
+                      bool add) override;
+  void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy,
+                      T* dw) override;
+  // dense.cc
+  void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
+  void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
+  void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // lines.cc
+  void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
+  void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
+                     bool add) override;
+  // norm.cc
+  void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h,
+            T* stats) override;
+  void norm_dx(Norm kind, const Nodes& nodes, const T* x, const T* gain, const T* stats,
+               const T* dh, T* dx, T* dgain) override;
+  // activate.cc
+  void activate(const Gate& gate, const Nodes& nodes, const T* z, T* q) override;
+  void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) override;
+  // dropout.cc
+  void dropout(const Nodes& nodes, double p, const Random& random, std::int64_t first_window,
+               T* x) override;
+  // move.cc
+  void copy(std::int64_t count, const T* from, T* to) override;
+  void add(std::int64_t count, const T* x, T* y) override;
+  void zero(std::int64_t count, T* x) override;
+  // embed.cc
+  void embed(const Nodes& nodes, std::span<const std::int32_t> rows, const T* table, T* x) override;
+  void embed_dw(const Nodes& nodes, std::span<const std::int32_t> rows, const T* dx,
+                T* dtable) override;
+  void pack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* x,
+                 T* packed) override;
+  void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed,
+                   T* x) override;
+  // cross_entropy.cc
+  void cross_entropy(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
+                     double scale, T* logits, double* loss, std::int64_t* hits) override;
+  // update.cc
+  double sum_squares(std::int64_t count, const T* x) override;
+  void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
+             T* second) override;
+  void sgd(double rate, double momentum, double decay, double gradient_scale, std::int64_t count,
+           const T* grad, T* weight, T* velocity) override;
+};
+
+}  // namespace ortho

@@ -1,0 +1,91 @@
+// Optimizer updates. AdamW: Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
+#include <algorithm>
+#include <cmath>
+
+#include "tensor/cpu/cpu_backend.h"
+
+namespace ortho {
+namespace {
+
+// Summed in runs of fixed length, each in double: the result does not depend on the thread count.
+constexpr std::int64_t kRun = 1 << 14;
+
+template <class T>
+ORTHO_CLONES double run_squares(std::int64_t count, const T* __restrict x) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i)
+    sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  return sum;
+}
+
+struct AdamwFactors {
+  double beta1, beta2, decay, rate, root2, epsilon, scale;
+};
+
+template <class T>
+ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* __restrict grad,
+                            T* __restrict weight, T* __restrict first, T* __restrict second) {
+  const T b1 = static_cast<T>(f.beta1), b2 = static_cast<T>(f.beta2),
+          keep = static_cast<T>(1 - f.decay);
+  const T c1 = static_cast<T>(1 - f.beta1), c2 = static_cast<T>(1 - f.beta2),
+          rate = static_cast<T>(f.rate);
+  const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
+          scale = static_cast<T>(f.scale);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T g = grad[i] * scale;
+    first[i] = b1 * first[i] + c1 * g;
+    second[i] = b2 * second[i] + c2 * g * g;
+    weight[i] = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
+  }
+}
+
+template <class T>
+ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, std::int64_t count,
+                          const T* __restrict grad, T* __restrict weight, T* __restrict velocity) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    velocity[i] = momentum * velocity[i] + scale * grad[i];
+    weight[i] -= rate * (velocity[i] + decay * weight[i]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+double CpuBackend<T>::sum_squares(std::int64_t count, const T* x) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; i += kRun)
+    sum += run_squares(std::min(kRun, count - i), x + i);
+  return sum;
+}
+
+template <class T>
+void CpuBackend<T>::adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight,
+                          T* first, T* second) {
+  const double n = static_cast<double>(step.step);
+  const AdamwFactors factors = {step.beta1,
+                                step.beta2,
+                                step.rate * step.decay,
+                                step.rate / (1 - std::pow(step.beta1, n)),
+                                1 / std::sqrt(1 - std::pow(step.beta2, n)),
+                                step.epsilon,
+                                step.gradient_scale};
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < count; i += kRun)
+    adamw_run(factors, std::min(kRun, count - i), grad + i, weight + i, first + i, second + i);
+}
+
+template <class T>
+void CpuBackend<T>::sgd(double rate, double momentum, double decay, double gradient_scale,
+                        std::int64_t count, const T* grad, T* weight, T* velocity) {
+#pragma omp parallel for schedule(static)
+  for (std::int64_t i = 0; i < count; i += kRun)
+    sgd_run(static_cast<T>(rate), static_cast<T>(momentum), static_cast<T>(decay),
+            static_cast<T>(gradient_scale), std::min(kRun, count - i), grad + i, weight + i,
+            velocity + i);
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<double>;
+
+}  // namespace ortho
