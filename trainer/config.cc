@@ -10,9 +10,8 @@ namespace {
 
 constexpr Choice<DataConfig::Padding> kPaddings[] = {{"random", DataConfig::Padding::random},
                                                      {"end", DataConfig::Padding::end}};
-constexpr Choice<DataConfig::Split> kSplits[] = {{"train", DataConfig::Split::train},
-                                                 {"valid", DataConfig::Split::valid},
-                                                 {"test", DataConfig::Split::test}};
+constexpr Choice<Split> kSplits[] = {
+    {"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 constexpr Choice<OneShotConfig::Output> kOutputs[] = {{"last", OneShotConfig::Output::last},
                                                       {"text", OneShotConfig::Output::text},
                                                       {"pixel", OneShotConfig::Output::pixel},

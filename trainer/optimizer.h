@@ -4,37 +4,26 @@
 //          w -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * w)
 //   sgd    v = momentum v + g;   w -= lr * (v + decay * w)
 //
-// g is already scaled by clipping. t counts per Region, not per run: weights that a growth added
+// g is already scaled by clipping. t counts per Region (model/grow.h), not per run: weights that a growth added
 // start from t = 1 while old ones go on, else their first update would be up to (1-b1) / sqrt(1-b2)
 // times too large.
 #pragma once
 
 #include <cstdint>
 #include <utility>
-#include <vector>
 
+#include "model/grow.h"
 #include "model/params.h"
 #include "tensor/backend.h"
-#include "tensor/box.h"
 #include "tensor/buffer.h"
 #include "trainer/config.h"
 
 namespace ortho {
 
-// Weights of one parameter that have been updated equally often.
-struct Region {
-  Box box;                 // in the parameter's shape
-  std::int64_t steps = 0;  // updates so far
-  bool operator==(const Region&) const = default;
-};
-
-// Whether the boxes lie in `shape`, do not meet, and leave no element out.
-bool tiles(const Shape& shape, const std::vector<Region>& regions);
-
 template <class T>
 struct OptimizerState {
   Buffer<T> first, second;  // parallel to Params::values(); sgd: velocity, and none
-  std::vector<std::vector<Region>> regions;  // one list a parameter, in the order of Params::all()
+  StepCounts regions;       // in the order of Params::all()
 };
 
 // Zero moments, and one region without steps for each parameter.
@@ -48,7 +37,7 @@ template <class T>
 class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, const Params<T>& params);
-  // With state from a checkpoint or a growth; ASSERTs that it fits the parameters.
+  // With state from a checkpoint or a growth; Error when it does not fit the parameters.
   Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T> state);
 
   // One update of all weights from params.grads(), which stay as they are.
