@@ -93,6 +93,7 @@ void write_attributes(BoxFileWriter& file, const RunState& state, const std::str
   file.set_integer("stage", state.stage);
   file.set_integer("cursor.epoch", state.cursor.epoch);
   file.set_integer("cursor.consumed", state.cursor.consumed);
+  file.set_text("data", state.identity);
   file.set_integer("tokens", state.tokens);
   file.set_real("seconds", state.seconds);
   file.set_integer("growths", static_cast<std::int64_t>(state.growths.size()));
@@ -200,6 +201,7 @@ RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
                  .vocabulary = {},
                  .ended = {},
                  .cursor = {},
+                 .identity = {},
                  .losses = {},
                  .growths = {}};
   state.optimizer = fresh_state(optimizer, state.params);
@@ -221,6 +223,7 @@ RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
   state.step = file.get_integer("step");
   state.stage = file.get_integer("stage");
   state.cursor = {file.get_integer("cursor.epoch"), file.get_integer("cursor.consumed")};
+  state.identity = file.get_text("data");
   state.tokens = file.get_integer("tokens");
   state.seconds = file.get_real("seconds");
   for (std::int64_t i = 0; i < file.get_integer("growths"); ++i)
