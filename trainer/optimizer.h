@@ -36,21 +36,17 @@ double clip_scale(double norm, double clip);
 template <class T>
 class Optimizer {
  public:
-  Optimizer(const OptimizerConfig& config, const Params<T>& params);
-  // With state from a checkpoint or a growth; Error when it does not fit the parameters.
-  Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T> state);
+  // Works on `state`, which must outlive it; Error when it does not fit the parameters.
+  Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T>& state);
 
   // One update of all weights from params.grads(), which stay as they are.
   void update(Backend<T>& backend, Params<T>& params, double rate, double gradient_scale);
-
-  const OptimizerState<T>& state() const { return state_; }
-  OptimizerState<T> release() { return std::move(state_); }
 
  private:
   void update_run(Backend<T>& backend, Param<T>& param, const Region& region, std::int64_t offset,
                   std::int64_t count, double rate, double gradient_scale);
   OptimizerConfig config_;
-  OptimizerState<T> state_;
+  OptimizerState<T>& state_;
 };
 
 }  // namespace ortho
