@@ -26,7 +26,7 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? mapped_axes(spec) : 1;
+  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
   return spec.refeeds * spec.blocks * per_block + 1;
 }
 
@@ -69,8 +69,8 @@ void add_change(std::vector<std::string>& lines, const char* what, V from, V to,
 
 void add_axis_lines(GrowPlan& plan) {
   const ModelSpec &from = plan.from, &to = plan.to;
-  const int old_axes = mapped_axes(from);
-  for (int axis = 0; axis < mapped_axes(to); ++axis) {
+  const int old_axes = axis_count(from);
+  for (int axis = 0; axis < axis_count(to); ++axis) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     if (axis < old_axes && old_size != size)
       plan.lines.push_back(text("token axis ", axis, " lengthened ", old_size, " -> ", size, ": ",
