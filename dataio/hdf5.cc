@@ -94,6 +94,16 @@ Hdf5Handle with_groups(ErrorKind kind, const std::string& name) {
   return links;
 }
 
+// "/part/offset": "/part", "/part/offset".
+std::vector<std::string> way_to(const std::string& path) {
+  std::vector<std::string> parts;
+  for (size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    parts.push_back(path.substr(0, end));
+  }
+  return parts;
+}
+
 std::vector<hsize_t> extents(const std::vector<std::uint64_t>& shape) {
   return {shape.begin(), shape.end()};
 }
@@ -373,14 +383,12 @@ Hdf5Dataset Hdf5File::create_blocks(const std::string& path, std::uint64_t block
 Hdf5Handle Hdf5File::open_checked(const std::string& path) const {
   prepare_library();
   const std::string full = text(name_, ' ', path);
-  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
-    const std::string part = path.substr(0, end);
+  for (const std::string& part : way_to(path)) {
     H5L_info_t link{};
     check_hdf5(H5Lget_info(id(), part.c_str(), &link, H5P_DEFAULT), kind_,
                text(name_, " has no ", part));
     if (link.type != H5L_TYPE_HARD)
       fail(kind_, text(name_, ' ', part, " is a link out of its place"));
-    if (end == std::string::npos) break;
   }
   const Hdf5Handle access = no_chunk_cache(kind_, full);
   return own(H5Dopen2(id(), path.c_str(), access.get()), kind_, text("cannot open dataset ", full));
@@ -408,9 +416,13 @@ Number Hdf5File::dataset_type(const std::string& path) const {
   fail(kind_, text(name_, ' ', path, " is of an unknown type"));
 }
 
+// The library calls it an error to ask for what is in a group that is not there.
 bool Hdf5File::has(const std::string& path) const {
   prepare_library();
-  return check(H5Lexists(id(), path.c_str(), H5P_DEFAULT), text("look for ", path, " in")) > 0;
+  for (const std::string& part : way_to(path))
+    if (check(H5Lexists(id(), part.c_str(), H5P_DEFAULT), text("look for ", part, " in")) == 0)
+      return false;
+  return true;
 }
 
 std::vector<std::string> Hdf5File::list(const std::string& group) const {
@@ -427,13 +439,9 @@ std::vector<std::string> Hdf5File::list(const std::string& group) const {
   return names;
 }
 
-void Hdf5File::flush() {
+void Hdf5File::sync_and_close() {
   prepare_library();
   check(H5Fflush(id(), H5F_SCOPE_LOCAL), "flush");
-}
-
-void Hdf5File::sync_and_close() {
-  flush();
   void* descriptor = nullptr;
   check(H5Fget_vfd_handle(id(), H5P_DEFAULT, &descriptor), "sync");
   if (::fsync(*static_cast<int*>(descriptor)) != 0)

@@ -151,8 +151,7 @@ class Hdf5File : public Hdf5Object {
   bool has(const std::string& path) const;
   std::vector<std::string> list(const std::string& group) const;  // names in it, sorted
 
-  void flush();           // to the system
-  void sync_and_close();  // to the disk
+  void sync_and_close();  // flush, fsync, close
 
  private:
   Hdf5File(Hdf5Handle handle, std::string path, ErrorKind kind);

@@ -2,11 +2,6 @@
 //
 //   y[.., j, ..] = sum over k of W[..][k][j] * x[.., k, ..]     (docs/layer.md, section 2)
 //
-// Weight arrays, row-major, k on the mapped axis and j last:
-//   grid, grid_causal   shared [s][out]      separate [s_1]…[s_n][C][out]   (the paper's
-//   axis_i.npy) causal              shared [s] by offset d; by_position [s (own coordinate)][s
-//   (d)];
-//                       separate [s_1]…[s_n][C][s (d)], indexed by the token that receives
 // grid_causal uses k <= j only; what lies above is never read and gets no gradient. In causal
 // wiring token t receives from t - d * stride, whatever row that falls in; before the start there
 // is nothing. The channel axis is always mapped as a grid.
@@ -19,6 +14,11 @@
 
 namespace ortho {
 
+// Weight arrays, row-major, k on the mapped axis and j last:
+//
+//   wiring            shared      by_position           separate
+//   grid, grid_causal [s][out]    -                     [s_1]…[s_n][C][out]   (axis_i.npy)
+//   causal            [s] by d    [s (coordinate)][s]   [s_1]…[s_n][C][s]     by d, at the receiver
 enum class Weights { shared, separate, by_position };
 enum class Wiring { grid, causal, grid_causal };
 
@@ -32,6 +32,10 @@ struct DenseMap {
       0;  // size of that axis in the output; differs from the input's only in grid wiring
   Weights weights = Weights::separate;
   Wiring wiring = Wiring::grid;
+
+  std::int64_t size() const;        // of the mapped axis in the input
+  Wiring effective_wiring() const;  // grid on the channel axis
+  bool causal() const { return effective_wiring() == Wiring::causal; }
 };
 
 Shape weight_shape(

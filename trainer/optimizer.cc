@@ -14,18 +14,6 @@ bool needs_second(const OptimizerConfig& config) {
 
 }  // namespace
 
-bool tiles(const Shape& shape, const std::vector<Region>& regions) {
-  std::int64_t covered = 0;
-  for (size_t i = 0; i < regions.size(); ++i) {
-    const Box& box = regions[i].box;
-    if (box.lo.size() != shape.size() || intersect(box, whole(shape)) != box) return false;
-    for (size_t j = 0; j < i; ++j)
-      if (!is_empty(intersect(box, regions[j].box))) return false;
-    covered += elements(box);
-  }
-  return covered == elements(shape);
-}
-
 template <class T>
 OptimizerState<T> fresh_state(const OptimizerConfig& config, const Params<T>& params) {
   OptimizerState<T> state;
@@ -52,8 +40,7 @@ Optimizer<T>::Optimizer(const OptimizerConfig& config, const Params<T>& params,
   ASSERT(state_.regions.size() == params.all().size(), state_.regions.size(),
          " lists of regions for ", params.all().size(), " parameters");
   for (size_t i = 0; i < state_.regions.size(); ++i)
-    ASSERT(tiles(params.all()[i].spec.shape(), state_.regions[i]), "the regions of ",
-           params.all()[i].spec.name, " do not tile ", shape_text(params.all()[i].spec.shape()));
+    check_regions(params.all()[i].spec.name, params.all()[i].spec.shape(), state_.regions[i]);
 }
 
 template <class T>

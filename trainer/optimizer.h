@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/grow.h"
 #include "model/params.h"
 #include "tensor/backend.h"
 #include "tensor/box.h"
@@ -21,20 +22,10 @@
 
 namespace ortho {
 
-// Weights of one parameter that have been updated equally often.
-struct Region {
-  Box box;                 // in the parameter's shape
-  std::int64_t steps = 0;  // updates so far
-  bool operator==(const Region&) const = default;
-};
-
-// Whether the boxes lie in `shape`, do not meet, and leave no element out.
-bool tiles(const Shape& shape, const std::vector<Region>& regions);
-
 template <class T>
 struct OptimizerState {
   Buffer<T> first, second;  // parallel to Params::values(); sgd: velocity, and none
-  std::vector<std::vector<Region>> regions;  // one list a parameter, in the order of Params::all()
+  StepCounts regions;       // in the order of Params::all()
 };
 
 // Zero moments, and one region without steps for each parameter.

@@ -1,0 +1,118 @@
+#include "tensor/cpu/dense.h"
+
+#include <algorithm>
+
+#include "tensor/cpu/dense_channels.h"
+#include "tensor/cpu/dense_geometry.h"
+#include "tensor/cpu/dense_shared.h"
+
+namespace ortho {
+namespace {
+
+// Work one thread takes at a time: about 10 microseconds.
+constexpr std::int64_t kPieceMacs = 1 << 18;
+constexpr std::int64_t kRunStep = 64;  // a multiple of every vector width
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// A piece of a map: some lines of one outer position, or a part of the run when there is one line.
+struct Piece {
+  std::int64_t outer, line, lines, at, run;
+};
+
+// act(piece) for all pieces, in parallel. How a map is cut depends on its shape alone.
+template <class Act>
+void for_each_piece(const DenseGeometry& g, Act act) {
+  const std::int64_t macs = g.size * g.out;
+  const std::int64_t lines = std::clamp<std::int64_t>(kPieceMacs / (macs * g.run), 1, g.lines);
+  const bool whole_runs = g.lines > 1 || g.strided_channels;
+  const std::int64_t run =
+      whole_runs ? g.run : std::min(g.run, (kPieceMacs / macs / kRunStep + 1) * kRunStep);
+  const std::int64_t line_cuts = ceil_div(g.lines, lines), run_cuts = ceil_div(g.run, run);
+  const std::int64_t pieces = g.outer * line_cuts * run_cuts;
+#pragma omp parallel for schedule(static) if (pieces > 1)
+  for (std::int64_t i = 0; i < pieces; ++i) {
+    const std::int64_t at = i % run_cuts * run, line = i / run_cuts % line_cuts * lines;
+    act(Piece{i / run_cuts / line_cuts, line, std::min(lines, g.lines - line), at,
+              std::min(run, g.run - at)});
+  }
+}
+
+// y (+)= the taps' sums over x, where y has `outputs` rows for each outer position and x has
+// `inputs`.
+template <class T>
+void apply(const DenseMap& map, const DenseGeometry& g, const Piece& p, const Taps& taps,
+           std::int64_t inputs, std::int64_t outputs, const T* x, const T* w, T* y, bool add) {
+  const T* a = w + p.outer * g.w_outer + p.line * g.w_line + taps.a_at;
+  const T* from = x + (p.outer + taps.ahead) * inputs * g.row() + p.line * g.run + p.at;
+  T* to = y + p.outer * outputs * g.row() + p.line * g.run + p.at;
+  if (g.strided_channels) {
+    dense_kernels<T>().channel_rows({a, from, to, p.lines, outputs, map.batch, map.channels,
+                                     g.w_line, g.run, g.run, g.columns, taps.a_out, taps.a_in,
+                                     g.row(), g.row(), taps.band, add});
+    return;
+  }
+  dense_kernels<T>().rows({a, from, to, p.lines, outputs, p.run, g.w_line, g.run, g.run, taps.a_out,
+                           taps.a_in, g.row(), g.row(), taps.band, add});
+}
+
+template <class T>
+void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, const T* x,
+                 const T* dy, T* dw) {
+  const Taps taps = forward_taps(g, p.outer);
+  const T* u = x + p.outer * g.size * g.row() + p.line * g.run;
+  const T* v = dy + p.outer * g.out * g.row() + p.line * g.run;
+  T* d = dw + p.outer * g.w_outer + p.line * g.w_line;
+  if (g.strided_channels) {
+    dense_kernels<T>().channel_dots({u, v, d, p.lines, g.out, map.batch, map.channels, g.run, g.run,
+                                     g.w_line, g.row(), g.row(), g.columns, taps.a_in, taps.a_out,
+                                     taps.band});
+    return;
+  }
+  dense_kernels<T>().dots({u, v, d, p.lines, g.out, 1, g.run, g.run, g.run, g.w_line, g.row(), 0,
+                           g.row(), 0, taps.a_in, taps.a_out, taps.band, true});
+}
+
+// The channel axis with the channels innermost has no runs; its map is a small product per token.
+bool is_product_per_token(const DenseMap& map) {
+  return map.order == Order::channels_inner && static_cast<size_t>(map.axis) == map.tokens.size();
+}
+
+}  // namespace
+
+template <class T>
+void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
+  if (is_product_per_token(map)) return channels_dense(map, x, w, y, add);
+  const DenseGeometry g = dense_geometry(map);
+  for_each_piece(g, [&](const Piece& p) {
+    apply(map, g, p, forward_taps(g, p.outer), g.size, g.out, x, w, y, add);
+  });
+}
+
+template <class T>
+void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
+  if (is_product_per_token(map)) return channels_dense_dx(map, dy, w, dx, add);
+  const DenseGeometry g = dense_geometry(map);
+  for_each_piece(g, [&](const Piece& p) {
+    apply(map, g, p, backward_taps(g, p.outer), g.out, g.size, dy, w, dx, add);
+    if (reaches_next_line(g, p.outer))
+      apply(map, g, p, next_line_taps(g), g.out, g.size, dy, w, dx, true);
+  });
+}
+
+template <class T>
+void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
+  if (is_product_per_token(map)) return channels_dense_dw(map, x, dy, dw);
+  const DenseGeometry g = dense_geometry(map);
+  if (map.weights != Weights::separate) return shared_dense_dw(g, x, dy, dw);
+  for_each_piece(g, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
+}
+
+template void cpu_dense(const DenseMap&, const float*, const float*, float*, bool);
+template void cpu_dense(const DenseMap&, const double*, const double*, double*, bool);
+template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, bool);
+template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool);
+template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*);
+template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*);
+
+}  // namespace ortho
