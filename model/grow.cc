@@ -78,7 +78,7 @@ void add_axis_lines(GrowPlan& plan) {
                                     ? "its new taps start at zero"
                                     : "its maps are block-diagonal, other axes repeat theirs"));
     if (axis < old_axes) continue;
-    std::string rule = text("its ", to.blocks, " sublayers start at zero");
+    std::string rule = "its sublayers, one per block, start at zero";
     if (to.map == MapKind::dense)
       rule = to.combine == Combine::single     ? "it has no map of its own"
              : to.combine == Combine::parallel ? "its maps start at zero"

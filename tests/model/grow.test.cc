@@ -72,7 +72,7 @@ TEST(Grow, AxisAddedOutermost) {
   EXPECT_EQ(grown.plan.promise.tolerance, 0);
   ASSERT_EQ(grown.plan.lines.size(), 1U);
   EXPECT_EQ(grown.plan.lines[0],
-            "token axis 2 (size 4) added outermost: its 1 sublayers start at zero");
+            "token axis 2 (size 4) added outermost: its sublayers, one per block, start at zero");
   for (const char* name : {"block.0.axis.0.w1", "block.0.axis.1.w2", "embed.text.symbol"})
     for (std::int64_t i = 0; i < grown.param(name).size; ++i)
       EXPECT_EQ(grown.param(name).value[i], grown.old_param(name).value[i]) << name;
