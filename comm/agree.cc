@@ -13,7 +13,7 @@ std::string pack(const std::optional<Error>& error) {
   return static_cast<char>('a' + static_cast<int>(error->kind())) + std::string(error->what());
 }
 
-Error unpack(const std::string& packed, const std::string& addition) {
+SharedError unpack(const std::string& packed, const std::string& addition) {
   return {static_cast<ErrorKind>(packed[0] - 'a'), packed.substr(1) + addition};
 }
 
@@ -59,11 +59,10 @@ void require_same(Channel& channel, const std::string& what, const std::string& 
   for (size_t rank = 1; rank < all.size(); ++rank) {
     if (all[rank] != all[0]) differing += text(", rank ", rank, " has ", all[rank]);
   }
-  if (differing.empty()) return;
-  fail(ErrorKind::usage,
-       text(what, " differs between ranks: rank 0 has ", all[0], differing,
-            ". All ranks must see the same program, files and options."),
-       where);
+  const std::string why = text(what, " differs between ranks: rank 0 has ", all[0], differing,
+                               ". All ranks must see the same program, files and options.");
+  const bool speaks = channel.rank() == 0;  // all know the same, one says it
+  agree(channel, differing.empty() || !speaks, why, ErrorKind::usage, where);
 }
 
 }  // namespace ortho

@@ -138,8 +138,7 @@ std::string print_fields(
 std::string describe_fields(
     const Fields& fields);  // help: a line a field with kind, limits, unit, value
 
-// --- templates
-// -----------------------------------------------------------------------------------------
+// --- templates ---
 
 template <class E, size_t n>
 ChoiceValue choice_value(const Choice<E> (&choices)[n], bool many,

@@ -3,7 +3,9 @@
 cmake_minimum_required(VERSION 3.25)
 
 string(REPLACE "|" ";" paths "${INCLUDES}")
-set(flags -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I${ROOT}/tests)
+list(REMOVE_DUPLICATES paths)
+list(REMOVE_ITEM paths ${ROOT} /usr/include)  # as -isystem they would hide warnings and system headers
+set(flags -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I${ROOT} -I${ROOT}/tests)
 foreach(path ${paths})
   list(APPEND flags -isystem ${path})
 endforeach()
@@ -15,7 +17,7 @@ foreach(folder core tensor comm dataio model trainer launch tests)
     if(header MATCHES "/cuda/")
       continue()
     endif()
-    execute_process(COMMAND ${CXX} -I${ROOT} ${flags} -include ${header} -x c++ /dev/null
+    execute_process(COMMAND ${CXX} ${flags} -include ${header} -x c++ /dev/null
       RESULT_VARIABLE result ERROR_VARIABLE errors)
     if(NOT result EQUAL 0)
       message(SEND_ERROR "${header} does not compile alone:\n${errors}")

@@ -10,9 +10,8 @@ namespace {
 
 constexpr Choice<DataConfig::Padding> kPaddings[] = {{"random", DataConfig::Padding::random},
                                                      {"end", DataConfig::Padding::end}};
-constexpr Choice<DataConfig::Split> kSplits[] = {{"train", DataConfig::Split::train},
-                                                 {"valid", DataConfig::Split::valid},
-                                                 {"test", DataConfig::Split::test}};
+constexpr Choice<Split> kSplits[] = {
+    {"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 constexpr Choice<OneShotConfig::Output> kOutputs[] = {{"last", OneShotConfig::Output::last},
                                                       {"text", OneShotConfig::Output::text},
                                                       {"pixel", OneShotConfig::Output::pixel},
@@ -229,8 +228,7 @@ Fields append_stage(RunConfig& c) {
   return fields(c.stages.back());
 }
 
-// --- what no single field can tell
-// ------------------------------------------------------------------------
+// --- what no single field can tell ---
 
 std::int64_t tokens_of(const StageConfig& stage) { return elements(stage.model.tokens); }
 

@@ -13,6 +13,7 @@
 
 #include "core/config_node.h"
 #include "core/fields.h"
+#include "dataio/record.h"
 #include "model/spec.h"
 
 namespace ortho {
@@ -22,7 +23,6 @@ struct DataConfig {
     random,
     end
   };  // where a window's spare places go: before by chance, or all behind
-  enum class Split { train, valid, test };  // numbered as in the shards
 
   std::vector<std::string> train;  // packed data sets: folders with a MANIFEST; read as one
   Padding padding = Padding::random;

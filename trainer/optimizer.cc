@@ -27,13 +27,9 @@ OptimizerState<T> fresh_state(const OptimizerConfig& config, const Params<T>& pa
 double clip_scale(double norm, double clip) { return clip > 0 && norm > clip ? clip / norm : 1; }
 
 template <class T>
-Optimizer<T>::Optimizer(const OptimizerConfig& config, const Params<T>& params)
-    : Optimizer(config, params, fresh_state(config, params)) {}
-
-template <class T>
 Optimizer<T>::Optimizer(const OptimizerConfig& config, const Params<T>& params,
-                        OptimizerState<T> state)
-    : config_(config), state_(std::move(state)) {
+                        OptimizerState<T>& state)
+    : config_(config), state_(state) {
   const std::int64_t second = needs_second(config) ? params.size() : 0;
   ASSERT(state_.first.size() == params.size() && state_.second.size() == second, "moments of ",
          state_.first.size(), " and ", state_.second.size(), " for ", params.size(), " weights");

@@ -4,19 +4,17 @@
 //          w -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * w)
 //   sgd    v = momentum v + g;   w -= lr * (v + decay * w)
 //
-// g is already scaled by clipping. t counts per Region, not per run: weights that a growth added
+// g is already scaled by clipping. t counts per Region (model/grow.h), not per run: weights that a growth added
 // start from t = 1 while old ones go on, else their first update would be up to (1-b1) / sqrt(1-b2)
 // times too large.
 #pragma once
 
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "model/grow.h"
 #include "model/params.h"
 #include "tensor/backend.h"
-#include "tensor/box.h"
 #include "tensor/buffer.h"
 #include "trainer/config.h"
 
@@ -38,21 +36,17 @@ double clip_scale(double norm, double clip);
 template <class T>
 class Optimizer {
  public:
-  Optimizer(const OptimizerConfig& config, const Params<T>& params);
-  // With state from a checkpoint or a growth; ASSERTs that it fits the parameters.
-  Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T> state);
+  // Works on `state`, which must outlive it; Error when it does not fit the parameters.
+  Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T>& state);
 
   // One update of all weights from params.grads(), which stay as they are.
   void update(Backend<T>& backend, Params<T>& params, double rate, double gradient_scale);
-
-  const OptimizerState<T>& state() const { return state_; }
-  OptimizerState<T> release() { return std::move(state_); }
 
  private:
   void update_run(Backend<T>& backend, Param<T>& param, const Region& region, std::int64_t offset,
                   std::int64_t count, double rate, double gradient_scale);
   OptimizerConfig config_;
-  OptimizerState<T> state_;
+  OptimizerState<T>& state_;
 };
 
 }  // namespace ortho

@@ -13,7 +13,8 @@
 namespace ortho {
 
 struct RunState {
-  ModelSpec spec;  // the model the weights belong to
+  ModelSpec spec;          // the model the weights belong to …
+  std::int64_t stage = 0;  // … and the stage that declares it; ended when ended.size() is stage + 1
   Params<float> params;
   OptimizerState<float> optimizer;
   Vocabulary vocabulary;
@@ -21,6 +22,7 @@ struct RunState {
   std::int64_t step = 0;            // optimizer steps done
   std::vector<std::int64_t> ended;  // steps that each finished stage ran
   Cursor cursor;                    // of the current stage's data
+  std::string identity;             // of those data, see data_identity()
   std::int64_t tokens = 0;          // of all steps, over all ranks
   double seconds = 0;               // of training, earlier starts included
   std::vector<double>

@@ -33,6 +33,7 @@ inline void check_message(Channel& channel, const std::string& message, const st
 inline void check_one_failing_rank(Channel& channel) {
   agree(channel, true, "not said");
   agree(channel, [] {});
+  EXPECT_THROW(agree(channel, channel.rank() != 0, "broken"), SharedError);
   for (int failing = 0; failing < channel.ranks(); ++failing) {
     for (const ErrorKind kind :
          {ErrorKind::usage, ErrorKind::data, ErrorKind::disk, ErrorKind::internal}) {
@@ -64,10 +65,9 @@ inline void check_require_same(Channel& channel) {
   const std::string mine = channel.rank() == last ? "8" : "7";
   const std::string message =
       message_of(ErrorKind::usage, [&] { require_same(channel, "the seed", mine); });
-  EXPECT_NE(
-      message.find(text("the seed differs between ranks: rank 0 has 7, rank ", last, " has 8")),
-      std::string::npos)
-      << message;
+  check_message(channel, message,
+                text("the seed differs between ranks: rank 0 has 7, rank ", last, " has 8."));
+  EXPECT_EQ(message.find("failed too"), std::string::npos) << message;
 }
 
 }  // namespace ortho::test
