@@ -13,8 +13,8 @@ namespace {
 // A sum over a wider map gains only zeros, but may be taken in another order: float's 2^-24 times
 // the square root of the thousands of roundings on the way, with a margin of 10.
 constexpr double kRounding = 2e-5;
-// The smallest mean square of a token's residual stream that the bound for rms counts on: a quarter
-// of what the symbol table alone starts with (0.2 squared).
+// The smallest mean square of a residual stream that the bound for rms counts on: a quarter of what
+// the symbol table alone starts with (0.2 squared).
 constexpr double kSmallestStream = 0.01;
 
 // ---- what is promised ----
@@ -26,7 +26,7 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? mapped_axes(spec) : 1;
+  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
   return spec.refeeds * spec.blocks * per_block + 1;
 }
 
@@ -44,6 +44,14 @@ Promise find_promise(const GrowPlan& plan) {
                           ": the stack's output passes through it another number of times");
     return promise;
   }
+  const bool rms_widened = from.channels != to.channels && to.norm == Norm::rms;
+  if (rms_widened && !to.residual) {
+    promise.kind = PromiseKind::none;
+    promise.reason = text("channels ", from.channels, " -> ", to.channels,
+                          " with norm: rms and residual: false: where the stream is as small as "
+                          "rms's epsilon, the wider mean changes it");
+    return promise;
+  }
   if (context(from) != context(to))
     promise.kind = from.wiring == Wiring::causal ? PromiseKind::window_start : PromiseKind::halves;
   else if (adds_modalities(plan))
@@ -51,7 +59,7 @@ Promise find_promise(const GrowPlan& plan) {
   if (from.channels != to.channels || from.hidden != to.hidden || from.weights != to.weights ||
       promise.kind == PromiseKind::halves)
     loosen(promise, kRounding, "sums gain zeros and may be taken in another order");
-  if (from.channels != to.channels && to.norm == Norm::rms) {
+  if (rms_widened) {
     const double wider = static_cast<double>(to.channels) / static_cast<double>(from.channels) - 1;
     loosen(promise, static_cast<double>(norms(to)) * wider * kNormEpsilon / kSmallestStream,
            "rms over more channels sees its epsilon grow by C_new / C_old");
@@ -69,8 +77,8 @@ void add_change(std::vector<std::string>& lines, const char* what, V from, V to,
 
 void add_axis_lines(GrowPlan& plan) {
   const ModelSpec &from = plan.from, &to = plan.to;
-  const int old_axes = mapped_axes(from);
-  for (int axis = 0; axis < mapped_axes(to); ++axis) {
+  const int old_axes = axis_count(from);
+  for (int axis = 0; axis < axis_count(to); ++axis) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     if (axis < old_axes && old_size != size)
       plan.lines.push_back(text("token axis ", axis, " lengthened ", old_size, " -> ", size, ": ",
@@ -78,7 +86,7 @@ void add_axis_lines(GrowPlan& plan) {
                                     ? "its new taps start at zero"
                                     : "its maps are block-diagonal, other axes repeat theirs"));
     if (axis < old_axes) continue;
-    std::string rule = text("its ", to.blocks, " sublayers start at zero");
+    std::string rule = "its sublayers, one per block, start at zero";
     if (to.map == MapKind::dense)
       rule = to.combine == Combine::single     ? "it has no map of its own"
              : to.combine == Combine::parallel ? "its maps start at zero"

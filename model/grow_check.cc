@@ -108,9 +108,10 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
 }
 
 void check_weights(const ModelSpec& from, const ModelSpec& to) {
-  REQUIRE(from.weights == to.weights || from.weights == Weights::shared, "model.weights ",
+  const bool spread = from.weights == Weights::by_position && to.weights == Weights::separate;
+  REQUIRE(from.weights == to.weights || from.weights == Weights::shared || spread, "model.weights ",
           name(from.weights), " -> ", name(to.weights),
-          ": only shared weights can be replicated. Keep ", name(from.weights), ".");
+          ": weights that differ cannot be shared. Keep ", name(from.weights), ".");
 }
 
 void check_blocks(const ModelSpec& from, const ModelSpec& to) {
@@ -128,7 +129,7 @@ void check_blocks(const ModelSpec& from, const ModelSpec& to) {
 }
 
 void check_new_axes(const ModelSpec& from, const ModelSpec& to) {
-  const bool added = mapped_axes(to) > mapped_axes(from);
+  const bool added = axis_count(to) > axis_count(from);
   REQUIRE(
       !added || to.map == MapKind::dense || to.residual || to.combine == Combine::parallel,
       "model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),

@@ -65,11 +65,16 @@ void push_units(Segments& list, const ModelSpec& from, const ModelSpec& to, int 
   push(list, {base + behind, base + to.hidden, -1, start});
 }
 
-// The layer's channels, E or (u, v). u * act(v) is 0 where u is, so only u decides how new ones
-// start; v starts drawn, or neither would ever get a gradient.
-Segments units(const ModelSpec& from, const ModelSpec& to, Start start) {
+Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
   Segments list;
   push_units(list, from, to, 0, start);
+  return list;
+}
+
+// What f takes, E channels or (u, v). u * act(v) is 0 where u is, so only u decides how new ones
+// start; v starts drawn, or neither would ever get a gradient.
+Segments gated_units(const ModelSpec& from, const ModelSpec& to, Start start) {
+  Segments list = hidden_units(from, to, start);
   if (to.gate) push_units(list, from, to, 1, to.out ? start : Start::init);
   return list;
 }
@@ -139,9 +144,9 @@ class Cutter {
       case DimKind::width:
         return extended(old_size, dim.size, channel_start(last));
       case DimKind::hidden:  // rows of W2 are the path out, columns of W1 the path in
-        return units(from_, to_, last && to_.out ? Start::init : Start::zero);
+        return hidden_units(from_, to_, last && to_.out ? Start::init : Start::zero);
       case DimKind::gated:
-        return units(from_, to_, to_.out ? Start::init : Start::zero);
+        return gated_units(from_, to_, to_.out ? Start::init : Start::zero);
       case DimKind::place:
       case DimKind::item:
         return repeated(old_size, dim.size);
@@ -182,7 +187,7 @@ class Cutter {
     if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
     const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
                          layer_output_channels(from_) != layer_input_channels(from_);
-    if (to_.in || (dim.kind == DimKind::axis_out && resized)) return units(from_, to_, start);
+    if (to_.in || (dim.kind == DimKind::axis_out && resized)) return gated_units(from_, to_, start);
     return extended(old_size, dim.size, start);
   }
 
@@ -254,7 +259,7 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
   return axis < axes ? spec.tokens[static_cast<size_t>(axes - 1 - axis)] : 1;
 }
 
-int mapped_axes(const ModelSpec& spec) {
+int axis_count(const ModelSpec& spec) {
   return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
                                                      : spec.tokens.size());
 }
