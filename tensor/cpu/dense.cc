@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tensor/cpu/cpu_backend.h"
 #include "tensor/cpu/dense_channels.h"
 #include "tensor/cpu/dense_geometry.h"
 #include "tensor/cpu/dense_shared.h"
@@ -114,5 +115,23 @@ template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, 
 template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool);
 template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*);
 template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*);
+
+template <class T>
+void CpuBackend<T>::dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
+  cpu_dense(map, x, w, y, add);
+}
+
+template <class T>
+void CpuBackend<T>::dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
+  cpu_dense_dx(map, dy, w, dx, add);
+}
+
+template <class T>
+void CpuBackend<T>::dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
+  cpu_dense_dw(map, x, dy, dw);
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<double>;
 
 }  // namespace ortho
