@@ -24,9 +24,13 @@ double now() {
   return duration<double>(steady_clock::now().time_since_epoch()).count();
 }
 
-// Median seconds of `repeats` runs, after one that is not counted.
+struct Seconds {
+  double median, least;
+};
+
+// Of `repeats` runs, after one that is not counted.
 template <class Run>
-double median_sec(int repeats, Run run) {
+Seconds seconds_of(int repeats, Run run) {
   run();
   std::vector<double> sec;
   for (int i = 0; i < repeats; ++i) {
@@ -34,8 +38,8 @@ double median_sec(int repeats, Run run) {
     run();
     sec.push_back(now() - start);
   }
-  std::nth_element(sec.begin(), sec.begin() + repeats / 2, sec.end());
-  return sec[static_cast<size_t>(repeats / 2)];
+  std::sort(sec.begin(), sec.end());
+  return {sec[sec.size() / 2], sec[0]};
 }
 
 // Twelve independent chains of FMAs in registers: 256-bit vectors reach the limit of Zen 4.
@@ -53,12 +57,12 @@ __attribute__((target("arch=x86-64-v3"))) float fma_chains(std::int64_t steps) {
 double fma_gflops() {
   constexpr std::int64_t kSteps = 20'000'000;
   float sink = 0;
-  const double sec = median_sec(5, [&] {
+  const Seconds sec = seconds_of(5, [&] {
 #pragma omp parallel reduction(+ : sink)
     sink += fma_chains(kSteps);
   });
   if (sink == 0) std::puts("");  // keeps the chains alive
-  return static_cast<double>(kSteps) * 12 * 8 * 2 * omp_get_max_threads() / sec * 1e-9;
+  return static_cast<double>(kSteps) * 12 * 8 * 2 * omp_get_max_threads() / sec.least * 1e-9;
 }
 
 Buffer<float> random_buffer(std::int64_t count, const char* name) {
@@ -69,7 +73,9 @@ Buffer<float> random_buffer(std::int64_t count, const char* name) {
   return buffer;
 }
 
-// `grid`: the token axes, then the channels.
+std::string name_of(const Shape& grid) { return text('[', grid[0], "]^", grid.size()); }
+
+// `grid`: the token axes, then the channels; all of one size.
 void measure(const Shape& grid, std::int64_t batch, double limit) {
   const Shape tokens(grid.begin(), grid.end() - 1);
   const std::int64_t nodes = elements(grid) * batch;
@@ -87,12 +93,14 @@ void measure(const Shape& grid, std::int64_t batch, double limit) {
     flop += 2.0 * static_cast<double>(weights * batch);
   }
   const auto report = [&](const char* name, auto run) {
-    const double sec = median_sec(9, [&] {
+    const Seconds sec = seconds_of(15, [&] {
       for (size_t i = 0; i < maps.size(); ++i) run(i);
     });
-    std::printf("%-16s b%-3lld %-8s %8.2f ms %7.1f GFLOP/s %5.1f %% of FMA\n",
-                shape_text(grid).c_str(), static_cast<long long>(batch), name, sec * 1e3,
-                flop / sec * 1e-9, flop / sec * 1e-7 / limit);
+    std::printf(
+        "%-14s b%-3lld %-8s %8.2f ms (least %7.2f) %6.1f GFLOP/s (%6.1f) %5.1f %% (%.1f %%)\n",
+        name_of(grid).c_str(), static_cast<long long>(batch), name, sec.median * 1e3,
+        sec.least * 1e3, flop / sec.median * 1e-9, flop / sec.least * 1e-9,
+        flop / sec.median * 1e-7 / limit, flop / sec.least * 1e-7 / limit);
   };
   report("forward", [&](size_t i) { cpu_dense(maps[i], x.data(), w[i].data(), y.data(), i > 0); });
   report("dx", [&](size_t i) { cpu_dense_dx(maps[i], dy.data(), w[i].data(), dx.data(), i > 0); });

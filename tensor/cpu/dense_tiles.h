@@ -38,21 +38,39 @@ struct DenseTiles {
     __builtin_memcpy(to, &sum, sizeof(V));
   }
 
+  // Rows at any pitch -> rows side by side. Rows a power of two apart share a few cache sets and
+  // would push each other out before their second use.
+  static constexpr I kPacked = 4096;  // elements at most
+  static void pack(const T* from, I pitch, I rows, I columns, T* to) {
+    constexpr I kStep = Isa::kBytes / kScalar;
+    for (I row = 0; row < rows; ++row, from += pitch, to += columns) {
+      I c = 0;
+      for (; c + kStep <= columns; c += kStep) __builtin_memcpy(to + c, from + c, Isa::kBytes);
+      for (; c < columns; ++c) to[c] = from[c];
+    }
+  }
+
   // ---- rows ----
 
-  // kOutputs x kVectors accumulators; x, y at the first column, j the first output.
+  // The factors of a line: its weights and its inputs, in place or packed.
+  struct Factors {
+    const T *a, *x;
+    I a_out, a_in, x_in;
+  };
+
+  // kOutputs x kVectors accumulators; f.x, y at the first column, j the first output.
   template <int kBytes, int kVectors, int kOutputs>
-  static void rows_tile(const RowsTask<T>& t, const T* a, const T* x, T* y, I j) {
+  static void rows_tile(const RowsTask<T>& t, const Factors& f, T* y, I j) {
     using V = Vector<kBytes>;
     constexpr I kStep = kBytes / kScalar;
     V sum[kOutputs][kVectors] = {};
     const I from = t.band.lo(j + kOutputs - 1), end = t.band.hi(j), to = end < from ? from : end;
     const auto multiply = [&](I k, bool whole) __attribute__((always_inline)) {
       V in[kVectors];
-      for (int v = 0; v < kVectors; ++v) load(in[v], x + k * t.x_in + v * kStep);
+      for (int v = 0; v < kVectors; ++v) load(in[v], f.x + k * f.x_in + v * kStep);
       for (int o = 0; o < kOutputs; ++o) {
         if (!whole && !t.band.has(k, j + o)) continue;
-        const T weight = a[(j + o) * t.a_out + k * t.a_in];
+        const T weight = f.a[(j + o) * f.a_out + k * f.a_in];
         for (int v = 0; v < kVectors; ++v) sum[o][v] += weight * in[v];
       }
     };
@@ -64,29 +82,53 @@ struct DenseTiles {
   }
 
   template <int kBytes, int kVectors, int kOutputs>
-  static void rows_outputs(const RowsTask<T>& t, const T* a, const T* x, T* y, I j) {
+  static void rows_outputs(const RowsTask<T>& t, const Factors& f, T* y, I j) {
     for (; j + kOutputs <= t.outputs; j += kOutputs)
-      rows_tile<kBytes, kVectors, kOutputs>(t, a, x, y, j);
-    if constexpr (kOutputs > 1) rows_outputs<kBytes, kVectors, kOutputs / 2>(t, a, x, y, j);
+      rows_tile<kBytes, kVectors, kOutputs>(t, f, y, j);
+    if constexpr (kOutputs > 1) rows_outputs<kBytes, kVectors, kOutputs / 2>(t, f, y, j);
   }
 
   // Columns from r on, in strips of this width and then of every narrower one.
   template <int kBytes, int kVectors>
-  static void rows_columns(const RowsTask<T>& t, const T* a, const T* x, T* y, I r) {
+  static void rows_columns(const RowsTask<T>& t, Factors f, T* y, I r) {
     constexpr I kStep = kVectors * kBytes / kScalar;
-    for (; r + kStep <= t.run; r += kStep)
-      rows_outputs<kBytes, kVectors, Isa::kOutputs>(t, a, x + r, y + r, 0);
+    const T* x = f.x;
+    const I inputs = t.band.hi(t.outputs - 1);
+    T strip[kBytes == Isa::kBytes ? kPacked : 1];
+    const bool packed = kBytes == Isa::kBytes && t.outputs > Isa::kOutputs && t.band.lo(0) >= 0 &&
+                        inputs * kStep <= kPacked;
+    for (; r + kStep <= t.run; r += kStep) {
+      f.x = packed ? strip : x + r;
+      if (packed) pack(x + r, t.x_in, inputs, kStep, strip);
+      f.x_in = packed ? kStep : t.x_in;
+      rows_outputs<kBytes, kVectors, Isa::kOutputs>(t, f, y + r, 0);
+    }
+    f.x = x;
+    f.x_in = t.x_in;
     if constexpr (kVectors > 1) {
-      rows_columns<kBytes, 1>(t, a, x, y, r);
+      rows_columns<kBytes, 1>(t, f, y, r);
     } else if constexpr (kBytes > kScalar) {
-      rows_columns<kBytes / 2, 1>(t, a, x, y, r);
+      rows_columns<kBytes / 2, 1>(t, f, y, r);
     }
   }
 
   static void rows(const RowsTask<T>& t) {
-    for (I line = 0; line < t.lines; ++line)
-      rows_columns<Isa::kBytes, 2>(t, t.a + line * t.a_line, t.x + line * t.x_line,
-                                   t.y + line * t.y_line, 0);
+    T weights[kPacked];
+    const bool by_column =
+        t.a_out == 1;  // W's rows are inputs, its columns outputs; or both swapped
+    const I inputs = t.band.last;
+    const I w_rows = by_column ? inputs : t.outputs, w_columns = by_column ? t.outputs : inputs;
+    const bool packed =
+        (by_column || t.a_in == 1) && t.a_line != 0 && w_rows * w_columns <= kPacked;
+    for (I line = 0; line < t.lines; ++line) {
+      Factors f{t.a + line * t.a_line, t.x + line * t.x_line, t.a_out, t.a_in, t.x_in};
+      if (packed) {
+        pack(f.a, by_column ? t.a_in : t.a_out, w_rows, w_columns, weights);
+        f.a = weights;
+        (by_column ? f.a_in : f.a_out) = w_columns;
+      }
+      rows_columns<Isa::kBytes, 2>(t, f, t.y + line * t.y_line, 0);
+    }
   }
 
   // ---- dots ----
@@ -152,17 +194,18 @@ struct DenseTiles {
   }
 
   template <int kBytes, int kIn, int kOut>
-  static void dots_inputs(const DotsTask<T>& t, const T* u, const T* v, T* d, I k, I j) {
-    for (; k + kIn <= t.band.hi(j + kOut - 1); k += kIn)
-      dots_tile<kBytes, kIn, kOut>(t, u, v, d, k, j);
-    if constexpr (kIn > 1) dots_inputs<kBytes, kIn / 2, kOut>(t, u, v, d, k, j);
+  static void dots_outputs(const DotsTask<T>& t, const T* u, const T* v, T* d, I k, I j) {
+    for (; j + kOut <= t.outputs; j += kOut)
+      if (t.band.lo(j) < k + kIn && k < t.band.hi(j + kOut - 1))
+        dots_tile<kBytes, kIn, kOut>(t, u, v, d, k, j);
+    if constexpr (kOut > 1) dots_outputs<kBytes, kIn, kOut / 2>(t, u, v, d, k, j);
   }
 
-  template <int kBytes, int kOut>
-  static void dots_outputs(const DotsTask<T>& t, const T* u, const T* v, T* d, I j) {
-    for (; j + kOut <= t.outputs; j += kOut)
-      dots_inputs<kBytes, 4, kOut>(t, u, v, d, t.band.lo(j), j);
-    if constexpr (kOut > 1) dots_outputs<kBytes, kOut / 2>(t, u, v, d, j);
+  template <int kBytes, int kIn>
+  static void dots_inputs(const DotsTask<T>& t, const T* u, const T* v, T* d, I k) {
+    for (; k + kIn <= t.band.hi(t.outputs - 1); k += kIn)
+      dots_outputs<kBytes, kIn, Isa::kOutputs / 2>(t, u, v, d, k, 0);
+    if constexpr (kIn > 1) dots_inputs<kBytes, kIn / 2>(t, u, v, d, k);
   }
 
   // Runs shorter than a vector take a narrower one.
@@ -171,11 +214,28 @@ struct DenseTiles {
     if constexpr (kBytes > 16)
       if (t.run * kScalar < kBytes) return dots_lines<kBytes / 2>(t);
     for (I line = 0; line < t.lines; ++line)
-      dots_outputs<kBytes, Isa::kOutputs / 2>(t, t.u + line * t.u_line, t.v + line * t.v_line,
-                                              t.d + line * t.d_line, 0);
+      dots_inputs<kBytes, 4>(t, t.u + line * t.u_line, t.v + line * t.v_line, t.d + line * t.d_line,
+                             t.band.lo(0));
   }
 
-  static void dots(const DotsTask<T>& t) { dots_lines<Isa::kBytes>(t); }
+  // Both factors are read once for each tile; lines that fit are packed first.
+  static void dots(const DotsTask<T>& t) {
+    T u[kPacked], v[kPacked];
+    const I inputs = t.band.last;
+    const bool packed = t.segments == 1 && t.band.lo(0) >= 0 && inputs > 4 && t.u_in != t.run &&
+                        inputs * t.run <= kPacked && t.outputs * t.run <= kPacked;
+    if (!packed) return dots_lines<Isa::kBytes>(t);
+    DotsTask<T> one = t;
+    one.lines = 1;
+    one.u = u;
+    one.v = v;
+    one.u_in = one.v_out = t.run;
+    for (I line = 0; line < t.lines; ++line, one.d += t.d_line) {
+      pack(t.u + line * t.u_line, t.u_in, inputs, t.run, u);
+      pack(t.v + line * t.v_line, t.v_out, t.outputs, t.run, v);
+      dots_lines<Isa::kBytes>(one);
+    }
+  }
 
   // ---- channels innermost, separate weights ----
 
