@@ -66,7 +66,7 @@ struct DenseRows : DenseVectors<T, Isa> {
                         inputs * kStep <= kPacked;
     for (; r + kStep <= t.run; r += kStep) {
       f.x = packed ? strip : x + r;
-      if (packed) pack(x + r, t.x_in, inputs, kStep, 2 * t.x_line, strip);
+      if (packed) pack(x + r, t.x_in, inputs, kStep, t.x_line, strip);
       f.x_in = packed ? kStep : t.x_in;
       rows_outputs<kBytes, kVectors, Isa::kOutputs>(t, f, y + r, 0);
     }
