@@ -1,0 +1,201 @@
+#include "comm/local.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "comm/host.h"
+#include "comm/rank_sum.h"
+#include "core/error.h"
+#include "tensor/box.h"
+
+namespace ortho {
+namespace {
+
+// What all ranks of one run share, whatever groups they split into. `mutex` guards everything in
+// Job and in its Groups except the slots.
+struct Job {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::exception_ptr cause;  // the first error of any rank; once set, nobody waits any more
+};
+
+// The ranks of one channel. A rank writes its own slot before a barrier; the others read it between
+// that barrier and the next, so slots need no lock.
+struct Group {
+  Group(std::shared_ptr<Job> its_job, int its_ranks)
+      : job(std::move(its_job)), ranks(its_ranks), slots(static_cast<size_t>(its_ranks)) {}
+
+  std::shared_ptr<Job> job;  // shared with the groups split from the same ranks
+  const int ranks;
+  std::vector<const void*> slots;  // one per rank: what it shows to the others
+  int arrived = 0;
+  std::int64_t round = 0;                          // barriers passed
+  std::map<int, std::shared_ptr<Group>> by_color;  // while a split is under way
+};
+
+class LocalChannel final : public Channel {
+ public:
+  LocalChannel(std::shared_ptr<Group> group, int rank) : group_(std::move(group)), rank_(rank) {}
+
+  int rank() const override { return rank_; }
+  int ranks() const override { return group_->ranks; }
+  std::string host() const override { return host_name(); }
+
+  void barrier() override { wait_for_all(false); }
+  void broadcast(std::span<std::byte> bytes, int root) override;
+  void sum(std::span<float> values) override { sum_values(values); }
+  void sum(std::span<double> values) override { sum_values(values); }
+  void sum(std::span<std::int64_t> values) override { sum_values(values); }
+  std::int64_t max(std::int64_t value) override;
+  std::vector<std::string> gather(const std::string& mine) override;
+  std::unique_ptr<Channel> split(int color) override;
+  [[noreturn]] void abort(int code) override;
+
+ private:
+  void wait_for_all(bool even_if_one_failed);
+  // Shows `mine` to the other ranks and returns what each shows, by rank, valid until hide().
+  template <class T>
+  std::vector<const T*> show(const T* mine);
+  // Waits until no rank reads what was shown. All ranks that passed show() come here, so it waits
+  // for them even if one failed elsewhere: leaving early would free memory that another rank still
+  // reads.
+  void hide() { wait_for_all(true); }
+  template <class T>
+  void sum_values(std::span<T> values);
+
+  std::shared_ptr<Group> group_;  // shared with the other ranks' channels
+  int rank_;
+};
+
+void LocalChannel::wait_for_all(bool even_if_one_failed) {
+  Job& job = *group_->job;
+  std::unique_lock lock(job.mutex);
+  const auto give_up = [&] { return job.cause != nullptr && !even_if_one_failed; };
+  const std::int64_t round = group_->round;
+  if (!give_up() && ++group_->arrived == group_->ranks) {
+    group_->arrived = 0;
+    ++group_->round;
+    job.changed.notify_all();
+    return;
+  }
+  job.changed.wait(lock, [&] { return group_->round != round || give_up(); });
+  if (group_->round == round) fail(ErrorKind::internal, "another rank failed, this one stops too");
+}
+
+template <class T>
+std::vector<const T*> LocalChannel::show(const T* mine) {
+  group_->slots[static_cast<size_t>(rank_)] = mine;
+  barrier();
+  std::vector<const T*> shown;
+  for (const void* slot : group_->slots) shown.push_back(static_cast<const T*>(slot));
+  return shown;
+}
+
+void LocalChannel::broadcast(std::span<std::byte> bytes, int root) {
+  ASSERT(root >= 0 && root < ranks(), "root ", root, " of ", ranks(), " ranks");
+  const std::vector<const std::byte*> shown = show<std::byte>(bytes.data());
+  const std::byte* source = shown[static_cast<size_t>(root)];
+  if (rank_ != root && !bytes.empty()) std::memcpy(bytes.data(), source, bytes.size());
+  hide();
+}
+
+// Each rank adds one slice of all ranks' values, then every rank copies all slices.
+template <class T>
+void LocalChannel::sum_values(std::span<T> values) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  const Range own = ortho::split(count, ranks(), rank_);
+  std::vector<T> total(static_cast<size_t>(own.size()));
+  std::vector<const T*> parts = show<T>(values.data());
+  for (const T*& part : parts) part += own.lo;
+  sum_in_rank_order<T>(parts, total);
+  hide();
+
+  const std::vector<const T*> slices = show<T>(total.data());
+  for (int owner = 0; owner < ranks(); ++owner) {
+    const Range slice = ortho::split(count, ranks(), owner);
+    std::copy_n(slices[static_cast<size_t>(owner)], slice.size(), values.data() + slice.lo);
+  }
+  hide();
+}
+
+std::int64_t LocalChannel::max(std::int64_t value) {
+  std::int64_t largest = value;
+  for (const std::int64_t* other : show(&value)) largest = std::max(largest, *other);
+  hide();
+  return largest;
+}
+
+std::vector<std::string> LocalChannel::gather(const std::string& mine) {
+  std::vector<std::string> all;
+  for (const std::string* other : show(&mine)) all.push_back(*other);
+  hide();
+  return all;
+}
+
+std::unique_ptr<Channel> LocalChannel::split(int color) {
+  REQUIRE(color >= 0, "a channel is split by colors from 0 up, not ", color);
+  int members = 0;
+  int my_place = 0;
+  const std::vector<const int*> colors = show(&color);
+  for (int other = 0; other < ranks(); ++other) {
+    if (*colors[static_cast<size_t>(other)] != color) continue;
+    if (other < rank_) ++my_place;
+    ++members;
+  }
+  std::shared_ptr<Group> mine;
+  {
+    const std::lock_guard lock(group_->job->mutex);
+    std::shared_ptr<Group>& group = group_->by_color[color];
+    if (group == nullptr) group = std::make_shared<Group>(group_->job, members);
+    mine = group;
+  }
+  hide();
+  if (rank_ == 0) {
+    const std::lock_guard lock(group_->job->mutex);
+    group_->by_color.clear();
+  }
+  barrier();
+  return std::make_unique<LocalChannel>(std::move(mine), my_place);
+}
+
+void LocalChannel::abort(int code) {
+  std::fflush(nullptr);
+  std::_Exit(code);
+}
+
+}  // namespace
+
+std::unique_ptr<Channel> make_single_channel() {
+  return std::make_unique<LocalChannel>(std::make_shared<Group>(std::make_shared<Job>(), 1), 0);
+}
+
+void run_local_ranks(int ranks, const std::function<void(Channel&)>& body) {
+  REQUIRE(ranks >= 1, "a run needs at least 1 rank, not ", ranks);
+  const auto job = std::make_shared<Job>();
+  const auto group = std::make_shared<Group>(job, ranks);
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(ranks));
+  for (int rank = 0; rank < ranks; ++rank) {
+    threads.emplace_back([&job, &group, &body, rank] {
+      try {
+        LocalChannel channel(group, rank);
+        body(channel);
+      } catch (...) {
+        const std::lock_guard lock(job->mutex);
+        if (job->cause == nullptr) job->cause = std::current_exception();
+        job->changed.notify_all();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  if (job->cause != nullptr) std::rethrow_exception(job->cause);
+}
+
+}  // namespace ortho

@@ -1,0 +1,265 @@
+#include "comm/mpi.h"
+
+#include <mpi.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+#include <exception>
+#include <source_location>
+
+#include "comm/host.h"
+#include "comm/local.h"
+#include "comm/rank_sum.h"
+#include "core/error.h"
+#include "core/handle.h"
+#include "core/log.h"
+#include "tensor/box.h"
+
+namespace ortho {
+namespace {
+
+using Bytes = std::span<std::byte>;
+using ConstBytes = std::span<const std::byte>;
+
+// Up to this size a sum is one all-gather: one message's time counts, not its bytes.
+constexpr size_t kSmallSumBytes = 4096;
+constexpr int kTag =
+    0;  // one thread, one order: messages between two ranks never overtake each other
+
+void check_mpi(int code, std::source_location where = std::source_location::current()) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> words{};
+  int length = 0;
+  MPI_Error_string(code, words.data(), &length);
+  fail(ErrorKind::internal, text("MPI: ", words.data()), where);
+}
+
+struct CommunicatorTraits {
+  using Type = MPI_Comm;
+  static Type null() { return MPI_COMM_NULL; }
+  static void close(Type communicator) noexcept {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (finalized == 0 && MPI_Comm_free(&communicator) != MPI_SUCCESS) {
+      warn("MPI could not free a communicator");
+    }
+  }
+};
+using Communicator = Handle<CommunicatorTraits>;
+
+class MpiChannel final : public Channel {
+ public:
+  MpiChannel(Communicator communicator, std::int64_t piece_bytes);
+
+  int rank() const override { return rank_; }
+  int ranks() const override { return ranks_; }
+  std::string host() const override { return host_name(); }
+
+  void barrier() override { check_mpi(MPI_Barrier(communicator_.get())); }
+  void broadcast(Bytes bytes, int root) override;
+  void sum(std::span<float> values) override { sum_values(values); }
+  void sum(std::span<double> values) override { sum_values(values); }
+  void sum(std::span<std::int64_t> values) override { sum_values(values); }
+  std::int64_t max(std::int64_t value) override;
+  std::vector<std::string> gather(const std::string& mine) override;
+  std::unique_ptr<Channel> split(int color) override;
+  [[noreturn]] void abort(int code) override;
+
+ private:
+  // Sends out[r] to rank r and receives in[r] from it, for all r; sizes must match pairwise. The
+  // own out and in may be the same memory.
+  void exchange(const std::vector<ConstBytes>& out, const std::vector<Bytes>& in);
+  template <class T>
+  void sum_values(std::span<T> values);
+  template <class T>
+  void sum_small(std::span<T> values);
+  template <class T>
+  void sum_by_slices(std::span<T> values);
+
+  Communicator communicator_;
+  std::int64_t piece_bytes_;
+  int rank_ = 0;
+  int ranks_ = 1;
+};
+
+// Calls act(piece) for consecutive pieces of at most `limit` bytes; never for an empty span.
+template <class Byte, class Act>
+void for_each_piece(std::span<Byte> bytes, std::int64_t limit, Act act) {
+  while (!bytes.empty()) {
+    const size_t size = std::min(bytes.size(), static_cast<size_t>(limit));
+    act(bytes.first(size));
+    bytes = bytes.subspan(size);
+  }
+}
+
+MpiChannel::MpiChannel(Communicator communicator, std::int64_t piece_bytes)
+    : communicator_(std::move(communicator)), piece_bytes_(piece_bytes) {
+  ASSERT(piece_bytes >= 1 && piece_bytes <= INT_MAX, "pieces of ", piece_bytes, " bytes");
+  check_mpi(MPI_Comm_set_errhandler(communicator_.get(), MPI_ERRORS_RETURN));
+  check_mpi(MPI_Comm_rank(communicator_.get(), &rank_));
+  check_mpi(MPI_Comm_size(communicator_.get(), &ranks_));
+}
+
+void MpiChannel::broadcast(Bytes bytes, int root) {
+  ASSERT(root >= 0 && root < ranks_, "root ", root, " of ", ranks_, " ranks");
+  for_each_piece(bytes, piece_bytes_, [&](Bytes piece) {
+    check_mpi(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root,
+                        communicator_.get()));
+  });
+}
+
+void MpiChannel::exchange(const std::vector<ConstBytes>& out, const std::vector<Bytes>& in) {
+  std::vector<MPI_Request> requests;
+  for (int step = 1; step < ranks_; ++step) {
+    const int from = (rank_ - step + ranks_) % ranks_;
+    for_each_piece(in[static_cast<size_t>(from)], piece_bytes_, [&](Bytes piece) {
+      check_mpi(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, from, kTag,
+                          communicator_.get(), &requests.emplace_back()));
+    });
+  }
+  for (int step = 1; step < ranks_; ++step) {  // each rank starts with another neighbour
+    const int to = (rank_ + step) % ranks_;
+    for_each_piece(out[static_cast<size_t>(to)], piece_bytes_, [&](ConstBytes piece) {
+      check_mpi(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, to, kTag,
+                          communicator_.get(), &requests.emplace_back()));
+    });
+  }
+  const ConstBytes own = out[static_cast<size_t>(rank_)];
+  const Bytes own_target = in[static_cast<size_t>(rank_)];
+  if (own.data() != own_target.data()) std::copy(own.begin(), own.end(), own_target.begin());
+  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
+}
+
+template <class T>
+void MpiChannel::sum_values(std::span<T> values) {
+  if (ranks_ == 1) return;
+  if (values.size_bytes() <= kSmallSumBytes) {
+    sum_small(values);
+  } else {
+    sum_by_slices(values);
+  }
+}
+
+template <class T>
+void MpiChannel::sum_small(std::span<T> values) {
+  std::vector<T> all(values.size() * static_cast<size_t>(ranks_));
+  const auto bytes = static_cast<int>(values.size_bytes());
+  check_mpi(MPI_Allgather(values.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE,
+                          communicator_.get()));
+  std::vector<const T*> parts;
+  for (size_t rank = 0; rank < static_cast<size_t>(ranks_); ++rank) {
+    parts.push_back(all.data() + rank * values.size());
+  }
+  sum_in_rank_order<T>(parts, values);
+}
+
+template <class T>
+void MpiChannel::sum_by_slices(std::span<T> values) {
+  std::vector<std::span<T>> slices;  // of `values`, by owner
+  for (int owner = 0; owner < ranks_; ++owner) {
+    const Range range = ortho::split(static_cast<std::int64_t>(values.size()), ranks_, owner);
+    slices.push_back(
+        values.subspan(static_cast<size_t>(range.lo), static_cast<size_t>(range.size())));
+  }
+  const std::span<T> own = slices[static_cast<size_t>(rank_)];
+
+  std::vector<T> received(own.size() *
+                          static_cast<size_t>(ranks_));  // my slice of every rank's values
+  std::vector<const T*> parts;
+  std::vector<ConstBytes> out;
+  std::vector<Bytes> in;
+  for (size_t rank = 0; rank < slices.size(); ++rank) {
+    const std::span<T> part = std::span(received).subspan(rank * own.size(), own.size());
+    parts.push_back(part.data());
+    out.push_back(std::as_bytes(slices[rank]));
+    in.push_back(std::as_writable_bytes(part));
+  }
+  exchange(out, in);
+  sum_in_rank_order<T>(parts, own);
+
+  for (size_t rank = 0; rank < slices.size(); ++rank) {
+    out[rank] = std::as_bytes(own);
+    in[rank] = std::as_writable_bytes(slices[rank]);
+  }
+  exchange(out, in);
+}
+
+std::int64_t MpiChannel::max(std::int64_t value) {
+  std::int64_t largest = value;
+  check_mpi(MPI_Allreduce(&value, &largest, 1, MPI_INT64_T, MPI_MAX, communicator_.get()));
+  return largest;
+}
+
+std::vector<std::string> MpiChannel::gather(const std::string& mine) {
+  const auto count = static_cast<size_t>(ranks_);
+  const auto size = static_cast<std::int64_t>(mine.size());
+  std::vector<std::int64_t> sizes(count);
+  check_mpi(
+      MPI_Allgather(&size, 1, MPI_INT64_T, sizes.data(), 1, MPI_INT64_T, communicator_.get()));
+  std::vector<std::string> all(count);
+  std::vector<ConstBytes> out;
+  std::vector<Bytes> in;
+  for (size_t rank = 0; rank < count; ++rank) {
+    all[rank].resize(static_cast<size_t>(sizes[rank]));
+    out.push_back(std::as_bytes(std::span(mine)));
+    in.push_back(std::as_writable_bytes(std::span(all[rank])));
+  }
+  exchange(out, in);
+  return all;
+}
+
+std::unique_ptr<Channel> MpiChannel::split(int color) {
+  REQUIRE(color >= 0, "a channel is split by colors from 0 up, not ", color);
+  MPI_Comm group = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(communicator_.get(), color, rank_, &group));
+  return std::make_unique<MpiChannel>(Communicator(group), piece_bytes_);
+}
+
+void MpiChannel::abort(int code) {
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::_Exit(code);
+}
+
+// Between MPI_Init and MPI_Finalize.
+bool mpi_runs() {
+  int initialized = 0;
+  int finalized = 0;
+  MPI_Initialized(&initialized);
+  MPI_Finalized(&finalized);
+  return initialized != 0 && finalized == 0;
+}
+
+}  // namespace
+
+bool started_by_mpi() {
+  return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMIX_RANK") != nullptr;
+}
+
+MpiSession::MpiSession() : exceptions_(std::uncaught_exceptions()) {
+  if (!started_by_mpi()) return;
+  int level = 0;
+  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level));
+  ASSERT(level >= MPI_THREAD_FUNNELED, "this MPI allows no threads beside its own");
+  int rank = 0;
+  int ranks = 1;
+  check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank));
+  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &ranks));
+  set_rank(rank, ranks, host_name());
+  set_log_rank(rank);
+}
+
+MpiSession::~MpiSession() {
+  if (mpi_runs() && std::uncaught_exceptions() == exceptions_) MPI_Finalize();
+}
+
+std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes) {
+  if (!started_by_mpi()) return make_single_channel();
+  ASSERT(mpi_runs(), "make_world_channel() needs a living MpiSession");
+  MPI_Comm world = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world));
+  return std::make_unique<MpiChannel>(Communicator(world), piece_bytes);
+}
+
+}  // namespace ortho

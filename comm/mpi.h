@@ -1,0 +1,40 @@
+// MPI: the only home of <mpi.h>; no MPI type leaves it.
+//
+// One thread per process talks to MPI: the one that made the MpiSession. Messages above
+// `piece_bytes` are cut, so counts above INT_MAX work. MPI's own reductions of floats are not used:
+// their order of adding varies with sizes and algorithms. Large sums go by slices instead: rank r
+// gets slice r of every rank's values, adds them in rank order, and sends the sum to all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "comm/channel.h"
+
+namespace ortho {
+
+// Whether mpirun, or srun with PMIx, started this process; asks the environment, not MPI.
+bool started_by_mpi();
+
+// MPI from here to the end of the scope; at most one per process. If mpirun did not start the
+// process, it does nothing and the world is one rank. It gives rank and host to messages and log.
+// If the scope ends by an exception, MPI is not finalised: that would wait for ranks that may never
+// come.
+class MpiSession {
+ public:
+  MpiSession();
+  MpiSession(const MpiSession&) = delete;
+  MpiSession& operator=(const MpiSession&) = delete;
+  ~MpiSession();
+
+ private:
+  int exceptions_;  // in flight when the session began
+};
+
+inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI counts with int
+
+// A channel of all ranks, needs a living MpiSession that outlives it. Collective. Tests cut smaller
+// pieces.
+std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes);
+
+}  // namespace ortho

@@ -1,0 +1,452 @@
+#include "dataio/hdf5.h"
+
+#include <hdf5.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "core/file.h"
+
+namespace ortho {
+namespace {
+
+static_assert(sizeof(hid_t) == sizeof(std::int64_t));
+static_assert(std::endian::native == std::endian::little,
+              "values are stored as they lie in memory");
+
+constexpr std::uint64_t kTextLimit = std::uint64_t{1} << 26;  // bytes of a text attribute
+constexpr std::uint64_t kAlignment = 4096;                    // of everything at least that large
+
+// Once a process: no plugins, and no second try at exit to flush a file that a full disk has
+// refused. Once a thread, because the error stack is one a thread: no printing.
+void prepare_library() {
+  [[maybe_unused]] static const bool once = [] {
+    H5dont_atexit();
+    H5PLset_loading_state(0);
+    return true;
+  }();
+  [[maybe_unused]] thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+}
+
+// The innermost message of the library's error stack, which has the system's errno in it.
+std::string library_error() {
+  std::string message;
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
+        if (n == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+        return 0;
+      },
+      &message);
+  return message.empty() ? "HDF5 gives no reason" : message;
+}
+
+hid_t stored_type(Number type) {
+  switch (type) {
+    case Number::u8:
+      return H5T_STD_U8LE;
+    case Number::u32:
+      return H5T_STD_U32LE;
+    case Number::u64:
+      return H5T_STD_U64LE;
+    case Number::i64:
+      return H5T_STD_I64LE;
+    case Number::f32:
+      return H5T_IEEE_F32LE;
+    case Number::f64:
+      return H5T_IEEE_F64LE;
+  }
+  return -1;
+}
+
+const char* number_name(Number type) {
+  constexpr const char* kNames[] = {"u8", "u32", "u64", "i64", "f32", "f64"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+Hdf5Handle own(std::int64_t id, ErrorKind kind, const std::string& what) {
+  return Hdf5Handle(check_hdf5(id, kind, what));
+}
+
+// Bounds V110 both ways, no locks (NFS and Lustre may have none), no sieve buffer.
+Hdf5Handle file_access(ErrorKind kind, const std::string& path) {
+  prepare_library();
+  Hdf5Handle access = own(H5Pcreate(H5P_FILE_ACCESS), kind, text("cannot open ", path));
+  const hid_t id = access.get();
+  check_hdf5(H5Pset_libver_bounds(id, H5F_LIBVER_V110, H5F_LIBVER_V110), kind, path);
+  check_hdf5(H5Pset_file_locking(id, false, true), kind, path);
+  check_hdf5(H5Pset_fclose_degree(id, H5F_CLOSE_STRONG), kind, path);
+  check_hdf5(H5Pset_sieve_buf_size(id, 0), kind, path);
+  check_hdf5(H5Pset_alignment(id, kAlignment, kAlignment), kind, path);
+  return access;
+}
+
+Hdf5Handle no_chunk_cache(ErrorKind kind, const std::string& name) {
+  Hdf5Handle access = own(H5Pcreate(H5P_DATASET_ACCESS), kind, name);
+  check_hdf5(H5Pset_chunk_cache(access.get(), 0, 0, 1.0), kind, name);
+  return access;
+}
+
+Hdf5Handle with_groups(ErrorKind kind, const std::string& name) {
+  Hdf5Handle links = own(H5Pcreate(H5P_LINK_CREATE), kind, name);
+  check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), kind, name);
+  return links;
+}
+
+// "/part/offset": "/part", "/part/offset".
+std::vector<std::string> way_to(const std::string& path) {
+  std::vector<std::string> parts;
+  for (size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    parts.push_back(path.substr(0, end));
+  }
+  return parts;
+}
+
+std::vector<hsize_t> extents(const std::vector<std::uint64_t>& shape) {
+  return {shape.begin(), shape.end()};
+}
+
+std::vector<std::uint64_t> shape_of_space(hid_t space, const std::string& name) {
+  const bool simple = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
+  if (!simple) fail(ErrorKind::data, text(name, " is not an array"));
+  std::vector<hsize_t> sizes(static_cast<size_t>(
+      check_hdf5(H5Sget_simple_extent_ndims(space), ErrorKind::data, text("cannot read ", name))));
+  check_hdf5(H5Sget_simple_extent_dims(space, sizes.data(), nullptr), ErrorKind::data,
+             text("cannot read ", name));
+  return {sizes.begin(), sizes.end()};
+}
+
+void check_type(hid_t type, Number wanted, const std::string& name) {
+  const auto same = check_hdf5(H5Tequal(type, stored_type(wanted)), ErrorKind::data,
+                               text("cannot read the type of ", name));
+  if (same == 0) fail(ErrorKind::data, text(name, " is not of type ", number_name(wanted)));
+}
+
+// Elements a chunk, 0 when contiguous; refuses every other layout, foreign files and unknown
+// filters.
+std::uint64_t checked_layout(hid_t dataset, const std::string& name) {
+  const std::string what = text("cannot read the layout of ", name);
+  const Hdf5Handle plist = own(H5Dget_create_plist(dataset), ErrorKind::data, what);
+  const hid_t id = plist.get();
+  const H5D_layout_t layout = H5Pget_layout(id);
+  if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED)
+    fail(ErrorKind::data, text(name, " is neither contiguous nor chunked"));
+  if (check_hdf5(H5Pget_external_count(id), ErrorKind::data, what) != 0)
+    fail(ErrorKind::data, text(name, " lies in another file"));
+  const auto filters = check_hdf5(H5Pget_nfilters(id), ErrorKind::data, what);
+  for (unsigned i = 0; i < static_cast<unsigned>(filters); ++i) {
+    unsigned flags = 0;
+    size_t values = 0;
+    const auto filter =
+        check_hdf5(H5Pget_filter2(id, i, &flags, &values, nullptr, 0, nullptr, nullptr),
+                   ErrorKind::data, what);
+    if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE)
+      fail(ErrorKind::data,
+           text(name, " uses filter ", filter, "; only shuffle and deflate are read"));
+  }
+  if (layout == H5D_CONTIGUOUS) return 0;
+  std::vector<hsize_t> sizes(H5S_MAX_RANK);
+  const auto axes = check_hdf5(H5Pget_chunk(id, H5S_MAX_RANK, sizes.data()), ErrorKind::data, what);
+  std::uint64_t chunk = 1;
+  for (std::int64_t axis = 0; axis < axes; ++axis) chunk *= sizes[static_cast<size_t>(axis)];
+  return chunk;
+}
+
+}  // namespace
+
+void Hdf5Id::close(Type id) noexcept {
+  prepare_library();
+  // A failure was reported by close(), or follows one that was; there is nothing left to save.
+  H5Idec_ref(id);
+}
+
+std::int64_t check_hdf5(std::int64_t code, ErrorKind kind, const std::string& what,
+                        std::source_location where) {
+  if (code < 0) [[unlikely]]
+    fail(kind, text(what, ": ", library_error()), where);
+  return code;
+}
+
+Hdf5Object::Hdf5Object(Hdf5Handle handle, std::string name, ErrorKind kind)
+    : handle_(std::move(handle)), name_(std::move(name)), kind_(kind) {}
+
+std::int64_t Hdf5Object::check(std::int64_t code, const std::string& verb,
+                               std::source_location where) const {
+  return check_hdf5(code, kind_, text("cannot ", verb, ' ', name_), where);
+}
+
+void Hdf5Object::write_attribute(const std::string& attribute, const std::string& value) {
+  prepare_library();
+  const std::string verb = text("write attribute ", attribute, " of");
+  const Hdf5Handle type(check(H5Tcopy(H5T_C_S1), verb));
+  check(H5Tset_size(type.get(), value.size() + 1), verb);  // with its end mark, so never of size 0
+  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), verb);
+  const Hdf5Handle space(check(H5Screate(H5S_SCALAR), verb));
+  Hdf5Handle made(
+      check(H5Acreate2(id(), attribute.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+            verb));
+  check(H5Awrite(made.get(), type.get(), value.c_str()), verb);
+  check(H5Aclose(made.release()), verb);
+}
+
+void Hdf5Object::write_numbers(const std::string& attribute, Number type, bool scalar,
+                               std::uint64_t count, const void* values) {
+  prepare_library();
+  const std::string verb = text("write attribute ", attribute, " of");
+  const hsize_t size = count;
+  const Hdf5Handle space(
+      check(scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &size, nullptr), verb));
+  Hdf5Handle made(check(
+      H5Acreate2(id(), attribute.c_str(), stored_type(type), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+      verb));
+  if (count > 0) check(H5Awrite(made.get(), stored_type(type), values), verb);
+  check(H5Aclose(made.release()), verb);
+}
+
+bool Hdf5Object::has_attribute(const std::string& attribute) const {
+  prepare_library();
+  return check(H5Aexists(id(), attribute.c_str()), "look for attributes of") > 0;
+}
+
+std::vector<std::string> Hdf5Object::attribute_names() const {
+  prepare_library();
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  hsize_t place = 0;
+  check(H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_NATIVE, &place, collect, &names),
+        "list attributes of");
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::uint64_t Hdf5Object::attribute_size(const std::string& attribute) const {
+  prepare_library();
+  const std::string verb = text("read attribute ", attribute, " of");
+  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
+  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
+  const auto count =
+      static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), verb));
+  if (count > kTextLimit)
+    fail(kind_, text(name_, " attribute ", attribute, " has ", count, " values"));
+  return count;
+}
+
+void Hdf5Object::read_numbers(const std::string& attribute, Number type, bool scalar,
+                              std::uint64_t count, void* values) const {
+  prepare_library();
+  const std::string verb = text("read attribute ", attribute, " of");
+  const std::string full = text(name_, " attribute ", attribute);
+  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
+  const Hdf5Handle stored(check(H5Aget_type(found.get()), verb));
+  check_type(stored.get(), type, full);
+  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
+  const auto size =
+      static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), verb));
+  const bool right_rank = H5Sget_simple_extent_ndims(space.get()) == (scalar ? 0 : 1);
+  if (!right_rank || size != count)
+    fail(kind_,
+         text(full, " has ", size, " values where ", count, scalar ? " (scalar)" : "", " belong"));
+  if (count > 0) check(H5Aread(found.get(), stored_type(type), values), verb);
+}
+
+std::string Hdf5Object::read_attribute_text(const std::string& attribute) const {
+  prepare_library();
+  const std::string verb = text("read attribute ", attribute, " of");
+  const std::string full = text(name_, " attribute ", attribute);
+  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
+  const Hdf5Handle stored(check(H5Aget_type(found.get()), verb));
+  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
+  const bool scalar = H5Sget_simple_extent_npoints(space.get()) == 1;
+  const bool is_text =
+      H5Tget_class(stored.get()) == H5T_STRING && H5Tis_variable_str(stored.get()) == 0;
+  if (!scalar || !is_text) fail(kind_, text(full, " is not one text of fixed length"));
+  std::string value(H5Tget_size(stored.get()), '\0');
+  if (value.size() > kTextLimit) fail(kind_, text(full, " has ", value.size(), " bytes"));
+  check(H5Aread(found.get(), stored.get(), value.data()), verb);
+  while (!value.empty() && value.back() == '\0') value.pop_back();
+  return value;
+}
+
+Hdf5Dataset::Hdf5Dataset(Hdf5Handle handle, std::string name, ErrorKind kind, Number type,
+                         std::vector<std::uint64_t> shape, std::uint64_t chunk)
+    : Hdf5Object(std::move(handle), std::move(name), kind),
+      type_(type),
+      shape_(std::move(shape)),
+      chunk_(chunk) {}
+
+void Hdf5Dataset::transfer(bool reading, std::uint64_t first, std::uint64_t count,
+                           void* data) const {
+  prepare_library();
+  const std::string verb = reading ? "read" : "write";
+  ASSERT(count <= shape_.at(0) && first <= shape_[0] - count, name_, ": rows ", first, " + ", count,
+         " of ", shape_[0]);
+  std::vector<hsize_t> size = extents(shape_), start(shape_.size(), 0);
+  const Hdf5Handle stored(
+      check(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), verb));
+  start[0] = first;
+  size[0] = count;
+  const Hdf5Handle memory(
+      check(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), verb));
+  if (std::find(size.begin(), size.end(), 0) != size.end()) return;
+  check(H5Sselect_hyperslab(stored.get(), H5S_SELECT_SET, start.data(), nullptr, size.data(),
+                            nullptr),
+        verb);
+  const hid_t type = stored_type(type_);
+  check(reading ? H5Dread(id(), type, memory.get(), stored.get(), H5P_DEFAULT, data)
+                : H5Dwrite(id(), type, memory.get(), stored.get(), H5P_DEFAULT, data),
+        verb);
+}
+
+void Hdf5Dataset::read(std::uint64_t first, std::uint64_t count, void* out) const {
+  transfer(true, first, count, out);
+}
+
+void Hdf5Dataset::write(std::uint64_t first, std::uint64_t count, const void* data) {
+  transfer(false, first, count,
+           const_cast<void*>(data));  // only read from: H5Dwrite takes it const
+}
+
+void Hdf5Dataset::grow(std::uint64_t rows) {
+  prepare_library();
+  std::vector<std::uint64_t> larger = shape_;
+  larger.at(0) = rows;
+  check(H5Dset_extent(id(), extents(larger).data()), "extend");
+  shape_ = std::move(larger);
+}
+
+void Hdf5Dataset::close() {
+  prepare_library();
+  check(H5Dclose(handle_.release()), "close");
+}
+
+Hdf5File::Hdf5File(Hdf5Handle handle, std::string path, ErrorKind kind)
+    : Hdf5Object(std::move(handle), std::move(path), kind) {}
+
+Hdf5File Hdf5File::create(const std::string& path) {
+  const Hdf5Handle access = file_access(ErrorKind::disk, path);
+  return {own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), ErrorKind::disk,
+              text("cannot create ", path)),
+          path, ErrorKind::disk};
+}
+
+Hdf5File Hdf5File::open(const std::string& path) {
+  REQUIRE(file_exists(path), "there is no file ", path);
+  const Hdf5Handle access = file_access(ErrorKind::data, path);
+  return {own(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), ErrorKind::data,
+              text("cannot open ", path, " (truncated, its writer died, or no HDF5 file)")),
+          path, ErrorKind::data};
+}
+
+Hdf5Dataset Hdf5File::create_dataset(const std::string& path, Number type,
+                                     const std::vector<std::uint64_t>& shape, const void* data) {
+  prepare_library();
+  const std::string full = text(name_, ' ', path);
+  const Hdf5Handle space =
+      own(H5Screate_simple(static_cast<int>(shape.size()), extents(shape).data(), nullptr), kind_,
+          full);
+  const Hdf5Handle links = with_groups(kind_, full);
+  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(type), space.get(), links.get(),
+                                   H5P_DEFAULT, H5P_DEFAULT),
+                        kind_, text("cannot create ", full));
+  Hdf5Dataset dataset(std::move(made), full, kind_, type, shape, 0);
+  dataset.write(0, shape.at(0), data);
+  return dataset;
+}
+
+Hdf5Dataset Hdf5File::create_blocks(const std::string& path, std::uint64_t block_bytes,
+                                    int deflate) {
+  prepare_library();
+  const std::string full = text(name_, ' ', path);
+  const Hdf5Handle plist = own(H5Pcreate(H5P_DATASET_CREATE), kind_, full);
+  const hsize_t none = 0, unlimited = H5S_UNLIMITED, chunk = block_bytes;
+  check(H5Pset_chunk(plist.get(), 1, &chunk), "set the blocks of");
+  // Blocks are written whole; filling them first would send them through the cache.
+  check(H5Pset_fill_time(plist.get(), H5D_FILL_TIME_NEVER), "set the blocks of");
+  if (deflate > 0) {
+    check(H5Pset_shuffle(plist.get()), "set the filters of");
+    check(H5Pset_deflate(plist.get(), static_cast<unsigned>(deflate)), "set the filters of");
+  }
+  const Hdf5Handle space = own(H5Screate_simple(1, &none, &unlimited), kind_, full);
+  const Hdf5Handle access = no_chunk_cache(kind_, full);
+  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(Number::u8), space.get(),
+                                   H5P_DEFAULT, plist.get(), access.get()),
+                        kind_, text("cannot create ", full));
+  return {std::move(made), full, kind_, Number::u8, {0}, block_bytes};
+}
+
+// A link of any other kind than hard may lead out of the file: refused on every step of the way.
+Hdf5Handle Hdf5File::open_checked(const std::string& path) const {
+  prepare_library();
+  const std::string full = text(name_, ' ', path);
+  for (const std::string& part : way_to(path)) {
+    H5L_info_t link{};
+    check_hdf5(H5Lget_info(id(), part.c_str(), &link, H5P_DEFAULT), kind_,
+               text(name_, " has no ", part));
+    if (link.type != H5L_TYPE_HARD)
+      fail(kind_, text(name_, ' ', part, " is a link out of its place"));
+  }
+  const Hdf5Handle access = no_chunk_cache(kind_, full);
+  return own(H5Dopen2(id(), path.c_str(), access.get()), kind_, text("cannot open dataset ", full));
+}
+
+Hdf5Dataset Hdf5File::open_dataset(const std::string& path, Number type, int rank) const {
+  const std::string full = text(name_, ' ', path);
+  Hdf5Handle dataset = open_checked(path);
+  const Hdf5Handle stored = own(H5Dget_type(dataset.get()), kind_, full);
+  check_type(stored.get(), type, full);
+  const Hdf5Handle space = own(H5Dget_space(dataset.get()), kind_, full);
+  std::vector<std::uint64_t> shape = shape_of_space(space.get(), full);
+  if (shape.size() != static_cast<size_t>(rank))
+    fail(kind_, text(full, " has ", shape.size(), " axes where ", rank, " belong"));
+  const std::uint64_t chunk = checked_layout(dataset.get(), full);
+  return {std::move(dataset), full, kind_, type, std::move(shape), chunk};
+}
+
+Number Hdf5File::dataset_type(const std::string& path) const {
+  const Hdf5Handle dataset = open_checked(path);
+  const Hdf5Handle stored = own(H5Dget_type(dataset.get()), kind_, path);
+  for (const Number type :
+       {Number::u8, Number::u32, Number::u64, Number::i64, Number::f32, Number::f64})
+    if (H5Tequal(stored.get(), stored_type(type)) > 0) return type;
+  fail(kind_, text(name_, ' ', path, " is of an unknown type"));
+}
+
+// The library calls it an error to ask for what is in a group that is not there.
+bool Hdf5File::has(const std::string& path) const {
+  prepare_library();
+  for (const std::string& part : way_to(path))
+    if (check(H5Lexists(id(), part.c_str(), H5P_DEFAULT), text("look for ", part, " in")) == 0)
+      return false;
+  return true;
+}
+
+std::vector<std::string> Hdf5File::list(const std::string& group) const {
+  prepare_library();
+  std::vector<std::string> names;
+  const auto collect = [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  check(H5Literate_by_name(id(), group.c_str(), H5_INDEX_NAME, H5_ITER_NATIVE, nullptr, collect,
+                           &names, H5P_DEFAULT),
+        text("list ", group, " of"));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void Hdf5File::sync_and_close() {
+  prepare_library();
+  check(H5Fflush(id(), H5F_SCOPE_LOCAL), "flush");
+  void* descriptor = nullptr;
+  check(H5Fget_vfd_handle(id(), H5P_DEFAULT, &descriptor), "sync");
+  if (::fsync(*static_cast<int*>(descriptor)) != 0)
+    fail(kind_, text("cannot sync ", name_, ": ", system_error()));
+  check(H5Fclose(handle_.release()), "close");
+}
+
+}  // namespace ortho

@@ -1,0 +1,116 @@
+#include "dataio/import.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "core/error.h"
+#include "dataio/media/idx.h"
+#include "dataio/media/png.h"
+#include "dataio/media/pnm.h"
+#include "dataio/media/utf8.h"
+
+namespace ortho {
+namespace {
+
+using namespace std::string_view_literals;
+
+struct Signature {
+  std::string_view bytes;
+  const char* kind;
+};
+
+constexpr Signature kNotBuiltIn[] = {
+    {"\xFF\xD8\xFF"sv, "JPEG"},
+    {"GIF8"sv, "GIF"},
+    {"OggS"sv, "Ogg"},
+    {"fLaC"sv, "FLAC"},
+    {"ID3"sv, "MP3"},
+    {"BM"sv, "BMP"},
+    {"%PDF"sv, "PDF"},
+    {"\x1F\x8B"sv, "gzip"},
+    {"\x89HDF"sv, "HDF5"},
+    {"PK\x03\x04"sv, "ZIP"},
+    {"\x1A\x45\xDF\xA3"sv, "Matroska"},
+    {"II*\0"sv, "TIFF"},
+    {"MM\0*"sv, "TIFF"},
+};
+
+// Where the loud part of a sound begins and ends; empty when all of it is quiet.
+std::span<const std::int16_t> loud(std::span<const std::int16_t> samples, std::int16_t level) {
+  const auto is_loud = [level](std::int16_t sample) { return std::abs(int{sample}) >= level; };
+  const auto first = std::find_if(samples.begin(), samples.end(), is_loud);
+  const auto last = std::find_if(samples.rbegin(), samples.rend(), is_loud).base();
+  return first < last ? std::span(first, last) : std::span<const std::int16_t>{};
+}
+
+}  // namespace
+
+FileKind kind_of(std::span<const std::uint8_t> bytes, const std::string& name) {
+  if (is_png(bytes) || is_pnm(bytes)) return FileKind::image;
+  if (is_wav(bytes)) return FileKind::audio;
+  if (is_idx_images(bytes)) return FileKind::idx;
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<std::size_t>(bytes.size(), 16));
+  for (const Signature& known : kNotBuiltIn)
+    // "BM" may begin a text as well; a BMP has zeros at bytes 6 to 9.
+    if (start.starts_with(known.bytes) &&
+        (known.bytes != "BM"sv || start.substr(6, 4) == "\0\0\0\0"sv))
+      fail(ErrorKind::data, text(name, " is a ", known.kind,
+                                 " file, which cannot be read; text, PNG, PGM, PPM, PAM, WAV and "
+                                 "IDX can"));
+  return FileKind::text;
+}
+
+Part image_part(const Image& image, const ImportRule& rule) {
+  const bool sized = rule.image_height > 0 && rule.image_width > 0;
+  Image final = sized ? resize(image, rule.image_height, rule.image_width) : image;
+  Part part;
+  part.kind = PartKind::image;
+  part.shape = {1, static_cast<std::uint32_t>(final.height),
+                static_cast<std::uint32_t>(final.width), 3};
+  part.bytes = std::move(final.rgb);
+  return part;
+}
+
+Part audio_part(Sound sound, const ImportRule& rule, const std::string& name) {
+  std::span<const std::int16_t> kept = sound.samples;
+  if (kept.empty()) fail(ErrorKind::data, text(name, " holds no samples"));
+  if (rule.trim) kept = loud(kept, rule.trim_level);
+  if (kept.empty())
+    fail(ErrorKind::data,
+         text(name, " is silent: no sample reaches the trim level of ", rule.trim_level));
+  if (rule.max_samples > 0)
+    kept = kept.first(std::min(kept.size(), static_cast<std::size_t>(rule.max_samples)));
+  Part part;
+  part.kind = PartKind::audio;
+  part.dtype = DType::i16;
+  part.shape = {static_cast<std::uint32_t>(kept.size()), 1, 1, 1};
+  part.rate = {static_cast<std::uint32_t>(sound.rate), 1};
+  part.bytes.resize(2 * kept.size());
+  std::memcpy(part.bytes.data(), kept.data(), part.bytes.size());  // little endian, as shards are
+  return part;
+}
+
+Part text_part_of(std::u32string_view symbols, const std::string& name) {
+  if (symbols.empty()) fail(ErrorKind::data, text(name, " is empty"));
+  return text_part({symbols.begin(), symbols.end()});
+}
+
+Part import_part(std::span<const std::uint8_t> bytes, const std::string& name,
+                 const ImportRule& rule) {
+  switch (kind_of(bytes, name)) {
+    case FileKind::image:
+      return image_part(is_png(bytes) ? decode_png(bytes, name) : decode_pnm(bytes, name), rule);
+    case FileKind::audio:
+      return audio_part(decode_wav(bytes, name, rule.channels), rule, name);
+    case FileKind::text:
+      return text_part_of(decode_utf8(bytes, name), name);
+    case FileKind::idx:
+      break;
+  }
+  fail(ErrorKind::data, text(name, " is an IDX file of many images; it cannot be one part"));
+}
+
+}  // namespace ortho

@@ -1,0 +1,102 @@
+#include "dataio/window.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/error.h"
+#include "dataio/sampler.h"
+
+namespace ortho {
+namespace {
+
+Target target_of(const Token& token) { return {1, token.modality, token.symbol}; }
+
+constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}};
+
+std::int64_t count_all(std::span<const ItemSize> items) {
+  return std::accumulate(items.begin(), items.end(), std::int64_t{0},
+                         [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });
+}
+
+}  // namespace
+
+Objective objective_from_name(const std::string& name) {
+  if (name == "next_token") return Objective::next_token;
+  if (name == "one_shot") return Objective::one_shot;
+  fail(ErrorKind::usage, text("unknown objective '", name, "'; known: next_token, one_shot"));
+}
+
+Padding padding_from_name(const std::string& name) {
+  if (name == "random") return Padding::random;
+  if (name == "end") return Padding::end;
+  fail(ErrorKind::usage, text("unknown padding '", name, "'; known: random, end"));
+}
+
+std::optional<OneShot> plan_one_shot(std::span<const ItemSize> items, const WindowRule& rule) {
+  OneShot plan;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool is_output = rule.output ? items[i].modality == *rule.output : i + 1 == items.size();
+    (is_output ? plan.outputs : plan.inputs).push_back(i);
+    (is_output ? plan.output_tokens : plan.input_tokens) += items[i].tokens;
+  }
+  if (plan.outputs.empty() || plan.inputs.empty()) return std::nullopt;
+  if (plan.input_tokens + plan.output_tokens <= rule.tokens) return plan;
+  if (!rule.cut) return std::nullopt;
+  const std::int64_t kept = std::max(rule.tokens - plan.output_tokens, rule.tokens / 2);
+  plan.input_tokens = std::min(plan.input_tokens, kept);
+  plan.output_tokens = std::min(plan.output_tokens, rule.tokens - plan.input_tokens);
+  return plan;
+}
+
+std::int64_t windows_of(std::span<const ItemSize> items, const WindowRule& rule) {
+  if (rule.objective == Objective::one_shot) return plan_one_shot(items, rule) ? 1 : 0;
+  return count_windows(count_all(items), rule.tokens);
+}
+
+void lay_next_token(std::int64_t index, std::int64_t before, std::int64_t length,
+                    const WindowRule& rule, const ReadTokens& read, std::int64_t window,
+                    Batch& batch) {
+  const std::int64_t origin = index * rule.tokens - before;  // the token at place 0
+  const Range inside{std::clamp<std::int64_t>(origin, 0, length),
+                     std::clamp<std::int64_t>(origin + rule.tokens, 0, length)};
+  if (inside.size() == 0) return;
+  std::vector<Token> tokens;
+  read({inside.lo, std::min(inside.hi + 1, length)}, tokens);  // and the one that the last predicts
+  for (std::int64_t t = inside.lo; t < inside.hi; ++t) {
+    const auto from = static_cast<std::size_t>(t - inside.lo);
+    const auto to = static_cast<std::size_t>((t - origin) * batch.windows + window);
+    batch.input[to] = tokens[from];
+    if (t + 1 < length)
+      batch.target[to] = target_of(tokens[from + 1]);
+    else if (rule.score_end)
+      batch.target[to] = kEnd;
+  }
+}
+
+void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
+                  std::int32_t output_item, std::int64_t before, const WindowRule& rule,
+                  std::int64_t window, Batch& batch) {
+  const auto place = [&](std::int64_t p) {
+    return static_cast<std::size_t>(p * batch.windows + window);
+  };
+  const auto inputs = static_cast<std::int64_t>(input.size());
+  ASSERT(before + inputs + static_cast<std::int64_t>(output.size()) <= rule.tokens);
+  for (std::int64_t i = 0; i < inputs; ++i)
+    batch.input[place(before + i)] = input[static_cast<std::size_t>(i)];
+  const std::int64_t first_slot = before + inputs;
+  for (std::int64_t p = first_slot; p < rule.tokens; ++p) {
+    const auto slot = static_cast<std::size_t>(p - first_slot);
+    Token& query = batch.input[place(p)];
+    query.modality = static_cast<std::int32_t>(Modality::query);
+    query.item = output_item;
+    query.place[0] = static_cast<std::int32_t>(slot);
+    batch.target[place(p)] = slot < output.size() ? target_of(output[slot]) : kEnd;
+  }
+}
+
+Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window) {
+  const auto places = static_cast<std::size_t>(checked_product(tokens, windows));
+  return {tokens, windows, first_window, std::vector<Token>(places), std::vector<Target>(places)};
+}
+
+}  // namespace ortho

@@ -1,0 +1,76 @@
+// Window: how the tokens of one record lie in the T places of one window, and what each must
+// predict.
+//
+// next_token slices the record: place p of window w holds token w * T - before + p and predicts the
+// one after it. one_shot puts the input items first, then slots marked `query` to the window's end,
+// slot i predicting token i of the output. Places without a token are padding: all zeros, never
+// scored.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/box.h"
+#include "tensor/token.h"
+
+namespace ortho {
+
+enum class Objective { next_token, one_shot };
+enum class Padding { random, end };
+
+Objective objective_from_name(const std::string& name);  // Error(usage) listing the known names
+Padding padding_from_name(const std::string& name);
+
+struct WindowRule {
+  Objective objective = Objective::next_token;
+  std::int64_t tokens = 1;  // T, >= 1
+  Padding padding =
+      Padding::random;             // where a record's spare places are: before and after, or after
+  bool score_end = false;          // next_token: the record's last token must predict `none`
+  std::optional<Modality> output;  // one_shot: all items of it; default: the last item
+  bool cut = false;                // one_shot: cut records that do not fit instead of skipping them
+};
+
+// An item of a record: what it is and how many tokens it has.
+struct ItemSize {
+  Modality modality;
+  std::int64_t tokens;
+};
+
+// How a one_shot record lies in its window. Items are renumbered in this order: inputs, then
+// outputs.
+struct OneShot {
+  std::vector<std::size_t> inputs, outputs;  // the record's items, each list in the record's order
+  std::int64_t input_tokens = 0;             // that are used: from the start, less when cut
+  std::int64_t output_tokens = 0;
+};
+
+// Nothing when the record has no output item or no input, or does not fit and may not be cut. Cut
+// are: the inputs, down to half of the window, then the output.
+std::optional<OneShot> plan_one_shot(std::span<const ItemSize> items, const WindowRule& rule);
+
+// Windows the record gives: ceil(L / T), or 1 or 0 for one_shot.
+std::int64_t windows_of(std::span<const ItemSize> items, const WindowRule& rule);
+
+// Column `window` of the batch for window `index` of a record of `length` tokens with `before`
+// spare places before it. `read` appends tokens `lo` to `hi` of the record; it is called once,
+// never past `length`.
+using ReadTokens = std::function<void(Range which, std::vector<Token>& out)>;
+void lay_next_token(std::int64_t index, std::int64_t before, std::int64_t length,
+                    const WindowRule& rule, const ReadTokens& read, std::int64_t window,
+                    Batch& batch);
+
+// The same for one_shot: `input` and `output` hold the planned tokens. All slots carry the number
+// of the first output item and count on in place[0], so nothing about the answer is given away.
+void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
+                  std::int32_t output_item, std::int64_t before, const WindowRule& rule,
+                  std::int64_t window, Batch& batch);
+
+// An empty batch: padding everywhere, nothing scored.
+Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window);
+
+}  // namespace ortho

@@ -1,0 +1,15 @@
+// Commands: what `orthotope VERB` does, one function a verb. Each returns the exit code.
+#pragma once
+
+#include "launch/options.h"
+
+namespace ortho {
+
+int run_pack(const PackOptions& options);
+int run_plan(const PlanOptions& options);
+int run_train(const TrainOptions& options);
+int run_evaluate(const EvaluateOptions& options);
+int run_generate(const GenerateOptions& options);
+int run_inspect(const InspectOptions& options);
+
+}  // namespace ortho

@@ -1,0 +1,90 @@
+// Options: the command line as plain structs. The only home of Boost.Program_options.
+//
+// Each struct is what one command needs; its run function is declared in launch/commands.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tensor/token.h"
+
+namespace ortho {
+
+struct PackOptions {
+  enum class Records {
+    file,
+    line,
+    percent
+  };  // what in a text file is one record: all, a line, a fortune
+
+  std::vector<std::string> inputs;  // files, folders, and lists ending in .jsonl
+  std::string out;                  // folder of the data set
+  std::string split;  // train, valid or test for all records; "": as the rules of the format say
+  Records records = Records::file;
+  std::int64_t image_height = 0, image_width = 0;  // resize images to this; 0 = as they are
+  std::string labels;                              // IDX file with one label an image, or ""
+  std::vector<std::string> label_names;            // the words of labels 0, 1, …
+  std::int64_t max_samples = 0;                    // skip audio with more samples; 0 = no limit
+  double held_out = 0.1;    // share that goes to `valid` where there is no split
+  bool keep_going = false;  // skip damaged files and list them, instead of stopping
+  std::string name;         // of the data set; "": of the folder
+};
+
+struct TrainOptions {
+  std::string config;                 // RUN.yaml
+  std::vector<std::string> settings;  // "optimizer.lr=0.002"
+};
+
+struct EvaluateOptions {
+  // Read items of one modality, predict an item of the other, count exact matches.
+  struct Score {
+    Modality from, to;
+    bool operator==(const Score&) const = default;
+  };
+
+  std::string path;               // run folder or checkpoint
+  std::vector<std::string> data;  // packed data sets; none: the run's own
+  std::string split;              // train, valid or test; "": the run's held_out
+  std::vector<Score> scores;      // none: the loss alone
+  std::int64_t limit = 0;         // records or windows to score; 0 = all
+  bool shuffled = false;  // also with pairs shuffled: what a guess that ignores the input reaches
+};
+
+struct GenerateOptions {
+  std::string path;                    // run folder or checkpoint
+  Modality modality = Modality::text;  // of what is made
+  std::string prompt;                  // words, or ""
+  std::string prompt_file;             // a text, image or audio file, or ""
+  std::int64_t tokens = 0;             // to make; 0 = until the end, or a window
+  double temperature = 1.0;            // 0 = always the likeliest
+  std::int64_t top_k = 0;              // 0 = all
+  double top_p = 1.0;
+  std::int64_t seed = 1;
+  std::string out;                                 // file; "": text to standard output
+  std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
+};
+
+struct PlanOptions {
+  std::string config;  // RUN.yaml
+  std::int64_t ranks = 1;
+  std::vector<std::string> settings;
+};
+
+struct InspectOptions {
+  std::string path;  // shard, data set, checkpoint or run folder
+};
+
+// --help or --version was asked for: print this and leave with 0.
+struct ShowText {
+  std::string text;
+};
+
+using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
+                             PlanOptions, InspectOptions>;
+
+// `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
+Command parse_command(const std::vector<std::string>& arguments);
+
+}  // namespace ortho

@@ -1,0 +1,108 @@
+// Growth: how the weights of one model become those of a larger one, and what that promises.
+//
+// plan_growth is a pure function of two specs: every weight of the new model is cut into Boxes,
+// each either copied from the old model or started afresh. Values, moments and step counts all
+// follow the same Boxes. The rule is one per kind of dimension (model/grow_rules.h), none per
+// layer. A dimension the source lacks (shared -> separate, an axis added) repeats the source.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/params.h"
+#include "model/spec.h"
+#include "tensor/box.h"
+
+namespace ortho {
+
+// A region of the source, copied onto a region of the target. Extents agree on every dimension the
+// source has; along the others the copy repeats.
+struct BoxCopy {
+  Box from;
+  Box to;
+};
+
+enum class Start {
+  init,      // the weight's own Init
+  zero,      // so that nothing changes yet
+  identity,  // the map hands its input on
+};
+
+struct BoxFill {
+  Box to;
+  Start start;
+};
+
+// One weight of the new model: copies and fills tile it, each element lies in exactly one.
+struct ParamGrowth {
+  ParamSpec spec;               // of the new model
+  std::string source;           // weight of the old model; empty: all of it is new
+  Shape source_shape;           // of that weight
+  std::vector<int> source_dim;  // per dimension: the source's dimension, or -1: it repeats
+  std::vector<BoxCopy> copies;
+  std::vector<BoxFill> fills;
+  double scale = 1;  // times the copied values; moments are copied as they are
+};
+
+// On which input the new model computes what the old one did. All speak of the logits both models
+// have, on input the old model can read, without dropout.
+enum class PromiseKind {
+  everywhere,      // any input
+  old_modalities,  // any input; only modalities were added
+  window_start,    // causal: input of the old length at the start of the window
+  halves,          // grids: f([x, y]) = [f(x), f(y)] along every axis that was lengthened or added
+  none,            // the outputs change
+};
+
+struct Promise {
+  PromiseKind kind = PromiseKind::everywhere;
+  double tolerance = 0;  // of max |difference of logits|, as a share of the largest |logit|
+  std::string reason;    // why the tolerance is not 0, or why nothing is promised
+};
+
+struct GrowPlan {
+  ModelSpec from, to;
+  std::vector<ParamGrowth> params;  // in the order of param_specs(to)
+  Promise promise;
+  std::vector<std::string> lines;  // for people: "token axis 2 of size 4 added outermost: …"
+};
+
+// Error(usage) naming both values, and what would work, when `to` does not grow out of `from`.
+GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to);
+
+// How a promise is checked: the new window holds promise_parts old windows (1 unless `halves`), and
+// token `token` of the old window number `part` is this token of the new window.
+std::int64_t promise_parts(const GrowPlan& plan);
+std::int64_t promised_token(const GrowPlan& plan, std::int64_t part, std::int64_t token);
+std::string promise_text(const Promise& promise);  // "unchanged at the start of the window, …"
+
+// Values of `to` from those of `from`; what is new starts as the plan says, drawn from `seed`.
+template <class T>
+void apply_growth(const GrowPlan& plan, const Params<T>& old_params, Params<T>& new_params,
+                  std::uint64_t seed);
+
+// One optimizer moment of every weight, in arenas laid out as those of Params: copied to the bit,
+// zero where the weight is new. A scaled gain g' = a * g keeps its moments too, although its
+// gradients are 1/a times larger from now on: Adam's step does not depend on that scale, and its
+// averages forget it within 1 / (1 - beta2) steps.
+template <class T>
+void grow_moments(const GrowPlan& plan, std::span<const T> old_moments, std::span<T> new_moments);
+
+// How many updates each part of a weight has seen. Regions tile the weight.
+struct Region {
+  Box box;
+  std::int64_t steps = 0;
+  bool operator==(const Region&) const = default;
+};
+using Regions = std::vector<Region>;      // of one weight
+using StepCounts = std::vector<Regions>;  // of all weights, in the order of param_specs
+
+StepCounts no_steps(const std::vector<ParamSpec>& specs);  // one region each, never updated
+void add_steps(StepCounts& counts, std::int64_t steps);    // all weights were updated
+StepCounts grow_steps(const GrowPlan& plan, const StepCounts& old_counts);  // new parts get 0
+// Error(data) naming the weight and the first gap or overlap unless the regions tile the shape.
+void check_regions(const std::string& name, const Shape& shape, const Regions& regions);
+
+}  // namespace ortho

@@ -1,0 +1,294 @@
+#include "model/grow_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+// Part of one dimension: `from` is its first index in the source, or -1 and it starts afresh.
+struct Segment {
+  std::int64_t lo, hi;
+  std::int64_t from;
+  Start start;
+};
+using Segments = std::vector<Segment>;
+
+// Empty segments vanish, and one that continues its neighbour joins it.
+void push(Segments& list, const Segment& next) {
+  if (next.hi <= next.lo) return;
+  if (!list.empty()) {
+    Segment& last = list.back();
+    const bool copied = last.from >= 0 && next.from == last.from + (last.hi - last.lo);
+    const bool fresh = last.from < 0 && next.from < 0 && last.start == next.start;
+    if (copied || fresh) {
+      last.hi = next.hi;
+      return;
+    }
+  }
+  list.push_back(next);
+}
+
+Segments extended(std::int64_t old_size, std::int64_t size, Start start) {
+  Segments list;
+  push(list, {0, old_size, 0, start});
+  push(list, {old_size, size, -1, start});
+  return list;
+}
+
+// New index i continues old index i mod old_size.
+Segments repeated(std::int64_t old_size, std::int64_t size) {
+  Segments list;
+  for (std::int64_t lo = 0; lo < size; lo += old_size)
+    list.push_back({lo, std::min(lo + old_size, size), 0, Start::init});
+  return list;
+}
+
+// E hidden units fall in two kinds, which stay what they are: those before the cut are active, or
+// the lower partners of sort2; those behind it are linear, or the upper partners.
+std::int64_t unit_cut(const ModelSpec& spec) {
+  return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
+}
+
+void push_units(Segments& list, const ModelSpec& from, const ModelSpec& to, int half, Start start) {
+  const std::int64_t old_base = half * from.hidden, base = half * to.hidden;
+  const std::int64_t old_cut = unit_cut(from), cut = unit_cut(to);
+  const std::int64_t behind = cut + from.hidden - old_cut;
+  ASSERT(old_cut <= cut && behind <= to.hidden, "units ", old_cut, " of ", from.hidden, " -> ", cut,
+         " of ", to.hidden);
+  push(list, {base, base + old_cut, old_base, start});
+  push(list, {base + old_cut, base + cut, -1, start});
+  push(list, {base + cut, base + behind, old_base + old_cut, start});
+  push(list, {base + behind, base + to.hidden, -1, start});
+}
+
+// The layer's channels, E or (u, v). u * act(v) is 0 where u is, so only u decides how new ones
+// start; v starts drawn, or neither would ever get a gradient.
+Segments units(const ModelSpec& from, const ModelSpec& to, Start start) {
+  Segments list;
+  push_units(list, from, to, 0, start);
+  if (to.gate) push_units(list, from, to, 1, to.out ? start : Start::init);
+  return list;
+}
+
+bool has_dim(const ParamSpec& param, DimKind kind, int axis) {
+  return std::any_of(param.dims.begin(), param.dims.end(),
+                     [&](const Dim& dim) { return dim.kind == kind && dim.axis == axis; });
+}
+
+// Cuts one weight.
+class Cutter {
+ public:
+  Cutter(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growth)
+      : from_(from), to_(to), growth_(growth) {}
+
+  void run() {
+    const size_t dims = growth_.spec.dims.size();
+    Box target{Index(dims, 0), growth_.spec.shape()};
+    Box source{Index(growth_.source_shape.size(), 0), growth_.source_shape};
+    cut(0, target, source, std::nullopt, 0);
+  }
+
+ private:
+  // Cuts dimension d and those behind it. `start` is empty while all before it is copied; `block`
+  // is the copy of its mapped axis that axis_in lies in.
+  void cut(size_t d, Box target, Box source, std::optional<Start> start, std::int64_t block) {
+    if (d == target.lo.size() || start == Start::zero) {
+      if (start)
+        growth_.fills.push_back({target, *start});
+      else
+        growth_.copies.push_back({source, target});
+      return;
+    }
+    const Dim& dim = growth_.spec.dims[d];
+    const auto source_dim = growth_.source_dim[d];
+    for (const Segment& segment : segments(d, block)) {
+      target.lo[d] = segment.lo;
+      target.hi[d] = segment.hi;
+      std::optional<Start> next = start;
+      if (segment.from < 0) {
+        if (!next || segment.start == Start::zero) next = segment.start;
+      } else if (source_dim >= 0) {
+        const auto s = static_cast<size_t>(source_dim);
+        source.lo[s] = segment.from;
+        source.hi[s] = segment.from + segment.hi - segment.lo;
+        if (dim.kind == DimKind::axis_in && dim.axis >= 0)
+          block = segment.lo / growth_.source_shape[s];
+      }
+      cut(d + 1, target, source, next, block);
+    }
+  }
+
+  Segments segments(size_t d, std::int64_t block) const {
+    const Dim& dim = growth_.spec.dims[d];
+    if (growth_.source_dim[d] < 0) return {{0, dim.size, 0, Start::init}};
+    const std::int64_t old_size = growth_.source_shape[static_cast<size_t>(growth_.source_dim[d])];
+    if (old_size == dim.size && !is_axis_out(dim)) return {{0, dim.size, 0, Start::init}};
+    const bool last = d + 1 == growth_.spec.dims.size();
+    switch (dim.kind) {
+      case DimKind::tap:
+        return extended(old_size, dim.size, Start::zero);
+      case DimKind::axis_in:
+      case DimKind::axis_out:
+      case DimKind::line:
+        return dim.axis >= 0 ? token_axis(dim, old_size, block) : channel_axis(dim, old_size);
+      case DimKind::channel:
+      case DimKind::width:
+        return extended(old_size, dim.size, channel_start(last));
+      case DimKind::hidden:  // rows of W2 are the path out, columns of W1 the path in
+        return units(from_, to_, last && to_.out ? Start::init : Start::zero);
+      case DimKind::gated:
+        return units(from_, to_, to_.out ? Start::init : Start::zero);
+      case DimKind::place:
+      case DimKind::item:
+        return repeated(old_size, dim.size);
+      case DimKind::symbol:
+      case DimKind::modality:
+        return extended(old_size, dim.size, Start::init);
+    }
+    return {};
+  }
+
+  bool is_axis_out(const Dim& dim) const {
+    return dim.kind == DimKind::axis_out && dim.axis >= 0 &&
+           has_dim(growth_.spec, DimKind::axis_in, dim.axis);
+  }
+
+  // The residual stream: whatever leads into a new channel starts at zero, whatever reads it is
+  // drawn, so that both learn. Gains are neither.
+  Start channel_start(bool last) const {
+    return last && growth_.spec.role != Role::gain ? Start::zero : Start::init;
+  }
+
+  // Coordinates repeat. The mapped axis is block-diagonal: output j hears the inputs of its own
+  // block.
+  Segments token_axis(const Dim& dim, std::int64_t old_size, std::int64_t block) const {
+    if (!is_axis_out(dim)) return repeated(old_size, dim.size);
+    Segments list;
+    const std::int64_t lo = block * old_size;
+    push(list, {0, lo, -1, Start::zero});
+    push(list, {lo, lo + old_size, 0, Start::zero});
+    push(list, {lo + old_size, dim.size, -1, Start::zero});
+    return list;
+  }
+
+  // The channels of a dense layer: hidden units behind `in` or a resizing map, the residual
+  // stream's else. New ones must not reach old ones.
+  Segments channel_axis(const Dim& dim, std::int64_t old_size) const {
+    Start start = dim.kind == DimKind::axis_in ? Start::zero : Start::init;
+    if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
+    const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
+                         layer_output_channels(from_) != layer_input_channels(from_);
+    if (to_.in || (dim.kind == DimKind::axis_out && resized)) return units(from_, to_, start);
+    return extended(old_size, dim.size, start);
+  }
+
+  const ModelSpec& from_;
+  const ModelSpec& to_;
+  ParamGrowth& growth_;
+};
+
+// Each dimension of the target goes on with the next unused one of its kind and axis.
+void match_dims(const ParamSpec& source, ParamGrowth& growth) {
+  std::vector<bool> used(source.dims.size(), false);
+  for (size_t d = 0; d < growth.spec.dims.size(); ++d) {
+    const Dim& dim = growth.spec.dims[d];
+    for (size_t s = 0; s < used.size() && growth.source_dim[d] < 0; ++s) {
+      if (used[s] || source.dims[s].kind != dim.kind || source.dims[s].axis != dim.axis) continue;
+      used[s] = true;
+      growth.source_dim[d] = static_cast<int>(s);
+    }
+  }
+  ASSERT(std::find(used.begin(), used.end(), false) == used.end(), "weight ", source.name,
+         " has a dimension that its successor lacks");
+}
+
+std::int64_t block_of(const ParamSpec& param) {
+  return param.name.starts_with("block.") ? std::stoll(param.name.substr(6)) : -1;
+}
+
+// A map of a dense layer, in a new block or along a new axis: nothing is added to a sum, a chain
+// hands on.
+Start new_dense_map(const ModelSpec& from, const ModelSpec& to, const ParamSpec& param) {
+  const bool channels =
+      has_dim(param, DimKind::axis_in, -1) && has_dim(param, DimKind::axis_out, -1);
+  if (block_of(param) < from.blocks)
+    return to.combine == Combine::parallel ? Start::zero : Start::identity;
+  if (to.residual) return Start::init;  // its way out is zero
+  if (to.combine != Combine::parallel) return Start::identity;
+  const bool first = to.channel_axis
+                         ? channels
+                         : has_dim(param, DimKind::axis_in, 0) || has_dim(param, DimKind::tap, 0);
+  return first ? Start::identity : Start::zero;
+}
+
+// Fills of a weight that did not exist.
+void start_afresh(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growth) {
+  const ParamSpec& param = growth.spec;
+  const Box all = whole(param.shape());
+  Start start = Start::init;
+  // Places, items and modalities are added to tokens that the old model knows too.
+  if (param.role == Role::table && param.dims[0].kind != DimKind::symbol) start = Start::zero;
+  if (param.role == Role::out) start = Start::zero;
+  const bool layer_map = param.role == Role::map && block_of(param) >= 0;
+  const DimKind into = param.dims.back().kind;
+  if (layer_map && into != DimKind::gated && into != DimKind::hidden)
+    start = new_dense_map(from, to, param);
+  if (layer_map && to.map == MapKind::joint && !to.out) start = Start::zero;
+  if (start == Start::zero && into == DimKind::gated) {  // without a way out: u = 0, v drawn
+    Box u = all, v = all;
+    u.hi.back() = v.lo.back() = to.hidden;
+    growth.fills = {{u, Start::zero}, {v, Start::init}};
+    return;
+  }
+  growth.fills = {{all, start}};
+}
+
+}  // namespace
+
+std::int64_t axis_size(const ModelSpec& spec, int axis) {
+  const auto axes = static_cast<int>(spec.tokens.size());
+  return axis < axes ? spec.tokens[static_cast<size_t>(axes - 1 - axis)] : 1;
+}
+
+int mapped_axes(const ModelSpec& spec) {
+  return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
+                                                     : spec.tokens.size());
+}
+
+std::int64_t active_units(const ModelSpec& spec) {
+  return std::llround(spec.active * static_cast<double>(spec.hidden));
+}
+
+bool blocks_can_be_identity(const ModelSpec& spec) {
+  const bool idempotent =
+      spec.activation == Activation::none || spec.activation == Activation::relu ||
+      spec.activation == Activation::abs || spec.activation == Activation::hard_tanh ||
+      spec.activation == Activation::sort2;
+  return spec.map == MapKind::dense && !spec.residual && spec.norm == Norm::none && !spec.gate &&
+         !spec.in && !spec.out && idempotent;
+}
+
+ParamGrowth grow_param(const ModelSpec& from, const ModelSpec& to, const ParamSpec& target,
+                       const ParamSpec* source) {
+  ParamGrowth growth;
+  growth.spec = target;
+  growth.source_dim.assign(target.dims.size(), -1);
+  if (source == nullptr) {
+    start_afresh(from, to, growth);
+    return growth;
+  }
+  growth.source = source->name;
+  growth.source_shape = source->shape();
+  match_dims(*source, growth);
+  Cutter(from, to, growth).run();
+  // rms over more channels, the new ones zero: the mean square falls by C_old / C_new.
+  if (target.role == Role::gain)
+    growth.scale = std::sqrt(static_cast<double>(from.channels) / static_cast<double>(to.channels));
+  return growth;
+}
+
+}  // namespace ortho

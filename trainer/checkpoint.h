@@ -1,0 +1,43 @@
+// Checkpoint: a RunState as named global arrays, readable on any mesh, whole or absent.
+//
+// OUT/checkpoints/step-00001234/ holds one box file per writer and a MANIFEST that is written last; a folder
+// without one is unfinished and ignored. With the batch as the only mesh axis every rank holds all weights, so
+// rank 0 writes. Arrays: weight/NAME, first/NAME, second/NAME, steps/NAME ([regions][lo…, hi…, steps]).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/channel.h"
+#include "trainer/config.h"
+#include "trainer/run_state.h"
+
+namespace ortho {
+
+// Writes state as the newest checkpoint of `folder` and removes all but the newest `keep`. Collective: a failure
+// of the writer is everyone's.
+void save_checkpoint(Channel& channel, const std::string& folder, const RunState& state,
+                     const RunConfig& config, std::int64_t keep);
+
+// Checkpoint folders under `folder` that have a MANIFEST, newest first.
+std::vector<std::string> list_checkpoints(const std::string& folder);
+
+// What a checkpoint says about itself, without its arrays.
+struct CheckpointInfo {
+  std::string path, config, parent;  // config: YAML of the run that wrote it
+  std::int64_t step = 0, stage = 0;
+  std::vector<std::string> growths;
+};
+CheckpointInfo read_checkpoint_info(const std::string& path);
+
+// Fills `state` from one checkpoint folder; every chunk's checksum is verified. `spec` must be the model of
+// the stage that CheckpointInfo names. Error(data) naming file and array.
+RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
+                         const OptimizerConfig& optimizer);
+
+// The vocabulary alone, needed before a ModelSpec can be made.
+Vocabulary load_vocabulary(const std::string& path);
+
+}  // namespace ortho

@@ -1,0 +1,157 @@
+// RunConfig: everything a run file may say, defaults beside the fields; trainer/config.cc lists
+// each once.
+//
+// A stage is a whole description: what it does not name it inherits from the stage before it, the
+// first from the top level, so a parsed StageConfig has no gaps. The groups batch, objective, until
+// and until.loss_plateau are replaced whole when named. Derived, not listed:
+// ModelSpec::text_symbols (the data's vocabulary) and audio_levels (data.audio_bits).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/config_node.h"
+#include "core/fields.h"
+#include "dataio/record.h"
+#include "model/spec.h"
+
+namespace ortho {
+
+struct DataConfig {
+  enum class Padding {
+    random,
+    end
+  };  // where a window's spare places go: before by chance, or all behind
+
+  std::vector<std::string> train;  // packed data sets: folders with a MANIFEST; read as one
+  Padding padding = Padding::random;
+  std::int64_t audio_bits = 8;     // 8: 256 mu-law levels; 16: 65,536 levels of PCM
+  std::int64_t streams = 64;       // C of the data order: equal streams the records are dealt to
+  std::int64_t window_blocks = 4;  // W of the data order: blocks shuffled together
+  Split held_out = Split::valid;   // what evaluation scores
+  bool operator==(const DataConfig&) const = default;
+};
+
+struct ObjectiveConfig {
+  double next_token = 1.0;  // weights of the mix; at least one above 0
+  double one_shot = 0.0;
+  bool operator==(const ObjectiveConfig&) const = default;
+};
+
+struct OneShotConfig {
+  enum class Output { last, text, pixel, audio };  // which item of a record is predicted
+  Output output = Output::last;
+  bool operator==(const OneShotConfig&) const = default;
+};
+
+// Weights of the terms of the loss.
+struct LossConfig {
+  double modality = 1.0, text = 1.0, pixel = 1.0, audio = 1.0;
+  bool ends = true;  // score the end of a record (the modality head then predicts `none`)
+  bool operator==(const LossConfig&) const = default;
+};
+
+// Windows of one step, over all ranks: given as such, or as tokens / T.
+struct BatchConfig {
+  std::int64_t windows = 0, tokens = 0;  // exactly one above 0; neither named: 12 windows
+  bool operator==(const BatchConfig&) const = default;
+};
+
+// A stage ends early when the mean training loss of the last `over` steps is not at least the share
+// `less_than` below that of the `over` steps before them.
+struct PlateauConfig {
+  std::int64_t over = 0;  // steps; 0 = never
+  double less_than = 0;
+  bool operator==(const PlateauConfig&) const = default;
+};
+
+// When a stage ends: exactly one of steps and flops is above 0, a plateau may end it sooner.
+struct UntilConfig {
+  std::int64_t steps = 0;
+  double flops = 0;  // training FLOPs of this stage: 6 x executed multiply-adds x tokens
+  PlateauConfig loss_plateau;
+  bool operator==(const UntilConfig&) const = default;
+};
+
+struct StageConfig {
+  std::string name;
+  ModelSpec model;
+  DataConfig data;
+  ObjectiveConfig objective;
+  OneShotConfig one_shot;
+  LossConfig loss;
+  BatchConfig batch;
+  UntilConfig until;
+  bool operator==(const StageConfig&) const = default;
+};
+
+struct OptimizerConfig {
+  enum class Name { adamw, sgd };
+  enum class Decay { constant, linear, cosine };
+
+  Name name = Name::adamw;
+  double lr = 4e-3;  // peak
+  double beta1 = 0.9, beta2 = 0.99;
+  double epsilon = 1e-8;
+  double momentum = 0.9;      // sgd
+  double weight_decay = 0.1;  // decoupled, on tables, maps and heads only
+  double clip = 1.0;          // of the global gradient norm; 0 = off
+  std::int64_t warmup = 100;  // steps
+  Decay decay = Decay::cosine;
+  double final = 0.1;       // share of lr that decay ends at
+  std::int64_t rewarm = 0;  // steps of linear re-warm-up after a growth
+  bool operator==(const OptimizerConfig&) const = default;
+};
+
+struct EvaluateConfig {
+  std::int64_t every = 250;  // steps; 0 = only at the end of a stage, where it always runs
+  std::int64_t windows = 0;  // 0 = all held-out windows
+  bool operator==(const EvaluateConfig&) const = default;
+};
+
+struct CheckpointConfig {
+  std::int64_t every = 500;  // steps; 0 = only at growths and at the end, where it always saves
+  std::int64_t keep = 3;     // the newest ones; at least 1
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+struct MeshConfig {
+  std::int64_t batch = 0;  // ranks along the batch; 0 = all (written `mesh: auto`)
+  bool operator==(const MeshConfig&) const = default;
+};
+
+enum class Switch { automatic, on, off };
+
+struct RunConfig {
+  std::int64_t seed = 1;
+  std::string out = "runs/run";  // run folder
+  std::int64_t threads = 1;      // per rank
+  DataConfig data;               // this and the next five: what the first stage inherits
+  ObjectiveConfig objective;
+  OneShotConfig one_shot;
+  LossConfig loss;
+  BatchConfig batch;
+  ModelSpec model;
+  Switch modality_table = Switch::automatic;  // on when the run ever has more than one modality
+  Switch modality_head = Switch::automatic;   // the same, or when ends are scored
+  std::vector<StageConfig> stages;
+  OptimizerConfig optimizer;
+  EvaluateConfig evaluate;
+  CheckpointConfig checkpoint;
+  MeshConfig mesh;
+  bool operator==(const RunConfig&) const = default;
+};
+
+Fields fields(RunConfig& config);
+
+// Parses, validates each field and the whole, and resolves what is `auto`. Error(usage) names every
+// mistake.
+RunConfig parse_config(const ConfigNode& root);
+
+// The whole resolved config as YAML; parsing it gives an equal RunConfig.
+std::string config_text(const RunConfig& config);
+
+std::string config_help();  // every field with kind, limits, unit and default
+
+}  // namespace ortho

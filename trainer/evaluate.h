@@ -1,0 +1,16 @@
+// Evaluate: loss on a held-out split, over all its windows, each token scored once.
+#pragma once
+
+#include <cstdint>
+
+#include "comm/channel.h"
+#include "dataio/loader.h"
+#include "model/model.h"
+
+namespace ortho {
+
+// Sums over all ranks; `windows`: at most about so many (0 = all). Collective; ranks score different windows.
+TermSums evaluate_split(Channel& channel, Model<float>& model, HeldOut& split,
+                        std::int64_t windows);
+
+}  // namespace ortho

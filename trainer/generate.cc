@@ -1,0 +1,210 @@
+#include "trainer/generate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+// Draws the tokens at some rows of the batch that was run last.
+class TokenChooser {
+ public:
+  TokenChooser(Model<float>& model, const GenerateRule& rule)
+      : model_(model), rule_(rule), random_(rule.decode.seed, "generate") {}
+
+  // One token a row, its modality `none` where the model ends. `turn` separates the draws of successive calls.
+  std::vector<Token> choose(const std::vector<std::int32_t>& rows, std::uint64_t turn) {
+    std::vector<Token> tokens(rows.size());
+    choose_modalities(rows, turn, tokens);
+    choose_symbols(rows, turn, Modality::text, {"text"}, tokens);
+    choose_symbols(rows, turn, Modality::pixel, {"red", "green", "blue"}, tokens);
+    choose_symbols(rows, turn, Modality::audio, {"audio"}, tokens);
+    return tokens;
+  }
+
+ private:
+  double uniform(std::uint64_t turn, std::int32_t row, std::uint64_t step) const {
+    return random_.uniform((turn << 34) + (static_cast<std::uint64_t>(row) << 2) + step);
+  }
+
+  void choose_modalities(const std::vector<std::int32_t>& rows, std::uint64_t turn,
+                         std::vector<Token>& tokens) {
+    const ModelSpec& spec = model_.spec();
+    if (!spec.modality_head) {
+      for (Token& token : tokens)
+        token.modality = static_cast<std::int32_t>(spec.modalities.front());
+      return;
+    }
+    std::vector<float> logits(rows.size() * kModalities);
+    model_.head().logits("modality", rows, {}, logits.data());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const std::span<float> row = std::span(logits).subspan(i * kModalities, kModalities);
+      for (int m = 0; m < kModalities; ++m)
+        if (!allowed(static_cast<Modality>(m)))
+          row[static_cast<size_t>(m)] = -std::numeric_limits<float>::infinity();
+      tokens[i].modality = choose_symbol(row, rule_.decode, uniform(turn, rows[i], 3));
+    }
+  }
+
+  bool allowed(Modality modality) const {
+    if (modality == Modality::none) return rule_.may_end;
+    return has_modality(model_.spec(), modality) && (!rule_.only || *rule_.only == modality);
+  }
+
+  void choose_symbols(const std::vector<std::int32_t>& rows, std::uint64_t turn, Modality modality,
+                      const std::vector<std::string>& heads, std::vector<Token>& tokens) {
+    std::vector<size_t> mine;
+    std::vector<std::int32_t> at;
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (tokens[i].modality == static_cast<std::int32_t>(modality)) {
+        mine.push_back(i);
+        at.push_back(rows[i]);
+      }
+    if (mine.empty()) return;
+    std::vector<std::vector<std::int32_t>> given;
+    for (size_t h = 0; h < heads.size(); ++h) {
+      const auto classes = static_cast<size_t>(model_.head().classes(heads[h]));
+      std::vector<float> logits(at.size() * classes);
+      model_.head().logits(heads[h], at, given, logits.data());
+      std::vector<std::int32_t> chosen;
+      for (size_t n = 0; n < at.size(); ++n) {
+        const std::span<const float> row = std::span(logits).subspan(n * classes, classes);
+        chosen.push_back(choose_symbol(row, rule_.decode, uniform(turn, at[n], h)));
+        tokens[mine[n]].symbol[h] = chosen.back();
+      }
+      given.push_back(std::move(chosen));
+    }
+  }
+
+  Model<float>& model_;
+  const GenerateRule& rule_;
+  Random random_;
+};
+
+void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts) {
+  REQUIRE(static_cast<std::int64_t>(prompts.size()) <= model.nodes().batch, prompts.size(),
+          " prompts for ", model.nodes().batch, " windows");
+  for (const auto& prompt : prompts)
+    REQUIRE(!prompt.empty(), "a prompt is empty; give at least one token to go on from");
+}
+
+void set_place(const GenerateRule& rule, std::int64_t index, Token& token) {
+  const auto at = static_cast<std::int32_t>(index);
+  if (token.modality == static_cast<std::int32_t>(Modality::pixel) && rule.image_width > 0) {
+    const auto width = static_cast<std::int32_t>(rule.image_width);
+    token.place = {at / width, at % width, 0};
+  } else {
+    token.place = {at, 0, 0};
+  }
+}
+
+// How many tokens at the prompt's end belong to the item that goes on.
+std::int64_t tokens_of_last_item(const std::vector<Token>& prompt) {
+  std::int64_t count = 0;
+  while (count < static_cast<std::int64_t>(prompt.size()) &&
+         prompt[prompt.size() - 1 - static_cast<size_t>(count)].item == prompt.back().item)
+    ++count;
+  return count;
+}
+
+struct Writing {
+  std::vector<Token> tokens;  // prompt and what was added
+  std::int64_t index = 0;     // place of the next token in its item
+  std::int32_t item = 0;
+  bool ended = false;
+};
+
+// Puts the last T tokens of each text into its column; returns the rows of the open ones' last tokens.
+std::vector<std::int32_t> lay_last_tokens(const std::vector<Writing>& all, Batch& batch,
+                                          std::vector<size_t>& open) {
+  std::vector<std::int32_t> rows;
+  open.clear();
+  batch.input.assign(batch.input.size(), Token{});
+  for (size_t w = 0; w < all.size(); ++w) {
+    if (all[w].ended) continue;
+    const auto size = static_cast<std::int64_t>(all[w].tokens.size());
+    const std::int64_t count = std::min(size, batch.tokens);
+    for (std::int64_t t = 0; t < count; ++t)
+      batch.input[static_cast<size_t>(t * batch.windows) + w] =
+          all[w].tokens[static_cast<size_t>(size - count + t)];
+    rows.push_back(
+        static_cast<std::int32_t>((count - 1) * batch.windows + static_cast<std::int64_t>(w)));
+    open.push_back(w);
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
+                                                 const std::vector<std::vector<Token>>& prompts,
+                                                 const GenerateRule& rule) {
+  check_prompts(model, prompts);
+  std::vector<Writing> all;
+  for (const auto& prompt : prompts)
+    all.push_back({prompt, rule.new_item ? 0 : tokens_of_last_item(prompt),
+                   prompt.back().item + (rule.new_item ? 1 : 0)});
+  TokenChooser chooser(model, rule);
+  Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
+  std::vector<size_t> open;
+  for (std::int64_t n = 0; n < rule.tokens; ++n) {
+    const auto rows = lay_last_tokens(all, batch, open);
+    if (rows.empty()) break;
+    model.run(batch);
+    const auto chosen = chooser.choose(rows, static_cast<std::uint64_t>(n));
+    for (size_t i = 0; i < open.size(); ++i) {
+      Writing& writing = all[open[i]];
+      Token token = chosen[i];
+      writing.ended = token.modality == 0;
+      if (writing.ended) continue;
+      token.item = writing.item;
+      set_place(rule, writing.index++, token);
+      writing.tokens.push_back(token);
+    }
+  }
+  std::vector<std::vector<Token>> added;
+  for (size_t w = 0; w < all.size(); ++w)
+    added.emplace_back(all[w].tokens.begin() + static_cast<std::ptrdiff_t>(prompts[w].size()),
+                       all[w].tokens.end());
+  return added;
+}
+
+std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
+                                               const std::vector<std::vector<Token>>& prompts,
+                                               const GenerateRule& rule) {
+  check_prompts(model, prompts);
+  Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
+  WindowRule window_rule;
+  window_rule.objective = Objective::one_shot;
+  window_rule.tokens = batch.tokens;
+  std::vector<std::int32_t> rows;
+  std::vector<size_t> first_row;
+  for (size_t w = 0; w < prompts.size(); ++w) {
+    const auto used = static_cast<std::int64_t>(prompts[w].size());
+    REQUIRE(used < batch.tokens, "the prompt has ", used, " tokens; the context of ", batch.tokens,
+            " leaves no place for an answer");
+    const auto window = static_cast<std::int64_t>(w);
+    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch);
+    first_row.push_back(rows.size());
+    const std::int64_t slots =
+        rule.tokens > 0 ? std::min(rule.tokens, batch.tokens - used) : batch.tokens - used;
+    for (std::int64_t t = used; t < used + slots; ++t)
+      rows.push_back(static_cast<std::int32_t>(t * batch.windows + window));
+  }
+  first_row.push_back(rows.size());
+  model.run(batch);
+  const auto chosen = TokenChooser(model, rule).choose(rows, 0);
+  std::vector<std::vector<Token>> answers(prompts.size());
+  for (size_t w = 0; w < prompts.size(); ++w)
+    for (size_t r = first_row[w]; r < first_row[w + 1] && chosen[r].modality != 0; ++r) {
+      Token token = chosen[r];
+      token.item = prompts[w].back().item + 1;
+      set_place(rule, static_cast<std::int64_t>(answers[w].size()), token);
+      answers[w].push_back(token);
+    }
+  return answers;
+}
+
+}  // namespace ortho

@@ -1,0 +1,57 @@
+// Loop: a run from its first step, or its newest good checkpoint, to its last stage.
+//
+// Between two stages the model grows; a checkpoint is saved before each growth, so a run killed at any moment goes
+// on from the last one and repeats what it lost bit for bit (same ranks).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "comm/channel.h"
+#include "trainer/evaluate.h"
+#include "trainer/metrics.h"
+#include "trainer/run_state.h"
+#include "trainer/stage.h"
+#include "trainer/step.h"
+
+namespace ortho {
+
+class TrainingRun {
+ public:
+  // Collective. Resolves the data and the plan; loads the newest good checkpoint under config.out if there is one.
+  TrainingRun(const RunConfig& config, Channel& channel);
+  ~TrainingRun();
+
+  // Collective. True: all stages are done. False: a signal asked to stop; everything is saved.
+  bool go();
+
+  const RunState& state() const { return *state_; }
+
+ private:
+  struct StageWork;  // model, loader, optimizer of the stage that runs
+  enum class Ended { steps, plateau, stopped };
+
+  void start_or_resume();
+  void grow_to(const ModelSpec& spec);
+  void enter_stage(size_t index);
+  Ended run_stage(const Stage& stage);
+  bool one_step(StageWork& work);  // false: asked to stop
+  void after_step(StageWork& work, const StepResult& result, double rate);
+  void evaluate(StageWork& work);
+  void save(StageWork& work);
+  const Stage& stage() const { return plan_.stages[static_cast<size_t>(state_->stage)]; }
+
+  RunConfig config_;
+  Channel& channel_;
+  std::unique_ptr<Backend<float>> backend_;
+  Vocabulary vocabulary_;
+  RunPlan plan_;
+  std::unique_ptr<RunState> state_;
+  MetricsFile metrics_;
+  std::string checkpoints_;  // folder
+  double started_at_ = 0, flops_at_start_ = 0,
+         shown_at_ = 0;  // of this process, for rate and progress
+};
+
+}  // namespace ortho

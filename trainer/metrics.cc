@@ -1,0 +1,110 @@
+#include "trainer/metrics.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace ortho {
+namespace {
+
+template <class... Numbers>
+std::string format(const char* pattern, Numbers... numbers) {
+  std::array<char, 64> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), pattern, numbers...);
+  return buffer.data();
+}
+
+JsonObject terms_object(const std::vector<std::pair<std::string, double>>& terms) {
+  JsonObject object;
+  for (const auto& [name, value] : terms) object.add(name, value);
+  return object;
+}
+
+// The `step` of a line.
+std::int64_t step_of(std::string_view line, const std::string& path, int number) {
+  const ConfigNode node = parse_json(line, path, number);
+  const ConfigNode* step = node.find("step");
+  std::int64_t value = -1;
+  if (step != nullptr && !step->quoted) {
+    const char* end = step->value.data() + step->value.size();
+    if (std::from_chars(step->value.data(), end, value).ptr != end) value = -1;
+  }
+  if (value < 0)
+    fail(ErrorKind::data, text(path, ':', number, ": a line of metrics without a step"));
+  return value;
+}
+
+}  // namespace
+
+JsonObject json_line(const StepMetrics& m) {
+  return JsonObject()
+      .add("event", "step")
+      .add("step", m.step)
+      .add("stage", m.stage)
+      .add("loss", m.loss)
+      .add("terms", terms_object(m.terms))
+      .add("lr", m.rate)
+      .add("grad_norm", m.grad_norm)
+      .add("tokens", m.tokens)
+      .add("tokens_per_sec", m.tokens_per_sec)
+      .add("seconds", m.seconds)
+      .add("flops", m.flops);
+}
+
+JsonObject json_line(const EvaluationMetrics& m) {
+  return JsonObject()
+      .add("event", "evaluate")
+      .add("step", m.step)
+      .add("stage", m.stage)
+      .add("split", m.split)
+      .add("loss", m.loss)
+      .add("terms", terms_object(m.terms))
+      .add("windows", m.windows)
+      .add("seconds", m.seconds);
+}
+
+void MetricsFile::write(const JsonObject& line) { append_line(path_, line.text()); }
+
+void MetricsFile::rewind(std::int64_t step) {
+  if (!file_exists(path_)) return;
+  const std::string content = read_file(path_);
+  std::string kept;
+  int number = 1;
+  for (size_t begin = 0; begin < content.size(); ++number) {
+    const size_t end = content.find('\n', begin);
+    if (end == std::string::npos) break;  // cut short
+    const std::string_view line = std::string_view(content).substr(begin, end + 1 - begin);
+    if (step_of(line, path_, number) <= step) kept += line;
+    begin = end + 1;
+  }
+  if (kept != content) write_file_durably(path_, kept);
+}
+
+std::string duration_text(double seconds) {
+  if (!std::isfinite(seconds) || seconds > 1e9) return "?";
+  const auto total = static_cast<long>(std::lround(seconds));
+  if (total < 60) return format("%lds", total);
+  if (total < 3600) return format("%ldm%02lds", total / 60, total % 60);
+  return format("%ldh%02ldm", total / 3600, total / 60 % 60);
+}
+
+std::string rate_text(double per_sec) {
+  if (per_sec < 999.5) return format("%.0f", per_sec);
+  if (per_sec < 999.95e3) return format("%.1fk", per_sec / 1e3);
+  return format("%.2fM", per_sec / 1e6);
+}
+
+std::string progress_line(const Progress& p) {
+  const double left = (p.flops_total - p.flops_done) * p.seconds_since_start / p.flops_since_start;
+  return text(p.stage, ' ', p.stage_number, '/', p.stages, " | step ", p.step, '/', p.steps, " | ",
+              format("%.0f", 100 * p.flops_done / p.flops_total), " % | loss ",
+              format("%.3f", p.loss), " | lr ", format("%.1e", p.rate), " | ",
+              rate_text(p.tokens_per_sec), " tokens/s | ", duration_text(left), " left");
+}
+
+}  // namespace ortho

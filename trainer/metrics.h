@@ -1,0 +1,72 @@
+// Metrics: a run's numbers, one JSON object a line in metrics.jsonl, and the line that shows
+// progress.
+//
+// Every line has `event` (step, evaluate, growth, …) and `step`, the number of steps done. A run
+// that goes on from a checkpoint first drops the lines behind it, so that no step stands in the
+// file twice.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+
+namespace ortho {
+
+struct StepMetrics {
+  std::int64_t step = 0;  // steps done, this one included
+  std::string stage;
+  double loss = 0;                                    // weighted sum of the terms
+  std::vector<std::pair<std::string, double>> terms;  // nats a target, unweighted
+  double rate = 0;                                    // learning rate
+  double grad_norm = 0;                               // before clipping
+  std::int64_t tokens = 0;                            // in all steps so far, over all ranks
+  double tokens_per_sec = 0;                          // since the last line
+  double seconds = 0;                                 // of the run so far, earlier starts included
+  double flops = 0;                                   // training FLOPs so far
+};
+
+struct EvaluationMetrics {
+  std::int64_t step = 0;
+  std::string stage;
+  std::string split;  // "valid"
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> terms;
+  std::int64_t windows = 0;
+  double seconds = 0;  // the evaluation took
+};
+
+JsonObject json_line(const StepMetrics& metrics);
+JsonObject json_line(const EvaluationMetrics& metrics);
+
+class MetricsFile {
+ public:
+  explicit MetricsFile(std::string path) : path_(std::move(path)) {}
+  void write(const JsonObject& line);
+  // Keeps the lines up to `step` steps done. A last line cut short by a kill is dropped too; any
+  // other line that is no JSON object with a step is Error(data).
+  void rewind(std::int64_t step);
+
+ private:
+  std::string path_;
+};
+
+struct Progress {
+  std::string stage;
+  size_t stage_number = 1, stages = 1;
+  std::int64_t step = 0, steps = 0;  // of the run
+  double flops_done = 0, flops_total = 0;
+  double flops_since_start = 0,
+         seconds_since_start = 0;  // of this process: what the rate is taken from
+  double loss = 0, rate = 0, tokens_per_sec = 0;
+};
+
+// "lines 2/4 | step 1234/2000 | 62 % | loss 1.713 | lr 3.1e-03 | 21.4k tokens/s | 1m12s left"
+std::string progress_line(const Progress& progress);
+
+std::string duration_text(double seconds);  // "45s", "3m05s", "2h07m"; "?" when not finite
+std::string rate_text(double per_sec);      // "950", "21.4k", "3.20M"
+
+}  // namespace ortho

@@ -1,0 +1,52 @@
+// Optimizer: AdamW or SGD with momentum on all weights of a model, through the Backend.
+//
+//   adamw  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
+//          w -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * w)
+//   sgd    v = momentum v + g;   w -= lr * (v + decay * w)
+//
+// g is already scaled by clipping. t counts per Region (model/grow.h), not per run: weights that a growth added
+// start from t = 1 while old ones go on, else their first update would be up to (1-b1) / sqrt(1-b2)
+// times too large.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "model/grow.h"
+#include "model/params.h"
+#include "tensor/backend.h"
+#include "tensor/buffer.h"
+#include "trainer/config.h"
+
+namespace ortho {
+
+template <class T>
+struct OptimizerState {
+  Buffer<T> first, second;  // parallel to Params::values(); sgd: velocity, and none
+  StepCounts regions;       // in the order of Params::all()
+};
+
+// Zero moments, and one region without steps for each parameter.
+template <class T>
+OptimizerState<T> fresh_state(const OptimizerConfig& config, const Params<T>& params);
+
+// What gradients are multiplied with so that their norm is at most `clip`; 1 when clip is 0.
+double clip_scale(double norm, double clip);
+
+template <class T>
+class Optimizer {
+ public:
+  // Works on `state`, which must outlive it; Error when it does not fit the parameters.
+  Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T>& state);
+
+  // One update of all weights from params.grads(), which stay as they are.
+  void update(Backend<T>& backend, Params<T>& params, double rate, double gradient_scale);
+
+ private:
+  void update_run(Backend<T>& backend, Param<T>& param, const Region& region, std::int64_t offset,
+                  std::int64_t count, double rate, double gradient_scale);
+  OptimizerConfig config_;
+  OptimizerState<T>& state_;
+};
+
+}  // namespace ortho

@@ -1,0 +1,64 @@
+#include "trainer/stage_data.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace ortho {
+
+LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica, int replicas) {
+  const StageConfig& config = stage.config;
+  REQUIRE((config.objective.next_token > 0) != (config.objective.one_shot > 0), "stage ",
+          config.name, ": objective needs exactly one of next_token and one_shot above 0");
+  LoaderOptions options;
+  options.window.objective =
+      config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
+  options.window.tokens = context(config.model);
+  options.window.padding =
+      config.data.padding == DataConfig::Padding::random ? Padding::random : Padding::end;
+  options.window.score_end = config.loss.ends && config.model.modality_head;
+  if (config.one_shot.output == OneShotConfig::Output::text) options.window.output = Modality::text;
+  if (config.one_shot.output == OneShotConfig::Output::pixel)
+    options.window.output = Modality::pixel;
+  if (config.one_shot.output == OneShotConfig::Output::audio)
+    options.window.output = Modality::audio;
+  options.windows = stage.windows;
+  options.replica = replica;
+  options.replicas = replicas;
+  options.order = {seed, config.data.streams, config.data.window_blocks};
+  options.audio_bits = static_cast<int>(config.data.audio_bits);
+  return options;
+}
+
+Vocabulary run_vocabulary(const RunConfig& config) {
+  std::vector<std::uint32_t> all;
+  std::vector<std::string> seen;
+  for (const StageConfig& stage : config.stages) {
+    REQUIRE(!stage.data.train.empty(), "stage ", stage.name,
+            ": data.train names no data set. Pack one with `orthotope pack`.");
+    for (const std::string& path : stage.data.train) {
+      if (std::find(seen.begin(), seen.end(), path) != seen.end()) continue;
+      seen.push_back(path);
+      const auto symbols = symbols_in_use({path});
+      all.insert(all.end(), symbols.begin(), symbols.end());
+    }
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return Vocabulary(all);
+}
+
+std::string data_identity(const Stage& stage, std::uint64_t seed, std::int64_t samples) {
+  const DataConfig& data = stage.config.data;
+  return text("data ", list_text(data.train), ", ", samples, " samples of ",
+              context(stage.config.model), " tokens, ", stage.windows, " windows a step, seed ",
+              seed, ", streams ", data.streams, ", window_blocks ", data.window_blocks);
+}
+
+bool same_stream(const Stage& a, const Stage& b) {
+  return a.config.data == b.config.data && a.config.objective == b.config.objective &&
+         a.config.one_shot == b.config.one_shot && a.windows == b.windows &&
+         context(a.config.model) == context(b.config.model);
+}
+
+}  // namespace ortho

@@ -1,0 +1,35 @@
+// Step: one optimizer step over the ranks' windows: count, gradients, sum, clip, update.
+//
+// The loss is divided by the scored targets of all ranks, so each rank's gradients simply add up: one rank or many
+// compute the same mean. What differs between numbers of ranks is the order of adding (docs/guide.md).
+#pragma once
+
+#include "comm/channel.h"
+#include "model/model.h"
+#include "trainer/optimizer.h"
+
+namespace ortho {
+
+struct StepResult {
+  TermSums sums;         // over all ranks
+  double grad_norm = 0;  // of the summed gradient, before clipping
+  bool stop = false;     // some rank was asked to stop
+};
+
+struct StepRule {
+  TermWeights weights;
+  DropoutKey dropout;  // first_window is taken from the batch
+  double rate = 0;     // learning rate
+  double clip = 0;     // 0: off
+  std::int64_t step = 0;
+};
+
+// Collective. Error(internal) with the step when loss or gradient is not finite: nothing is updated then, on any rank.
+StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& model,
+                      Params<float>& params, Optimizer<float>& optimizer, const Batch& batch,
+                      const StepRule& rule);
+
+// Sums of all ranks. Collective.
+TermSums sum_terms(Channel& channel, const TermSums& mine);
+
+}  // namespace ortho
