@@ -29,10 +29,10 @@ struct WindowRule {
   Objective objective = Objective::next_token;
   std::int64_t tokens = 1;  // T, >= 1
   Padding padding =
-      Padding::random;             // where a record's spare places are: before and after, or after
-  bool score_end = false;          // next_token: the record's last token must predict `none`
-  std::optional<Modality> output;  // one_shot: all items of it; default: the last item
-  bool cut = false;                // one_shot: cut records that do not fit instead of skipping them
+      Padding::random;     // where a record's spare places are: before and after, or after
+  bool score_end = false;  // next_token: the record's last token must predict `none`
+  std::optional<Modality> output = {};  // one_shot: all items of it; default: the last item
+  bool cut = false;  // one_shot: cut records that do not fit instead of skipping them
 };
 
 // An item of a record: what it is and how many tokens it has.
