@@ -24,6 +24,7 @@ std::uint64_t extent_of(const Record& record) {
 void check_record(const Record& record) {
   REQUIRE(!record.parts.empty(), "a record of ", record.source, " has no parts");
   REQUIRE(static_cast<int>(record.split) < kSplits, "a record of ", record.source, " has no split");
+  REQUIRE(is_utf8(record.source), "the name ", record.source, " is not valid UTF-8");
   for (const Part& part : record.parts) {
     const std::string fault = part_fault(part.kind, part.dtype, part.shape, part.rate);
     REQUIRE(fault.empty(), "a record of ", record.source, " has a wrong part: ", fault);
