@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "core/file.h"
 #include "dataio/dataset.h"
@@ -26,7 +27,7 @@ class PackTest : public ::testing::Test {
   std::string put(const std::string& name, const std::string& content) const {
     const std::string path = folder_ / name;
     make_folder(std::filesystem::path(path).parent_path().string());
-    write_file_durably(path, content);
+    std::ofstream(path, std::ios::binary) << content;
     return path;
   }
   std::string put(const std::string& name, const Bytes& content) const {
