@@ -39,8 +39,8 @@ struct PackPath {
 // Where records without an official split go.
 struct SplitRule {
   enum class Kind {
-    hash,  // `held_out` of the sources, chosen by a hash of the source's name, are `valid`; of an
-           // IDX file, whose images are independent, `held_out` of the images
+    hash,   // `held_out` of the sources, chosen by a hash of the source's name, are `valid`; of an
+            // IDX file, whose images are independent, `held_out` of the images
     tail,   // the last `held_out` of each text or IDX file, by position, is `valid`
     fixed,  // all are `fixed`
   } kind = Kind::hash;
@@ -59,8 +59,7 @@ struct PackOptions {
   TextRecords text_records = TextRecords::file;
   std::vector<std::string> label_names;  // word of label 0, 1, …; none: the number itself
   std::vector<std::string> endings;  // in folders take only these (".png"); "": names without a dot
-  std::uint64_t shard_bytes = std::uint64_t{256}
-                              << 20;  // of payload: a shard is closed before it has more
+  std::uint64_t shard_bytes = std::uint64_t{256} << 20;  // of payload, or one record's
   std::uint64_t text_bytes = std::uint64_t{64} << 20;  // longer texts are cut into several records
   bool keep_going = false;
   bool replace = false;  // an existing data set in the folder, instead of refusing

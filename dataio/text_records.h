@@ -12,12 +12,11 @@ namespace ortho {
 enum class TextRecords {
   file,       // the whole file is one record
   line,       // a line each, without its end; empty lines are none
-  separator,  // lines that are a single '%' stand between records; those end before their last
-              // line's end
+  separator,  // lines of a single '%' stand between records, which end without a line's end
 };
 
-TextRecords text_records_from_name(
-    const std::string& name);  // Error(usage) listing the known names
+// Error(usage) listing the known names.
+TextRecords text_records_from_name(const std::string& name);
 
 std::vector<Range> text_ranges(std::u32string_view symbols, TextRecords rule);
 

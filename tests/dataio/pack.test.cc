@@ -218,6 +218,17 @@ TEST_F(PackTest, BadInputIsNamedAndLeavesNothing) {
   refusal({}, {}, ErrorKind::usage);
 }
 
+TEST_F(PackTest, AnOutputThatCannotBeMadeIsNamed) {
+  const std::string path = put("a.txt", std::string("abc"));
+  options_.output = path + "/below";  // a file is no folder
+  const std::string message = error_of(
+      [&] {
+        pack({{path, "", {}}}, {}, options_);
+      },
+      ErrorKind::disk);
+  EXPECT_NE(message.find(path + "/below"), std::string::npos) << message;
+}
+
 TEST_F(PackTest, IdxAndItemMistakesAreNamed) {
   const std::string images = put("i", encode_idx_images({2, 1, 1, {1, 2}}));
   const std::string three = put("l3", encode_idx_labels(Bytes{1, 2, 3}));
