@@ -100,7 +100,10 @@ class Packer {
         shards_(options.output, id, options.shard_bytes, options.shard, options.replace) {}
 
   void add_file(const SourceFile& file) {
-    const auto bytes = attempt(file.name, [&] { return load(file.path); });
+    const auto bytes = attempt(file.name, [&] {
+      decode_utf8(std::string_view(file.name), "the name of " + file.path);  // shards store it
+      return load(file.path);
+    });
     if (!bytes) return;
     const auto kind = attempt(file.name, [&] { return kind_of(*bytes, file.path); });
     if (!kind) return;

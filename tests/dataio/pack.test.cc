@@ -215,6 +215,8 @@ TEST_F(PackTest, BadInputIsNamedAndLeavesNothing) {
   EXPECT_NE(message.find("p.jpg is a JPEG file, which cannot be read"), std::string::npos);
   message = refusal({{put("l", encode_idx_labels(Bytes{1})), "", {}}}, {}, ErrorKind::data);
   EXPECT_NE(message.find("IDX labels"), std::string::npos) << message;
+  message = refusal({{put("n\xFF.txt", std::string("a")), "", {}}}, {}, ErrorKind::data);
+  EXPECT_NE(message.find("the name of "), std::string::npos) << message;
   refusal({}, {}, ErrorKind::usage);
 }
 
