@@ -1,20 +1,34 @@
 #include "model/dense_block_map.h"
 
-#include "core/error.h"
-
 namespace ortho {
 
 template <class T>
-DenseBlockMap<T>::DenseBlockMap(const ModelSpec&, const Nodes&, const std::string&, Params<T>&,
-                                Backend<T>&, Arena<T>&) {
-  ASSERT(false, "the dense layer is not wired in yet");
+DenseBlockMap<T>::DenseBlockMap(const ModelSpec& spec, const Nodes& nodes, const std::string& block,
+                                Params<T>& params, Backend<T>& backend, Arena<T>& arena)
+    : nodes_(nodes),
+      layer_(spec, nodes.with_channels(layer_input_channels(spec)), block, params, backend, arena,
+             single_output(spec)),
+      backend_(backend) {
+  if (!spec.in) return;
+  in_ = &params.at(block + ".in");
+  mapped_ = arena.take(layer_.input().elements(), "channel map into the layer");
+  gradient_ = arena.take(layer_.input().elements(), "its gradient");
 }
+
 template <class T>
-DenseBlockMap<T>::~DenseBlockMap() = default;
+void DenseBlockMap<T>::forward(const T* h, T* z) {
+  if (!in_) return layer_.forward(h, z);
+  backend_.channel_map(nodes_, layer_.input().channels, h, in_->value, mapped_, false);
+  layer_.forward(mapped_, z);
+}
+
 template <class T>
-void DenseBlockMap<T>::forward(const T*, T*) {}
-template <class T>
-void DenseBlockMap<T>::backward(const T*, const T*, T*) {}
+void DenseBlockMap<T>::backward(const T* h, const T* dz, T* dh) {
+  if (!in_) return layer_.backward(h, dz, dh);
+  layer_.backward(mapped_, dz, gradient_);
+  backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
+  backend_.channel_map_dx(nodes_, layer_.input().channels, gradient_, in_->value, dh, false);
+}
 
 template class DenseBlockMap<float>;
 template class DenseBlockMap<double>;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "model/layer.h"
 #include "model/params.h"
 
 namespace ortho {
@@ -96,6 +97,9 @@ void add_dense_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
                     Role::map,
                     normal(inverse_root(spec.channels)),
                     true});
+  for (ParamSpec& param :
+       layer_params(spec, layer_input_channels(spec), block, single_output(spec)))
+    list.push_back(std::move(param));
   if (spec.out) list.push_back(way_out(spec, block + ".out"));
 }
 

@@ -54,11 +54,15 @@ std::int64_t layer_input_channels(const ModelSpec& spec) {
   return spec.map == MapKind::dense && spec.in ? gated_width(spec) : spec.channels;
 }
 
-std::int64_t layer_output_channels(const ModelSpec& spec) {
+std::int64_t single_output(const ModelSpec& spec) {
   const auto axes = static_cast<std::int64_t>(spec.tokens.size()) + 1;
-  const bool resized = spec.combine == Combine::single && spec.channel_axis &&
-                       (spec.single_axis == -1 || spec.single_axis == axes - 1);
-  return resized ? gated_width(spec) : layer_input_channels(spec);
+  const bool channels = spec.combine == Combine::single && spec.channel_axis &&
+                        (spec.single_axis == -1 || spec.single_axis == axes - 1);
+  return channels ? gated_width(spec) : 0;
+}
+
+std::int64_t layer_output_channels(const ModelSpec& spec) {
+  return single_output(spec) > 0 ? single_output(spec) : layer_input_channels(spec);
 }
 
 bool has_modality(const ModelSpec& spec, Modality modality) {

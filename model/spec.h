@@ -76,6 +76,8 @@ std::int64_t gated_width(const ModelSpec& spec);  // channels f takes: 2E with a
 std::int64_t layer_input_channels(
     const ModelSpec& spec);  // channels the dense layer of a block maps from …
 std::int64_t layer_output_channels(const ModelSpec& spec);  // … and to
+std::int64_t single_output(
+    const ModelSpec& spec);               // size combine: single gives its axis; 0: as it is
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
 bool has_modality(const ModelSpec& spec, Modality modality);
 // The order the blocks run in: joint maps channels_inner, dense maps batch_inner.

@@ -61,6 +61,35 @@ TEST(Model, GradientsOfTheJointBlock) {
     }
 }
 
+TEST(Model, GradientsOfTheDenseBlock) {
+  for (const Weights weights : {Weights::separate, Weights::shared})
+    for (const Combine combine : {Combine::sequential, Combine::parallel, Combine::single})
+      for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
+        ModelSpec spec = small_joint();
+        spec.map = MapKind::dense;
+        spec.weights = weights;
+        spec.combine = combine;
+        spec.wiring = wiring;
+        worst_gradient_error(spec);
+      }
+}
+
+// The author's own model: one separate parallel layer between two channel maps, refed, no norm, no residual.
+TEST(Model, GradientsOfThePapersModel) {
+  ModelSpec spec = small_joint();
+  spec.map = MapKind::dense;
+  spec.weights = Weights::separate;
+  spec.wiring = Wiring::grid;
+  spec.combine = Combine::parallel;
+  spec.in = spec.out = spec.gate = spec.residual = false;
+  spec.hidden = spec.channels;
+  spec.norm = Norm::none;
+  spec.width = 6;
+  spec.blocks = 1;
+  spec.refeeds = 3;
+  worst_gradient_error(spec);
+}
+
 TEST(Model, GradientsOfEveryPartSwitchedOff) {
   ModelSpec spec = small_joint();
   spec.sequence = Sequence::ascending;
