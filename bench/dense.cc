@@ -42,10 +42,23 @@ Seconds seconds_of(int repeats, Run run) {
   return {sec[sec.size() / 2], sec[0]};
 }
 
-// Twelve independent chains of FMAs in registers: 256-bit vectors reach the limit of Zen 4.
-__attribute__((target("arch=x86-64-v3"))) float fma_chains(std::int64_t steps) {
+// Twelve independent chains of FMAs in registers, with 512-bit vectors and with 256-bit ones.
+constexpr int kChains = 12;
+
+__attribute__((target("arch=x86-64-v4"))) float wide_chains(std::int64_t steps) {
+  typedef float Vector __attribute__((vector_size(64)));
+  Vector sum[kChains] = {};
+  const Vector factor = Vector{} + 0.5f, addend = Vector{} + 1.0f;
+  for (std::int64_t i = 0; i < steps; ++i)
+    for (Vector& v : sum) v = v * factor + addend;
+  float total = 0;
+  for (const Vector& v : sum) total += v[0];
+  return total;
+}
+
+__attribute__((target("arch=x86-64-v3"))) float narrow_chains(std::int64_t steps) {
   typedef float Vector __attribute__((vector_size(32)));
-  Vector sum[12] = {};
+  Vector sum[kChains] = {};
   const Vector factor = Vector{} + 0.5f, addend = Vector{} + 1.0f;
   for (std::int64_t i = 0; i < steps; ++i)
     for (Vector& v : sum) v = v * factor + addend;
@@ -56,13 +69,15 @@ __attribute__((target("arch=x86-64-v3"))) float fma_chains(std::int64_t steps) {
 
 double fma_gflops() {
   constexpr std::int64_t kSteps = 20'000'000;
+  const bool wide = __builtin_cpu_supports("x86-64-v4");
   float sink = 0;
   const Seconds sec = seconds_of(5, [&] {
 #pragma omp parallel reduction(+ : sink)
-    sink += fma_chains(kSteps);
+    sink += wide ? wide_chains(kSteps) : narrow_chains(kSteps);
   });
   if (sink == 0) std::puts("");  // keeps the chains alive
-  return static_cast<double>(kSteps) * 12 * 8 * 2 * omp_get_max_threads() / sec.least * 1e-9;
+  return static_cast<double>(kSteps) * kChains * (wide ? 16 : 8) * 2 * omp_get_max_threads() /
+         sec.least * 1e-9;
 }
 
 Buffer<float> random_buffer(std::int64_t count, const char* name) {

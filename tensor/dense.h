@@ -18,7 +18,7 @@ namespace ortho {
 //
 //   wiring            shared      by_position           separate
 //   grid, grid_causal [s][out]    -                     [s_1]…[s_n][C][out]   (axis_i.npy)
-//   causal            [s] by d    [s (coordinate)][s]   [s_1]…[s_n][C][s]     by d, at the receiver
+//   causal            [s] by d    [s (coordinate)][s]   [s_1]…[s_n][C][s]     by d
 enum class Weights { shared, separate, by_position };
 enum class Wiring { grid, causal, grid_causal };
 
