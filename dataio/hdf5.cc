@@ -17,14 +17,10 @@ static_assert(std::endian::native == std::endian::little, "stored as it lies in 
 constexpr std::uint64_t kAttributeLimit = std::uint64_t{1} << 20;  // values, or bytes of a text
 constexpr std::uint64_t kAlignment = 4096;  // of everything at least that large
 
-// Once a process: no plugins, and no second try at exit to flush a file that a full disk has
-// refused. Once a thread, because the error stack is one a thread: no printing.
+// Once a process: no plugins, and no cleaning up at exit, which crashes in H5F__close_cb (1.10.8)
+// after a full disk refused a file. Once a thread, as the error stack is one a thread: no printing.
 void prepare_library() {
-  [[maybe_unused]] static const bool once = [] {
-    H5dont_atexit();
-    H5PLset_loading_state(0);
-    return true;
-  }();
+  [[maybe_unused]] static const bool once = H5dont_atexit() >= 0 && H5PLset_loading_state(0) >= 0;
   [[maybe_unused]] thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
 }
 

@@ -120,8 +120,7 @@ class Hdf5Dataset : public Hdf5Object {
   const std::vector<std::uint64_t>& shape() const { return shape_; }
   std::uint64_t chunk() const { return chunk_; }  // rows; 0: contiguous
 
-  // `count` rows from row `first` on (all columns); the type of `out` and `data` is the dataset's
-  // own.
+  // `count` rows from row `first` on, all columns; `out` and `data` are of the dataset's own type.
   void read(std::uint64_t first, std::uint64_t count, void* out) const {
     transfer(true, first, count, out);
   }
@@ -150,8 +149,8 @@ class Hdf5File : public Hdf5Object {
  public:
   // Library bounds V110: a file whose writer died before close() does not open.
   static Hdf5File create(const std::string& path);  // replaces what is there
-  static Hdf5File open(
-      const std::string& path);  // for reading; Error(usage) when there is no such file
+  // For reading only; Error(usage) when there is no such file.
+  static Hdf5File open(const std::string& path);
 
   // Contiguous, written at once. Groups on the way to `path` are made.
   Hdf5Dataset create_dataset(const std::string& path, Number type,
