@@ -181,6 +181,7 @@ void run_local_ranks(int ranks, const std::function<void(Channel&)>& body) {
   const auto job = std::make_shared<Job>();
   const auto group = std::make_shared<Group>(job, ranks);
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&job, &group, &body, rank] {
       try {

@@ -31,8 +31,7 @@ class MpiSession {
   int exceptions_;  // in flight when the session began
 };
 
-inline constexpr std::int64_t kPieceBytes = std::int64_t{1}
-                                            << 30;  // at most INT_MAX; MPI counts are int
+inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI counts with int
 
 // A channel of all ranks, needs a living MpiSession that outlives it. Collective. Tests cut smaller
 // pieces.

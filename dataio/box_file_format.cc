@@ -27,12 +27,6 @@ Number number_of(BoxType type) {
 
 std::uint64_t bytes_of(BoxType type) { return type == BoxType::f32 ? 4 : 8; }
 
-bool is_reserved_attribute(const std::string& name) {
-  constexpr const char* kReserved[] = {"format", "version_major", "version_minor", "pieces",
-                                       "complete"};
-  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
-}
-
 std::string piece_name(std::uint64_t number) {
   std::ostringstream name;
   name << std::setfill('0') << std::setw(6) << number;

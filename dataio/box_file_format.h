@@ -1,11 +1,10 @@
-// What the writer and the reader of box files share: names in the file, and the checksum of each
-// MiB.
+// What writer and reader of box files share: names in the file, and the checksum of each MiB.
 //
-//   /pieces/NNNNNN      one Box, flat; attributes: array (name), shape, lo, hi (i64, one entry an
-//   axis) /checksums/NNNNNN   u32, one a MiB of the piece /text/NAME          a text attribute, u8;
-//   attribute: crc32c
-// Root attributes: format, version_major, version_minor, pieces, complete (last), and the caller's
-// numbers.
+//   /pieces/NNNNNN     one Box, flat; attributes: array (its name), shape, lo, hi (i64 [axes])
+//   /checksums/NNNNNN  u32, one a MiB of the piece
+//   /attributes/NAME   a text (u8), an integer (i64 [1]) or a real (f64 [1]); attribute: crc32c
+//
+// Root attributes: format, version_major, version_minor, pieces, complete (last).
 #pragma once
 
 #include <cstdint>
@@ -39,8 +38,7 @@ struct BoxTypeOf<std::int64_t> {
 
 Number number_of(BoxType type);
 std::uint64_t bytes_of(BoxType type);
-bool is_reserved_attribute(const std::string& name);  // the format's own
-std::string piece_name(std::uint64_t number);         // "000041"
+std::string piece_name(std::uint64_t number);  // "000041"
 std::vector<std::uint32_t> chunk_checksums(const void* data, std::uint64_t bytes);
 
 // The checksums of all pieces of one file, in their order: what was read is what was written.

@@ -9,7 +9,7 @@
 namespace ortho {
 namespace {
 
-constexpr std::uint64_t kTextLimit = std::uint64_t{1} << 28;  // bytes of one attribute
+constexpr std::uint64_t kAttributeLimit = std::uint64_t{1} << 28;  // bytes of one text
 
 struct Piece {
   size_t file;          // row in the reader's files
@@ -70,8 +70,8 @@ Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
   Piece piece{};
   piece.file = row;
   piece.dataset = "/pieces/" + name;
-  piece.type = box_type(file.dataset_type(piece.dataset), text(file.name(), ' ', piece.dataset));
-  const Hdf5Dataset values = file.open_dataset(piece.dataset, number_of(piece.type), 1);
+  const Hdf5Dataset values = file.open_dataset(piece.dataset, 1);
+  piece.type = box_type(values.type(), values.name());
   piece.array = values.read_attribute_text("array");
   piece.shape = values.read_attribute_list<std::int64_t>("shape");
   piece.box.lo = values.read_attribute_list<std::int64_t>("lo");
@@ -166,9 +166,7 @@ void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T*
   copy_box(values.get(), stored, local, out, extent(wanted), shift(shared, target).lo);
 }
 
-bool holds_attribute(const Hdf5File& file, const std::string& name) {
-  return file.has("/text/" + name) || (!is_reserved_attribute(name) && file.has_attribute(name));
-}
+std::string attribute_path(const std::string& name) { return "/attributes/" + name; }
 
 }  // namespace
 
@@ -186,7 +184,9 @@ struct BoxFileReader::State {
   void open(const std::string& path);
   const Array& array(const std::string& name) const;
   std::vector<std::string> paths() const;
-  const Hdf5File& with_attribute(const std::string& name) const;  // the first that has it
+  // From the first file that has it. One value, or bytes of a text; T is what `type` is.
+  template <class T>
+  std::vector<T> attribute(const std::string& name, Number type) const;
 
   // The pieces that share elements with `wanted`; together they must hold it whole and once.
   std::vector<const Piece*> holders(const std::string& name, const Box& wanted) const;
@@ -214,10 +214,24 @@ std::vector<std::string> BoxFileReader::State::paths() const {
   return names;
 }
 
-const Hdf5File& BoxFileReader::State::with_attribute(const std::string& name) const {
-  for (const Hdf5File& file : files)
-    if (holds_attribute(file, name)) return file;
-  fail(ErrorKind::data, text(list_text(paths()), " has no attribute ", name));
+template <class T>
+std::vector<T> BoxFileReader::State::attribute(const std::string& name, Number type) const {
+  const auto has = [&](const Hdf5File& file) { return file.has(attribute_path(name)); };
+  const auto file = std::find_if(files.begin(), files.end(), has);
+  if (file == files.end())
+    fail(ErrorKind::data, text(list_text(paths()), " has no attribute ", name));
+  const Hdf5Dataset dataset = file->open_dataset(attribute_path(name), type, 1);
+  const std::uint64_t count = dataset.shape()[0];
+  if (count > kAttributeLimit || (type != Number::u8 && count != 1))
+    fail(ErrorKind::data, text(dataset.name(), " has ", count, " values"));
+  std::vector<T> value(count);
+  dataset.read(0, count, value.data());
+  const std::uint32_t found = crc32c(value.data(), count * sizeof(T));
+  const auto expected = dataset.read_attribute<std::uint32_t>("crc32c");
+  if (found != expected)
+    fail(ErrorKind::data, text(dataset.name(), " has checksum ", crc32c_text(found), ", expected ",
+                               crc32c_text(expected), ". The file is damaged"));
+  return value;
 }
 
 const Array& BoxFileReader::State::array(const std::string& name) const {
@@ -300,41 +314,27 @@ void BoxFileReader::verify() const {
 
 bool BoxFileReader::has_attribute(const std::string& name) const {
   return std::any_of(state_->files.begin(), state_->files.end(),
-                     [&](const Hdf5File& file) { return holds_attribute(file, name); });
+                     [&](const Hdf5File& file) { return file.has(attribute_path(name)); });
 }
 
 std::string BoxFileReader::get_text(const std::string& name) const {
-  const Hdf5File& file = state_->with_attribute(name);
-  const Hdf5Dataset dataset = file.open_dataset("/text/" + name, Number::u8, 1);
-  const std::uint64_t size = dataset.shape()[0];
-  if (size > kTextLimit)
-    fail(ErrorKind::data, text(dataset.name(), " has ", size, " bytes; the limit is ", kTextLimit));
-  std::string value(size, '\0');
-  dataset.read(0, size, value.data());
-  const std::uint32_t found = crc32c(value.data(), size);
-  const auto expected = dataset.read_attribute<std::uint32_t>("crc32c");
-  if (found != expected)
-    fail(ErrorKind::data, text(dataset.name(), " has checksum ", crc32c_text(found), ", expected ",
-                               crc32c_text(expected), ". The file is damaged"));
-  return value;
+  const std::vector<char> value = state_->attribute<char>(name, Number::u8);
+  return {value.begin(), value.end()};
 }
 
 std::int64_t BoxFileReader::get_integer(const std::string& name) const {
-  return state_->with_attribute(name).read_attribute<std::int64_t>(name);
+  return state_->attribute<std::int64_t>(name, Number::i64).at(0);
 }
 
 double BoxFileReader::get_real(const std::string& name) const {
-  return state_->with_attribute(name).read_attribute<double>(name);
+  return state_->attribute<double>(name, Number::f64).at(0);
 }
 
 std::vector<std::string> BoxFileReader::attribute_names() const {
   std::set<std::string> names;
-  for (const Hdf5File& file : state_->files) {
-    for (const std::string& name : file.attribute_names())
-      if (!is_reserved_attribute(name)) names.insert(name);
-    if (!file.has("/text")) continue;
-    for (const std::string& name : file.list("/text")) names.insert(name);
-  }
+  for (const Hdf5File& file : state_->files)
+    if (file.has("/attributes"))
+      for (const std::string& name : file.list("/attributes")) names.insert(name);
   return {names.begin(), names.end()};
 }
 

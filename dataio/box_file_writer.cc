@@ -12,7 +12,8 @@ struct BoxFileWriter::State {
 
   void write(const std::string& array, const Shape& global, const Box& box, BoxType type,
              const void* data);
-  void claim(const std::string& attribute);
+  void set(const std::string& attribute, Number type, std::uint64_t count, const void* value,
+           std::uint64_t bytes);
 
   std::string name;
   Hdf5Draft draft;
@@ -50,11 +51,17 @@ void BoxFileWriter::State::write(const std::string& array, const Shape& global, 
   file.create_dataset("/checksums/" + piece, Number::u32, {sums.size()}, sums.data()).close();
 }
 
-void BoxFileWriter::State::claim(const std::string& attribute) {
-  ASSERT(!attribute.empty() && attribute != "." && attribute.find('/') == std::string::npos &&
-             !is_reserved_attribute(attribute),
-         "\"", attribute, "\" cannot name an attribute");
+// A dataset, since an HDF5 attribute above 64 KiB would carry no checksum of the library's.
+void BoxFileWriter::State::set(const std::string& attribute, Number type, std::uint64_t count,
+                               const void* value, std::uint64_t bytes) {
+  const bool plain =
+      !attribute.empty() && attribute != "." && attribute.find('/') == std::string::npos;
+  ASSERT(plain, "\"", attribute, "\" cannot name an attribute");
   ASSERT(attributes.insert(attribute).second, name, ": attribute ", attribute, " is set twice");
+  Hdf5Dataset dataset =
+      draft.file().create_dataset("/attributes/" + attribute, type, {count}, value);
+  dataset.write_attribute("crc32c", crc32c(value, bytes));
+  dataset.close();
 }
 
 BoxFileWriter::BoxFileWriter(const std::string& path) : state_(std::make_unique<State>(path)) {}
@@ -71,23 +78,16 @@ template void BoxFileWriter::write(const std::string&, const Shape&, const Box&,
 template void BoxFileWriter::write(const std::string&, const Shape&, const Box&,
                                    const std::int64_t*);
 
-// Not an HDF5 attribute: those above 64 KiB carry no checksum of the library's.
 void BoxFileWriter::set_text(const std::string& name, const std::string& value) {
-  state_->claim(name);
-  Hdf5Dataset dataset = state_->draft.file().create_dataset("/text/" + name, Number::u8,
-                                                            {value.size()}, value.data());
-  dataset.write_attribute("crc32c", crc32c(value.data(), value.size()));
-  dataset.close();
+  state_->set(name, Number::u8, value.size(), value.data(), value.size());
 }
 
 void BoxFileWriter::set_integer(const std::string& name, std::int64_t value) {
-  state_->claim(name);
-  state_->draft.file().write_attribute(name, value);
+  state_->set(name, Number::i64, 1, &value, sizeof value);
 }
 
 void BoxFileWriter::set_real(const std::string& name, double value) {
-  state_->claim(name);
-  state_->draft.file().write_attribute(name, value);
+  state_->set(name, Number::f64, 1, &value, sizeof value);
 }
 
 void BoxFileWriter::finish() {

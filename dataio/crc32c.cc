@@ -49,8 +49,6 @@ std::uint32_t sum_by_table(std::uint32_t sum, const std::uint8_t* at, std::size_
   return sum;
 }
 
-#if defined(__x86_64__)
-
 // after[k][b]: what byte k of a sum, with value b, becomes after kStretch zero bytes.
 using AfterStretch = std::array<std::array<std::uint32_t, 256>, 4>;
 
@@ -97,13 +95,6 @@ bool has_instruction() {
   static const bool has = __builtin_cpu_supports("sse4.2") != 0;
   return has;
 }
-
-#else
-
-bool has_instruction() { return false; }
-constexpr auto sum_by_instruction = sum_by_table;
-
-#endif
 
 }  // namespace
 

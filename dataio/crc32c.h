@@ -3,7 +3,8 @@
 //
 // One sum depends on the last, so a single stream waits three cycles an instruction: where the CPU
 // has the instruction (SSE 4.2), three stretches run at once and are joined by "what the first sum
-// becomes after N zero bytes", which is linear and comes from a table.
+// becomes after N zero bytes", which is linear and comes from a table. Needs x86-64 to compile, not
+// SSE 4.2 to run.
 #pragma once
 
 #include <cstddef>

@@ -12,24 +12,20 @@ namespace ortho {
 namespace {
 
 static_assert(sizeof(hid_t) == sizeof(std::int64_t));
-static_assert(std::endian::native == std::endian::little,
-              "values are stored as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "stored as it lies in memory");
 
-constexpr std::uint64_t kTextLimit = std::uint64_t{1} << 26;  // bytes of a text attribute
-constexpr std::uint64_t kAlignment = 4096;                    // of everything at least that large
+constexpr std::uint64_t kAttributeLimit = std::uint64_t{1} << 20;  // values, or bytes of a text
+constexpr std::uint64_t kAlignment = 4096;  // of everything at least that large
 
-// Once a process: no plugins, and no second try at exit to flush a file that a full disk has
-// refused. Once a thread, because the error stack is one a thread: no printing.
+// Once a process: no plugins, and no cleaning up at exit, which crashes in H5F__close_cb (1.10.8)
+// after a full disk refused a file. Once a thread, as the error stack is one a thread: no printing.
 void prepare_library() {
-  [[maybe_unused]] static const bool once = [] {
-    H5dont_atexit();
-    H5PLset_loading_state(0);
-    return true;
-  }();
+  [[maybe_unused]] static const bool once = H5dont_atexit() >= 0 && H5PLset_loading_state(0) >= 0;
   [[maybe_unused]] thread_local const bool quiet = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
 }
 
-// The innermost message of the library's error stack, which has the system's errno in it.
+// The innermost message of the library's error stack. Of a failed system call it gives a screenful;
+// kept are what failed and the system's text.
 std::string library_error() {
   std::string message;
   H5Ewalk2(
@@ -39,25 +35,19 @@ std::string library_error() {
         return 0;
       },
       &message);
+  const std::string mark = "error message = '";
+  const size_t reason = message.find(mark), head = message.find(": ");
+  if (reason != std::string::npos && head != std::string::npos) {
+    const std::string rest = message.substr(reason + mark.size());
+    message = text(message.substr(0, head), ": ", rest.substr(0, rest.find('\'')));
+  }
   return message.empty() ? "HDF5 gives no reason" : message;
 }
 
 hid_t stored_type(Number type) {
-  switch (type) {
-    case Number::u8:
-      return H5T_STD_U8LE;
-    case Number::u32:
-      return H5T_STD_U32LE;
-    case Number::u64:
-      return H5T_STD_U64LE;
-    case Number::i64:
-      return H5T_STD_I64LE;
-    case Number::f32:
-      return H5T_IEEE_F32LE;
-    case Number::f64:
-      return H5T_IEEE_F64LE;
-  }
-  return -1;
+  static const hid_t types[] = {H5T_STD_U8LE,  H5T_STD_U32LE,  H5T_STD_U64LE,
+                                H5T_STD_I64LE, H5T_IEEE_F32LE, H5T_IEEE_F64LE};
+  return types[static_cast<size_t>(type)];
 }
 
 const char* number_name(Number type) {
@@ -88,12 +78,6 @@ Hdf5Handle no_chunk_cache(ErrorKind kind, const std::string& name) {
   return access;
 }
 
-Hdf5Handle with_groups(ErrorKind kind, const std::string& name) {
-  Hdf5Handle links = own(H5Pcreate(H5P_LINK_CREATE), kind, name);
-  check_hdf5(H5Pset_create_intermediate_group(links.get(), 1), kind, name);
-  return links;
-}
-
 // "/part/offset": "/part", "/part/offset".
 std::vector<std::string> way_to(const std::string& path) {
   std::vector<std::string> parts;
@@ -118,14 +102,14 @@ std::vector<std::uint64_t> shape_of_space(hid_t space, const std::string& name) 
   return {sizes.begin(), sizes.end()};
 }
 
-void check_type(hid_t type, Number wanted, const std::string& name) {
-  const auto same = check_hdf5(H5Tequal(type, stored_type(wanted)), ErrorKind::data,
-                               text("cannot read the type of ", name));
-  if (same == 0) fail(ErrorKind::data, text(name, " is not of type ", number_name(wanted)));
+Number number_type(hid_t type, const std::string& name) {
+  for (const Number number :
+       {Number::u8, Number::u32, Number::u64, Number::i64, Number::f32, Number::f64})
+    if (H5Tequal(type, stored_type(number)) > 0) return number;
+  fail(ErrorKind::data, text(name, " is of a type that is not read here"));
 }
 
-// Elements a chunk, 0 when contiguous; refuses every other layout, foreign files and unknown
-// filters.
+// Rows a chunk, 0 when contiguous. Refuses every other layout, foreign files and unknown filters.
 std::uint64_t checked_layout(hid_t dataset, const std::string& name) {
   const std::string what = text("cannot read the layout of ", name);
   const Hdf5Handle plist = own(H5Dget_create_plist(dataset), ErrorKind::data, what);
@@ -147,11 +131,32 @@ std::uint64_t checked_layout(hid_t dataset, const std::string& name) {
            text(name, " uses filter ", filter, "; only shuffle and deflate are read"));
   }
   if (layout == H5D_CONTIGUOUS) return 0;
-  std::vector<hsize_t> sizes(H5S_MAX_RANK);
-  const auto axes = check_hdf5(H5Pget_chunk(id, H5S_MAX_RANK, sizes.data()), ErrorKind::data, what);
-  std::uint64_t chunk = 1;
-  for (std::int64_t axis = 0; axis < axes; ++axis) chunk *= sizes[static_cast<size_t>(axis)];
-  return chunk;
+  hsize_t rows = 0;
+  check_hdf5(H5Pget_chunk(id, 1, &rows), ErrorKind::data, what);
+  return rows;
+}
+
+struct OpenAttribute {
+  Hdf5Handle id, type;
+  std::string name;  // for messages
+  std::uint64_t count;
+  int axes;
+};
+
+OpenAttribute open_attribute(hid_t object, const std::string& attribute,
+                             const std::string& object_name, ErrorKind kind) {
+  prepare_library();
+  const std::string what = text("cannot read attribute ", attribute, " of ", object_name);
+  OpenAttribute found{
+      own(H5Aopen(object, attribute.c_str(), H5P_DEFAULT), kind, what), {}, {}, 0, 0};
+  found.type = own(H5Aget_type(found.id.get()), kind, what);
+  found.name = text(object_name, " attribute ", attribute);
+  const Hdf5Handle space = own(H5Aget_space(found.id.get()), kind, what);
+  found.axes = H5Sget_simple_extent_ndims(space.get());
+  found.count =
+      static_cast<std::uint64_t>(check_hdf5(H5Sget_simple_extent_npoints(space.get()), kind, what));
+  if (found.count > kAttributeLimit) fail(kind, text(found.name, " has ", found.count, " values"));
+  return found;
 }
 
 }  // namespace
@@ -169,12 +174,11 @@ std::int64_t check_hdf5(std::int64_t code, ErrorKind kind, const std::string& wh
   return code;
 }
 
-Hdf5Object::Hdf5Object(Hdf5Handle handle, std::string name, ErrorKind kind)
-    : handle_(std::move(handle)), name_(std::move(name)), kind_(kind) {}
-
-std::int64_t Hdf5Object::check(std::int64_t code, const std::string& verb,
+std::int64_t Hdf5Object::check(std::int64_t code, std::string_view verb,
                                std::source_location where) const {
-  return check_hdf5(code, kind_, text("cannot ", verb, ' ', name_), where);
+  if (code < 0) [[unlikely]]
+    check_hdf5(code, kind_, text("cannot ", verb, ' ', name_), where);
+  return code;
 }
 
 void Hdf5Object::write_attribute(const std::string& attribute, const std::string& value) {
@@ -184,24 +188,24 @@ void Hdf5Object::write_attribute(const std::string& attribute, const std::string
   check(H5Tset_size(type.get(), value.size() + 1), verb);  // with its end mark, so never of size 0
   check(H5Tset_cset(type.get(), H5T_CSET_UTF8), verb);
   const Hdf5Handle space(check(H5Screate(H5S_SCALAR), verb));
-  Hdf5Handle made(
-      check(H5Acreate2(id(), attribute.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
-            verb));
-  check(H5Awrite(made.get(), type.get(), value.c_str()), verb);
-  check(H5Aclose(made.release()), verb);
+  create_attribute(attribute, type.get(), space.get(), value.c_str());
 }
 
 void Hdf5Object::write_numbers(const std::string& attribute, Number type, bool scalar,
                                std::uint64_t count, const void* values) {
   prepare_library();
-  const std::string verb = text("write attribute ", attribute, " of");
   const hsize_t size = count;
-  const Hdf5Handle space(
-      check(scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &size, nullptr), verb));
-  Hdf5Handle made(check(
-      H5Acreate2(id(), attribute.c_str(), stored_type(type), space.get(), H5P_DEFAULT, H5P_DEFAULT),
-      verb));
-  if (count > 0) check(H5Awrite(made.get(), stored_type(type), values), verb);
+  const Hdf5Handle space(check(scalar ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &size, nullptr),
+                               text("write attribute ", attribute, " of")));
+  create_attribute(attribute, stored_type(type), space.get(), count > 0 ? values : nullptr);
+}
+
+void Hdf5Object::create_attribute(const std::string& attribute, std::int64_t type,
+                                  std::int64_t space, const void* values) {
+  const std::string verb = text("write attribute ", attribute, " of");
+  Hdf5Handle made(
+      check(H5Acreate2(id(), attribute.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), verb));
+  if (values != nullptr) check(H5Awrite(made.get(), type, values), verb);
   check(H5Aclose(made.release()), verb);
 }
 
@@ -210,74 +214,34 @@ bool Hdf5Object::has_attribute(const std::string& attribute) const {
   return check(H5Aexists(id(), attribute.c_str()), "look for attributes of") > 0;
 }
 
-std::vector<std::string> Hdf5Object::attribute_names() const {
-  prepare_library();
-  std::vector<std::string> names;
-  const auto collect = [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
-    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-    return 0;
-  };
-  hsize_t place = 0;
-  check(H5Aiterate2(id(), H5_INDEX_NAME, H5_ITER_NATIVE, &place, collect, &names),
-        "list attributes of");
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 std::uint64_t Hdf5Object::attribute_size(const std::string& attribute) const {
-  prepare_library();
-  const std::string verb = text("read attribute ", attribute, " of");
-  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
-  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
-  const auto count =
-      static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), verb));
-  if (count > kTextLimit)
-    fail(kind_, text(name_, " attribute ", attribute, " has ", count, " values"));
-  return count;
+  return open_attribute(id(), attribute, name_, kind_).count;
 }
 
 void Hdf5Object::read_numbers(const std::string& attribute, Number type, bool scalar,
                               std::uint64_t count, void* values) const {
-  prepare_library();
-  const std::string verb = text("read attribute ", attribute, " of");
-  const std::string full = text(name_, " attribute ", attribute);
-  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
-  const Hdf5Handle stored(check(H5Aget_type(found.get()), verb));
-  check_type(stored.get(), type, full);
-  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
-  const auto size =
-      static_cast<std::uint64_t>(check(H5Sget_simple_extent_npoints(space.get()), verb));
-  const bool right_rank = H5Sget_simple_extent_ndims(space.get()) == (scalar ? 0 : 1);
-  if (!right_rank || size != count)
-    fail(kind_,
-         text(full, " has ", size, " values where ", count, scalar ? " (scalar)" : "", " belong"));
-  if (count > 0) check(H5Aread(found.get(), stored_type(type), values), verb);
+  const OpenAttribute found = open_attribute(id(), attribute, name_, kind_);
+  if (H5Tequal(found.type.get(), stored_type(type)) <= 0)
+    fail(kind_, text(found.name, " is not of type ", number_name(type)));
+  if (found.axes != (scalar ? 0 : 1) || found.count != count)
+    fail(kind_, text(found.name, " has ", found.count, " values where ", count,
+                     scalar ? " (scalar)" : "", " belong"));
+  if (count > 0)
+    check(H5Aread(found.id.get(), stored_type(type), values),
+          text("read attribute ", attribute, " of"));
 }
 
 std::string Hdf5Object::read_attribute_text(const std::string& attribute) const {
-  prepare_library();
-  const std::string verb = text("read attribute ", attribute, " of");
-  const std::string full = text(name_, " attribute ", attribute);
-  const Hdf5Handle found(check(H5Aopen(id(), attribute.c_str(), H5P_DEFAULT), verb));
-  const Hdf5Handle stored(check(H5Aget_type(found.get()), verb));
-  const Hdf5Handle space(check(H5Aget_space(found.get()), verb));
-  const bool scalar = H5Sget_simple_extent_npoints(space.get()) == 1;
-  const bool is_text =
-      H5Tget_class(stored.get()) == H5T_STRING && H5Tis_variable_str(stored.get()) == 0;
-  if (!scalar || !is_text) fail(kind_, text(full, " is not one text of fixed length"));
-  std::string value(H5Tget_size(stored.get()), '\0');
-  if (value.size() > kTextLimit) fail(kind_, text(full, " has ", value.size(), " bytes"));
-  check(H5Aread(found.get(), stored.get(), value.data()), verb);
+  const OpenAttribute found = open_attribute(id(), attribute, name_, kind_);
+  const hid_t type = found.type.get();
+  const bool is_text = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
+  std::string value(is_text && found.count == 1 ? H5Tget_size(type) : 0, '\0');
+  if (value.empty() || value.size() > kAttributeLimit)
+    fail(kind_, text(found.name, " is not one text of fixed length"));
+  check(H5Aread(found.id.get(), type, value.data()), text("read attribute ", attribute, " of"));
   while (!value.empty() && value.back() == '\0') value.pop_back();
   return value;
 }
-
-Hdf5Dataset::Hdf5Dataset(Hdf5Handle handle, std::string name, ErrorKind kind, Number type,
-                         std::vector<std::uint64_t> shape, std::uint64_t chunk)
-    : Hdf5Object(std::move(handle), std::move(name), kind),
-      type_(type),
-      shape_(std::move(shape)),
-      chunk_(chunk) {}
 
 void Hdf5Dataset::transfer(bool reading, std::uint64_t first, std::uint64_t count,
                            void* data) const {
@@ -302,30 +266,16 @@ void Hdf5Dataset::transfer(bool reading, std::uint64_t first, std::uint64_t coun
         verb);
 }
 
-void Hdf5Dataset::read(std::uint64_t first, std::uint64_t count, void* out) const {
-  transfer(true, first, count, out);
-}
-
-void Hdf5Dataset::write(std::uint64_t first, std::uint64_t count, const void* data) {
-  transfer(false, first, count,
-           const_cast<void*>(data));  // only read from: H5Dwrite takes it const
-}
-
 void Hdf5Dataset::grow(std::uint64_t rows) {
   prepare_library();
-  std::vector<std::uint64_t> larger = shape_;
-  larger.at(0) = rows;
-  check(H5Dset_extent(id(), extents(larger).data()), "extend");
-  shape_ = std::move(larger);
+  shape_.at(0) = rows;
+  check(H5Dset_extent(id(), extents(shape_).data()), "extend");
 }
 
 void Hdf5Dataset::close() {
   prepare_library();
   check(H5Dclose(handle_.release()), "close");
 }
-
-Hdf5File::Hdf5File(Hdf5Handle handle, std::string path, ErrorKind kind)
-    : Hdf5Object(std::move(handle), std::move(path), kind) {}
 
 Hdf5File Hdf5File::create(const std::string& path) {
   const Hdf5Handle access = file_access(ErrorKind::disk, path);
@@ -349,7 +299,8 @@ Hdf5Dataset Hdf5File::create_dataset(const std::string& path, Number type,
   const Hdf5Handle space =
       own(H5Screate_simple(static_cast<int>(shape.size()), extents(shape).data(), nullptr), kind_,
           full);
-  const Hdf5Handle links = with_groups(kind_, full);
+  const Hdf5Handle links = own(H5Pcreate(H5P_LINK_CREATE), kind_, full);
+  check(H5Pset_create_intermediate_group(links.get(), 1), "make groups for");
   Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(type), space.get(), links.get(),
                                    H5P_DEFAULT, H5P_DEFAULT),
                         kind_, text("cannot create ", full));
@@ -380,7 +331,7 @@ Hdf5Dataset Hdf5File::create_blocks(const std::string& path, std::uint64_t block
 }
 
 // A link of any other kind than hard may lead out of the file: refused on every step of the way.
-Hdf5Handle Hdf5File::open_checked(const std::string& path) const {
+Hdf5Dataset Hdf5File::open_dataset(const std::string& path, int rank) const {
   prepare_library();
   const std::string full = text(name_, ' ', path);
   for (const std::string& part : way_to(path)) {
@@ -391,29 +342,22 @@ Hdf5Handle Hdf5File::open_checked(const std::string& path) const {
       fail(kind_, text(name_, ' ', part, " is a link out of its place"));
   }
   const Hdf5Handle access = no_chunk_cache(kind_, full);
-  return own(H5Dopen2(id(), path.c_str(), access.get()), kind_, text("cannot open dataset ", full));
-}
-
-Hdf5Dataset Hdf5File::open_dataset(const std::string& path, Number type, int rank) const {
-  const std::string full = text(name_, ' ', path);
-  Hdf5Handle dataset = open_checked(path);
-  const Hdf5Handle stored = own(H5Dget_type(dataset.get()), kind_, full);
-  check_type(stored.get(), type, full);
+  Hdf5Handle dataset =
+      own(H5Dopen2(id(), path.c_str(), access.get()), kind_, text("cannot open ", full));
+  const Hdf5Handle type = own(H5Dget_type(dataset.get()), kind_, full);
   const Hdf5Handle space = own(H5Dget_space(dataset.get()), kind_, full);
   std::vector<std::uint64_t> shape = shape_of_space(space.get(), full);
   if (shape.size() != static_cast<size_t>(rank))
     fail(kind_, text(full, " has ", shape.size(), " axes where ", rank, " belong"));
   const std::uint64_t chunk = checked_layout(dataset.get(), full);
-  return {std::move(dataset), full, kind_, type, std::move(shape), chunk};
+  return {std::move(dataset), full, kind_, number_type(type.get(), full), std::move(shape), chunk};
 }
 
-Number Hdf5File::dataset_type(const std::string& path) const {
-  const Hdf5Handle dataset = open_checked(path);
-  const Hdf5Handle stored = own(H5Dget_type(dataset.get()), kind_, path);
-  for (const Number type :
-       {Number::u8, Number::u32, Number::u64, Number::i64, Number::f32, Number::f64})
-    if (H5Tequal(stored.get(), stored_type(type)) > 0) return type;
-  fail(kind_, text(name_, ' ', path, " is of an unknown type"));
+Hdf5Dataset Hdf5File::open_dataset(const std::string& path, Number type, int rank) const {
+  Hdf5Dataset dataset = open_dataset(path, rank);
+  if (dataset.type() != type)
+    fail(kind_, text(dataset.name(), " is not of type ", number_name(type)));
+  return dataset;
 }
 
 // The library calls it an error to ask for what is in a group that is not there.

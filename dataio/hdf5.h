@@ -10,6 +10,8 @@
 #include <source_location>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -75,7 +77,6 @@ class Hdf5Object {
   void write_attribute(const std::string& attribute, const std::string& value);
 
   bool has_attribute(const std::string& attribute) const;
-  std::vector<std::string> attribute_names() const;  // sorted
 
   template <class T>
   T read_attribute(const std::string& attribute) const {
@@ -92,8 +93,10 @@ class Hdf5Object {
   std::string read_attribute_text(const std::string& attribute) const;
 
  protected:
-  Hdf5Object(Hdf5Handle handle, std::string name, ErrorKind kind);
-  std::int64_t check(std::int64_t code, const std::string& verb,
+  Hdf5Object(Hdf5Handle handle, std::string name, ErrorKind kind)
+      : handle_(std::move(handle)), name_(std::move(name)), kind_(kind) {}
+  // "cannot VERB NAME: the library's text" when `code` is negative.
+  std::int64_t check(std::int64_t code, std::string_view verb,
                      std::source_location where = std::source_location::current()) const;
   std::int64_t id() const { return handle_.get(); }
 
@@ -106,25 +109,36 @@ class Hdf5Object {
                      const void* values);
   void read_numbers(const std::string& attribute, Number type, bool scalar, std::uint64_t count,
                     void* values) const;
+  void create_attribute(const std::string& attribute, std::int64_t type, std::int64_t space,
+                        const void* values);
   std::uint64_t attribute_size(const std::string& attribute) const;
 };
 
 class Hdf5Dataset : public Hdf5Object {
  public:
+  Number type() const { return type_; }
   const std::vector<std::uint64_t>& shape() const { return shape_; }
-  std::uint64_t chunk() const { return chunk_; }  // elements; 0: contiguous
+  std::uint64_t chunk() const { return chunk_; }  // rows; 0: contiguous
 
   // `count` rows from row `first` on (all columns); the type of `out` and `data` is the dataset's
   // own.
-  void read(std::uint64_t first, std::uint64_t count, void* out) const;
-  void write(std::uint64_t first, std::uint64_t count, const void* data);
+  void read(std::uint64_t first, std::uint64_t count, void* out) const {
+    transfer(true, first, count, out);
+  }
+  void write(std::uint64_t first, std::uint64_t count, const void* data) {
+    transfer(false, first, count, const_cast<void*>(data));  // H5Dwrite takes it const
+  }
   void grow(std::uint64_t rows);  // of a dataset made by create_blocks
   void close();                   // what is not written yet is: a full disk may show only here
 
  private:
   friend class Hdf5File;
   Hdf5Dataset(Hdf5Handle handle, std::string name, ErrorKind kind, Number type,
-              std::vector<std::uint64_t> shape, std::uint64_t chunk);
+              std::vector<std::uint64_t> shape, std::uint64_t chunk)
+      : Hdf5Object(std::move(handle), std::move(name), kind),
+        type_(type),
+        shape_(std::move(shape)),
+        chunk_(chunk) {}
   void transfer(bool reading, std::uint64_t first, std::uint64_t count, void* data) const;
 
   Number type_;
@@ -147,15 +161,15 @@ class Hdf5File : public Hdf5Object {
 
   // Refuses whatever is not a plain dataset of this type and rank.
   Hdf5Dataset open_dataset(const std::string& path, Number type, int rank) const;
-  Number dataset_type(const std::string& path) const;  // one of Number
+  Hdf5Dataset open_dataset(const std::string& path, int rank) const;  // of any Number
   bool has(const std::string& path) const;
   std::vector<std::string> list(const std::string& group) const;  // names in it, sorted
 
   void sync_and_close();  // flush, fsync, close
 
  private:
-  Hdf5File(Hdf5Handle handle, std::string path, ErrorKind kind);
-  Hdf5Handle open_checked(const std::string& path) const;
+  Hdf5File(Hdf5Handle handle, std::string path, ErrorKind kind)
+      : Hdf5Object(std::move(handle), std::move(path), kind) {}
 };
 
 }  // namespace ortho

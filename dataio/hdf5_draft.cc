@@ -6,8 +6,14 @@
 
 namespace ortho {
 
-Hdf5Draft::Hdf5Draft(const std::string& path)
-    : path_(path), temporary_(path + ".tmp"), file_(Hdf5File::create(temporary_)) {}
+Hdf5Draft::Hdf5Draft(const std::string& path) : path_(path), temporary_(path + ".tmp") {
+  try {
+    file_ = Hdf5File::create(temporary_);
+  } catch (...) {
+    discard();  // a full disk leaves an empty file here
+    throw;
+  }
+}
 
 Hdf5Draft::~Hdf5Draft() { discard(); }
 

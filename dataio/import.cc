@@ -32,6 +32,7 @@ constexpr Signature kNotBuiltIn[] = {
     {"\x1F\x8B"sv, "gzip"},
     {"\x89HDF"sv, "HDF5"},
     {"PK\x03\x04"sv, "ZIP"},
+    {"\0\0\x08\x01"sv, "IDX labels (name it together with its images)"},
     {"\x1A\x45\xDF\xA3"sv, "Matroska"},
     {"II*\0"sv, "TIFF"},
     {"MM\0*"sv, "TIFF"},

@@ -170,8 +170,8 @@ struct Loader::State {
   EpochPlan plan;
   std::int64_t planned_epoch;
   const std::int64_t per_epoch;  // samples in whole batches: the same in every epoch
-  Cursor making;     // of the next batch to make
-  Cursor given_out;  // behind the last batch that next() gave
+  Cursor making;                 // of the next batch to make
+  Cursor given_out;              // behind the last batch that next() gave
 
   std::mutex mutex;  // guards the four below
   std::condition_variable changed;

@@ -52,7 +52,8 @@ struct LoaderOptions {
 class Loader {
  public:
   // Error(usage) with the numbers when the data have fewer samples than the batch has windows, or
-  // the replicas do not divide it. `cursor` where a run left off.
+  // the replicas do not divide it. `cursor`: where a run left off; with another window rule or
+  // other streams a run goes on at {epoch + 1, 0}, because the samples are others.
   Loader(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& options,
          const Cursor& cursor = {});
   ~Loader();

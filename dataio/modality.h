@@ -1,8 +1,8 @@
 // Modality: what the values of a part are to a model. Parts to tokens, and tokens back to media.
 //
-//   text   one token a code point: symbol = its row in the Vocabulary, place = its position in the
-//   part image  one token a pixel, row by row: symbols R, G, B, place = row, column (and frame of a
-//   video) audio  one token a sample: symbol = its level, place = its position in the part
+// - text: one token a code point: its row in the Vocabulary; place = its position in the part
+// - image, video: one token a pixel, row by row: R, G, B; place = row, column, frame
+// - audio: one token a sample: its level; place = its position in the part
 #pragma once
 
 #include <array>

@@ -1,10 +1,9 @@
-// Sampler: which sample comes when, a pure function of (seed, epoch, sizes), the same for any
-// number of ranks.
+// Sampler: which sample comes when; a function of (seed, epoch, sizes), the same for any ranks.
 //
-// 1. The units are permuted. 2. Their N samples in that order are cut into C equal streams; the
-// last N mod C are left out of this epoch. 3. Each stream is shuffled within windows of W
-// blocks. 4. Sample j is stream j mod C, place j div C. A batch is the next B samples; nothing else
-// is state than (epoch, consumed).
+// - The units are permuted; their N samples in that order are cut into C equal streams.
+// - The last N mod C are left out of this epoch. Each stream is shuffled in windows of W blocks.
+// - Sample j is stream j mod C, place j div C. A batch is the next B samples. (epoch, consumed) is
+//   all the state there is.
 #pragma once
 
 #include <cstdint>

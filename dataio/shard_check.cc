@@ -68,8 +68,9 @@ void check_part(const Complaint& check, const ShardDirectory& d, std::uint64_t p
   const std::string fault = part_fault(static_cast<PartKind>(d.modality[part]), dtype, shape, rate);
   check.unless(fault.empty(), "record ", record, " part ", part, ": ", fault);
   const std::uint64_t bytes = part_bytes(shape, dtype);
-  check.unless(bytes == d.nbytes[part], "record ", record, " part ", part, " of shape ",
-               list_text(shape), " has ", d.nbytes[part], " bytes where ", bytes, " belong");
+  if (bytes != d.nbytes[part])  // the text of a shape costs more than all checks of a part
+    check.unless(false, "record ", record, " part ", part, " of shape ", list_text(shape), " has ",
+                 d.nbytes[part], " bytes where ", bytes, " belong");
   check.unless(d.offset[part] % 8 == 0, "record ", record, " part ", part, " lies at byte ",
                d.offset[part], ", no multiple of 8");
 }

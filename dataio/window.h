@@ -1,10 +1,8 @@
-// Window: how the tokens of one record lie in the T places of one window, and what each must
-// predict.
+// Window: how one record's tokens lie in the T places of a window, and what each must predict.
 //
 // next_token slices the record: place p of window w holds token w * T - before + p and predicts the
-// one after it. one_shot puts the input items first, then slots marked `query` to the window's end,
-// slot i predicting token i of the output. Places without a token are padding: all zeros, never
-// scored.
+// one after it. one_shot puts the input items first, then slots marked `query` to the window's end;
+// slot i predicts token i of the output. Places without a token are padding: zeros, never scored.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +25,11 @@ Padding padding_from_name(const std::string& name);
 
 struct WindowRule {
   Objective objective = Objective::next_token;
-  std::int64_t tokens = 1;  // T, >= 1
-  Padding padding =
-      Padding::random;             // where a record's spare places are: before and after, or after
-  bool score_end = false;          // next_token: the record's last token must predict `none`
-  std::optional<Modality> output;  // one_shot: all items of it; default: the last item
-  bool cut = false;                // one_shot: cut records that do not fit instead of skipping them
+  std::int64_t tokens = 1;              // T, >= 1
+  Padding padding = Padding::random;    // spare places: a random number before, the rest after
+  bool score_end = false;               // next_token: the record's last token must predict `none`
+  std::optional<Modality> output = {};  // one_shot: all items of it; default: the last item
+  bool cut = false;  // one_shot: cut records that do not fit instead of skipping them
 };
 
 // An item of a record: what it is and how many tokens it has.
@@ -41,7 +38,7 @@ struct ItemSize {
   std::int64_t tokens;
 };
 
-// How a one_shot record lies in its window. Items are renumbered in this order: inputs, then
+// How a one_shot record lies in its window. Items are renumbered: first the inputs, then the
 // outputs.
 struct OneShot {
   std::vector<std::size_t> inputs, outputs;  // the record's items, each list in the record's order

@@ -1,10 +1,41 @@
-#include "core/error.h"
+#include <chrono>
+#include <thread>
+
+#include "comm/mpi.h"
+#include "core/log.h"
 #include "launch/commands.h"
+#include "launch/run_file.h"
+#include "trainer/loop.h"
+#include "trainer/stop_flag.h"
 
 namespace ortho {
+namespace {
 
-int run_train(const TrainOptions&) {
-  fail(ErrorKind::internal, "orthotope train is not built yet");
+// mpirun kills what is left as soon as one rank leaves with a code that is not 0. So the other ranks leave first
+// with 0, and rank 0 brings the code a moment later (docs/guide.md).
+constexpr std::chrono::milliseconds kLeaveLast{300};
+
+bool train(const RunConfig& config, int& rank) {
+  const MpiSession session;
+  const auto world = make_world_channel();
+  rank = world->rank();
+  TrainingRun run(config, *world);
+  const bool complete = run.go();
+  if (complete) say("complete: " + config.out);
+  return complete;
+}
+
+}  // namespace
+
+int run_train(const TrainOptions& options) {
+  const RunConfig config =
+      read_run_file(options.config, options.settings);  // wrong configs end before MPI starts
+  watch_stop_signals();
+  int rank = 0;
+  if (train(config, rank)) return 0;
+  if (rank != 0) return 0;
+  std::this_thread::sleep_for(kLeaveLast);
+  return kExitSavedAndLeft;
 }
 
 }  // namespace ortho

@@ -83,9 +83,8 @@ class Backend {
   virtual void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq,
                            T* dz) = 0;
 
-  // In place: zero with probability p, else times 1 / (1 - p). Node (t, global window, c) draws
-  // number (window * tokens + t) * channels + c of `random`, so forward and backward and every mesh
-  // agree.
+  // In place: zero with probability p, else times 1 / (1 - p). The draw of node (t, global window, c) is a function of
+  // `random`, window * tokens + t, and c alone, so forward and backward, both orders and every mesh agree.
   virtual void dropout(const Nodes& nodes, double p, const Random& random,
                        std::int64_t first_window, T* x) = 0;
 

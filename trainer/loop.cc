@@ -103,9 +103,9 @@ void TrainingRun::grow_to(const ModelSpec& spec) {
   grow_run(*state_, spec, *backend_, static_cast<std::uint64_t>(config_.seed));
   if (channel_.rank() != 0 || state_->growths.size() == known) return;
   JsonObject line;
-  line.text("event", "growth")
-      .number("step", static_cast<double>(state_->step))
-      .text("what", state_->growths.back());
+  line.add("event", std::string("growth"));
+  line.add("step", state_->step);
+  line.add("what", state_->growths.back());
   metrics_.write(line);
 }
 

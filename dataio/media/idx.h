@@ -1,7 +1,7 @@
 // IDX: the format of MNIST's files, unsigned bytes only, plain or gzip-compressed.
 //
-//   images: 00 00 08 03, count, rows, columns (big-endian u32 each), then count * rows * columns
-//   bytes labels: 00 00 08 01, count, then count bytes
+// - images: 00 00 08 03; count, rows, columns as big-endian u32; count * rows * columns bytes
+// - labels: 00 00 08 01; count; count bytes
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tensor/cpu/cpu_backend.h"
 #include "tensor/cpu/dense_channels.h"
 #include "tensor/cpu/dense_geometry.h"
 #include "tensor/cpu/dense_shared.h"
@@ -23,9 +24,9 @@ struct Piece {
 // act(piece) for all pieces, in parallel. How a map is cut depends on its shape alone.
 template <class Act>
 void for_each_piece(const DenseGeometry& g, Act act) {
-  const std::int64_t macs = g.size * g.out;
+  const std::int64_t macs = g.in.rows * g.out.rows;
   const std::int64_t lines = std::clamp<std::int64_t>(kPieceMacs / (macs * g.run), 1, g.lines);
-  const bool whole_runs = g.lines > 1 || g.strided_channels;
+  const bool whole_runs = g.weights == Weights::separate;
   const std::int64_t run =
       whole_runs ? g.run : std::min(g.run, (kPieceMacs / macs / kRunStep + 1) * kRunStep);
   const std::int64_t line_cuts = ceil_div(g.lines, lines), run_cuts = ceil_div(g.run, run);
@@ -38,39 +39,38 @@ void for_each_piece(const DenseGeometry& g, Act act) {
   }
 }
 
-// y (+)= the taps' sums over x, where y has `outputs` rows for each outer position and x has
-// `inputs`.
+// y (+)= the taps' sums over x; `from` describes x, `to` y.
 template <class T>
 void apply(const DenseMap& map, const DenseGeometry& g, const Piece& p, const Taps& taps,
-           std::int64_t inputs, std::int64_t outputs, const T* x, const T* w, T* y, bool add) {
+           const Side& from, const Side& to, const T* x, const T* w, T* y, bool add) {
   const T* a = w + p.outer * g.w_outer + p.line * g.w_line + taps.a_at;
-  const T* from = x + (p.outer + taps.ahead) * inputs * g.row() + p.line * g.run + p.at;
-  T* to = y + p.outer * outputs * g.row() + p.line * g.run + p.at;
+  x += (p.outer + taps.ahead) * from.outer + p.line * from.line + p.at;
+  y += p.outer * to.outer + p.line * to.line + p.at;
   if (g.strided_channels) {
-    dense_kernels<T>().channel_rows({a, from, to, p.lines, outputs, map.batch, map.channels,
-                                     g.w_line, g.run, g.run, g.columns, taps.a_out, taps.a_in,
-                                     g.row(), g.row(), taps.band, add});
+    dense_kernels<T>().channel_rows({a, x, y, p.lines, to.rows, map.batch, map.channels, g.w_line,
+                                     from.line, to.line, g.columns, taps.a_out, taps.a_in, g.row,
+                                     g.row, taps.band, add});
     return;
   }
-  dense_kernels<T>().rows({a, from, to, p.lines, outputs, p.run, g.w_line, g.run, g.run, taps.a_out,
-                           taps.a_in, g.row(), g.row(), taps.band, add});
+  dense_kernels<T>().rows({a, x, y, p.lines, to.rows, p.run, g.w_line, from.line, to.line,
+                           taps.a_out, taps.a_in, g.row, g.row, taps.band, add});
 }
 
 template <class T>
 void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, const T* x,
                  const T* dy, T* dw) {
   const Taps taps = forward_taps(g, p.outer);
-  const T* u = x + p.outer * g.size * g.row() + p.line * g.run;
-  const T* v = dy + p.outer * g.out * g.row() + p.line * g.run;
+  const T* u = x + p.outer * g.in.outer + p.line * g.in.line;
+  const T* v = dy + p.outer * g.out.outer + p.line * g.out.line;
   T* d = dw + p.outer * g.w_outer + p.line * g.w_line;
   if (g.strided_channels) {
-    dense_kernels<T>().channel_dots({u, v, d, p.lines, g.out, map.batch, map.channels, g.run, g.run,
-                                     g.w_line, g.row(), g.row(), g.columns, taps.a_in, taps.a_out,
-                                     taps.band});
+    dense_kernels<T>().channel_dots({u, v, d, p.lines, g.out.rows, map.batch, map.channels,
+                                     g.in.line, g.out.line, g.w_line, g.row, g.row, g.columns,
+                                     taps.a_in, taps.a_out, taps.band});
     return;
   }
-  dense_kernels<T>().dots({u, v, d, p.lines, g.out, 1, g.run, g.run, g.run, g.w_line, g.row(), 0,
-                           g.row(), 0, taps.a_in, taps.a_out, taps.band, true});
+  dense_kernels<T>().dots({u, v, d, p.lines, g.out.rows, 1, g.run, g.in.line, g.out.line, g.w_line,
+                           g.row, 0, g.row, 0, taps.a_in, taps.a_out, taps.band, true});
 }
 
 // The channel axis with the channels innermost has no runs; its map is a small product per token.
@@ -85,7 +85,7 @@ void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
   if (is_product_per_token(map)) return channels_dense(map, x, w, y, add);
   const DenseGeometry g = dense_geometry(map);
   for_each_piece(g, [&](const Piece& p) {
-    apply(map, g, p, forward_taps(g, p.outer), g.size, g.out, x, w, y, add);
+    apply(map, g, p, forward_taps(g, p.outer), g.in, g.out, x, w, y, add);
   });
 }
 
@@ -94,9 +94,9 @@ void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add)
   if (is_product_per_token(map)) return channels_dense_dx(map, dy, w, dx, add);
   const DenseGeometry g = dense_geometry(map);
   for_each_piece(g, [&](const Piece& p) {
-    apply(map, g, p, backward_taps(g, p.outer), g.out, g.size, dy, w, dx, add);
+    apply(map, g, p, backward_taps(g, p.outer), g.out, g.in, dy, w, dx, add);
     if (reaches_next_line(g, p.outer))
-      apply(map, g, p, next_line_taps(g), g.out, g.size, dy, w, dx, true);
+      apply(map, g, p, next_line_taps(g), g.out, g.in, dy, w, dx, true);
   });
 }
 
@@ -114,5 +114,23 @@ template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, 
 template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool);
 template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*);
 template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*);
+
+template <class T>
+void CpuBackend<T>::dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
+  cpu_dense(map, x, w, y, add);
+}
+
+template <class T>
+void CpuBackend<T>::dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
+  cpu_dense_dx(map, dy, w, dx, add);
+}
+
+template <class T>
+void CpuBackend<T>::dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
+  cpu_dense_dw(map, x, dy, dw);
+}
+
+template class CpuBackend<float>;
+template class CpuBackend<double>;
 
 }  // namespace ortho

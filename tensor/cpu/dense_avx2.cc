@@ -1,6 +1,7 @@
 // The dense kernels for AVX2 and FMA: 16 registers of 32 bytes.
+#include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
-#include "tensor/cpu/dense_tiles.h"
+#include "tensor/cpu/dense_lanes.h"
 
 namespace ortho {
 namespace {
@@ -10,9 +11,16 @@ struct Avx2 {
   static constexpr int kOutputs = 4;
 };
 
+template <class T>
+constexpr DenseKernels<T> kernels() {
+  using Lanes = DenseLanes<T, Avx2>;
+  return {DenseRows<T, Avx2>::rows, DenseDots<T, Avx2>::dots, Lanes::channel_rows,
+          Lanes::channel_dots};
+}
+
 }  // namespace
 
-constinit const DenseKernels<float> dense_avx2_float = DenseTiles<float, Avx2>::kernels();
-constinit const DenseKernels<double> dense_avx2_double = DenseTiles<double, Avx2>::kernels();
+constinit const DenseKernels<float> dense_avx2_float = kernels<float>();
+constinit const DenseKernels<double> dense_avx2_double = kernels<double>();
 
 }  // namespace ortho

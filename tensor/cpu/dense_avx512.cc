@@ -1,6 +1,7 @@
 // The dense kernels for AVX-512: 32 registers of 64 bytes.
+#include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
-#include "tensor/cpu/dense_tiles.h"
+#include "tensor/cpu/dense_lanes.h"
 
 namespace ortho {
 namespace {
@@ -10,9 +11,16 @@ struct Avx512 {
   static constexpr int kOutputs = 8;
 };
 
+template <class T>
+constexpr DenseKernels<T> kernels() {
+  using Lanes = DenseLanes<T, Avx512>;
+  return {DenseRows<T, Avx512>::rows, DenseDots<T, Avx512>::dots, Lanes::channel_rows,
+          Lanes::channel_dots};
+}
+
 }  // namespace
 
-constinit const DenseKernels<float> dense_avx512_float = DenseTiles<float, Avx512>::kernels();
-constinit const DenseKernels<double> dense_avx512_double = DenseTiles<double, Avx512>::kernels();
+constinit const DenseKernels<float> dense_avx512_float = kernels<float>();
+constinit const DenseKernels<double> dense_avx512_double = kernels<double>();
 
 }  // namespace ortho

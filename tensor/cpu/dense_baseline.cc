@@ -1,6 +1,7 @@
 // The dense kernels for every 64-bit x86: 16 registers of 16 bytes.
+#include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
-#include "tensor/cpu/dense_tiles.h"
+#include "tensor/cpu/dense_lanes.h"
 
 namespace ortho {
 namespace {
@@ -10,10 +11,16 @@ struct Baseline {
   static constexpr int kOutputs = 4;
 };
 
+template <class T>
+constexpr DenseKernels<T> kernels() {
+  using Lanes = DenseLanes<T, Baseline>;
+  return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, Lanes::channel_rows,
+          Lanes::channel_dots};
+}
+
 }  // namespace
 
-constinit const DenseKernels<float> dense_baseline_float = DenseTiles<float, Baseline>::kernels();
-constinit const DenseKernels<double> dense_baseline_double =
-    DenseTiles<double, Baseline>::kernels();
+constinit const DenseKernels<float> dense_baseline_float = kernels<float>();
+constinit const DenseKernels<double> dense_baseline_double = kernels<double>();
 
 }  // namespace ortho

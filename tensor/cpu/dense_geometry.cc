@@ -1,5 +1,7 @@
 #include "tensor/cpu/dense_geometry.h"
 
+#include <utility>
+
 #include "core/error.h"
 
 namespace ortho {
@@ -19,11 +21,10 @@ DenseGeometry dense_geometry(const DenseMap& map) {
   ASSERT(token || map.order == Order::batch_inner, "the channels do not lie in runs");
   const bool separate = map.weights == Weights::separate;
   DenseGeometry g{};
-  g.size = map.size();
-  g.out = map.out;
+  const std::int64_t size = map.size();
   g.wiring = map.effective_wiring();
   g.weights = map.weights;
-  g.columns = map.causal() ? g.size : g.out;
+  g.columns = map.causal() ? size : map.out;
   g.strided_channels = separate && token && map.order == Order::channels_inner;
   g.outer = elements(part(map.tokens, 0, axis));
   const std::int64_t inner = token ? elements(part(map.tokens, axis + 1, map.tokens.size())) : 1;
@@ -31,36 +32,45 @@ DenseGeometry dense_geometry(const DenseMap& map) {
   const std::int64_t weight_lines = separate ? inner * channels : 1;
   g.lines = g.strided_channels ? inner : weight_lines;
   g.run = inner * channels * map.batch / g.lines;
+  g.row = g.lines * g.run;
+  g.in = {size, size * g.row, g.run};
+  g.out = {map.out, map.out * g.row, g.run};
   g.w_row = weight_lines * g.columns;
   g.w_line = separate ? weight_lines / g.lines * g.columns : 0;
-  g.w_outer = separate ? g.size * g.w_row : 0;
+  g.w_outer = separate ? size * g.w_row : 0;
   if (map.causal() && map.weights == Weights::shared) g.w_row = 0;
+  if (separate && g.lines == 1 && !map.causal()) {
+    std::swap(g.outer, g.lines);
+    g.in.line = g.in.outer;
+    g.out.line = g.out.outer;
+    g.w_line = g.w_outer;
+  }
   return g;
 }
 
 Taps forward_taps(const DenseGeometry& g, std::int64_t outer) {
   switch (g.wiring) {
     case Wiring::grid:
-      return {{0, 0, g.size, 0, 0, g.size}, 1, g.w_row};
+      return {{0, 0, g.in.rows, 0, 0, g.in.rows}, 1, g.w_row};
     case Wiring::grid_causal:
-      return {{0, 0, 1, 1, 0, g.size}, 1, g.w_row};
+      return {{0, 0, 1, 1, 0, g.in.rows}, 1, g.w_row};
     case Wiring::causal:
       break;
   }
-  return {{1 - g.size, 1, 1, 1, -outer * g.size, g.size}, g.w_row + 1, -1};
+  return {{1 - g.in.rows, 1, 1, 1, -outer * g.in.rows, g.in.rows}, g.w_row + 1, -1};
 }
 
 Taps backward_taps(const DenseGeometry& g, std::int64_t outer) {
   switch (g.wiring) {
     case Wiring::grid:
-      return {{0, 0, g.out, 0, 0, g.out}, g.w_row, 1};
+      return {{0, 0, g.out.rows, 0, 0, g.out.rows}, g.w_row, 1};
     case Wiring::grid_causal:
-      return {{0, 1, g.out, 0, 0, g.out}, g.w_row, 1};
+      return {{0, 1, g.out.rows, 0, 0, g.out.rows}, g.w_row, 1};
     case Wiring::causal:
       break;
   }
   const std::int64_t lines = g.weights == Weights::by_position ? 1 : g.outer - outer;
-  return {{0, 1, g.size, 1, 0, lines * g.size}, -1, g.w_row + 1};
+  return {{0, 1, g.in.rows, 1, 0, lines * g.in.rows}, -1, g.w_row + 1};
 }
 
 bool reaches_next_line(const DenseGeometry& g, std::int64_t outer) {
@@ -68,7 +78,7 @@ bool reaches_next_line(const DenseGeometry& g, std::int64_t outer) {
 }
 
 Taps next_line_taps(const DenseGeometry& g) {
-  return {{0, 0, 0, 1, 0, g.size}, -1, g.w_row + 1, g.size, 1};
+  return {{0, 0, 0, 1, 0, g.in.rows}, -1, g.w_row + 1, g.in.rows, 1};
 }
 
 }  // namespace ortho

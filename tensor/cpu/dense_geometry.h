@@ -2,7 +2,8 @@
 //
 // A line has weights of its own, a run shares them. W(row, column) lies at outer * w_outer +
 // line * w_line + row * w_row + column; a row is the input k of a grid, the receiving output of
-// causal wiring (there the column is the offset d).
+// causal wiring (there the column is the offset d). Where there is one line to an outer position
+// and the wiring stays within it, the outer positions are the lines.
 #pragma once
 
 #include "tensor/cpu/dense_kernels.h"
@@ -10,14 +11,21 @@
 
 namespace ortho {
 
+// One side of the map, x or y.
+struct Side {
+  std::int64_t rows;         // on the mapped axis
+  std::int64_t outer, line;  // elements between outer positions and between lines
+};
+
 struct DenseGeometry {
-  std::int64_t outer, size, out, lines, run;
+  std::int64_t outer, lines, run;
+  std::int64_t row;  // elements between neighbours on the mapped axis, on both sides
+  Side in, out;
   std::int64_t w_outer, w_line, w_row;
   std::int64_t columns;   // of W: out, or the taps of causal wiring
   bool strided_channels;  // a line is [batch][channels] and each channel has its own weights
   Wiring wiring;
   Weights weights;
-  std::int64_t row() const { return lines * run; }  // elements between neighbours on the axis
 };
 
 // Not for the channel axis with the channels innermost, whose nodes do not lie in runs.

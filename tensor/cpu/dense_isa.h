@@ -1,4 +1,4 @@
-// The dense kernels of each instruction set; dense_kernels() picks one. See dense_tiles.h.
+// The dense kernels of each instruction set; dense_kernels() picks one. See dense_vectors.h.
 #pragma once
 
 #include "tensor/cpu/dense_kernels.h"

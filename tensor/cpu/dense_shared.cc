@@ -47,15 +47,14 @@ void split_inputs(const DotsTask<T>& task, std::int64_t inputs) {
 
 template <class T>
 DotsTask<T> line_task(const DenseGeometry& g, const T* x, const T* dy, T* dw, const Taps& taps) {
-  return {x,         dy,         dw,        1,     g.out,          g.outer, g.run,
-          0,         0,          0,         g.run, g.size * g.run, g.run,   g.out * g.run,
-          taps.a_in, taps.a_out, taps.band, true};
+  return {x, dy,    dw,         1,     g.out.rows,  g.outer,   g.run,      0,         0,
+          0, g.run, g.in.outer, g.run, g.out.outer, taps.a_in, taps.a_out, taps.band, true};
 }
 
 // Weights by position: the inputs k <= j of the own line, then k > j of the line before.
 template <class T>
 void by_position_dw(const DenseGeometry& g, const T* x, const T* dy, T* dw) {
-  const std::int64_t s = g.size;
+  const std::int64_t s = g.in.rows;
   split_inputs(line_task(g, x, dy, dw, {{0, 0, 1, 1, 0, s}, s + 1, -1}), s);
   DotsTask<T> before = line_task(g, x, dy + s * g.run, dw + s, {{1, 1, s, 0, 0, s}, s + 1, -1});
   before.segments = g.outer - 1;
@@ -66,7 +65,7 @@ void by_position_dw(const DenseGeometry& g, const T* x, const T* dy, T* dw) {
 // The few q before the largest d of a tile go one by one.
 template <class T>
 void by_offset_dw(const DenseGeometry& g, const T* x, const T* dy, T* dw) {
-  const std::int64_t rows = g.outer * g.size;
+  const std::int64_t rows = g.outer * g.in.rows;
   const auto offsets = [&](std::int64_t d, std::int64_t count, std::int64_t from, std::int64_t to) {
     const DotsTask<T> task{x + (from - d) * g.run,
                            dy + from * g.run,
@@ -88,10 +87,10 @@ void by_offset_dw(const DenseGeometry& g, const T* x, const T* dy, T* dw) {
                            true};
     dots_in_chunks(task, count + 1);
   };
-  const std::int64_t tiles = (g.size + kTile - 1) / kTile;
+  const std::int64_t tiles = (g.in.rows + kTile - 1) / kTile;
 #pragma omp parallel for schedule(static) if (tiles > 1)
   for (std::int64_t tile = 0; tile < tiles; ++tile) {
-    const std::int64_t first = tile * kTile, count = std::min(kTile, g.size - first);
+    const std::int64_t first = tile * kTile, count = std::min(kTile, g.in.rows - first);
     const std::int64_t last = first + count - 1;
     for (std::int64_t d = first; d < last; ++d) offsets(d, 1, d, last);
     offsets(first, count, last, rows);
@@ -104,7 +103,7 @@ template <class T>
 void shared_dense_dw(const DenseGeometry& g, const T* x, const T* dy, T* dw) {
   if (g.weights == Weights::by_position) return by_position_dw(g, x, dy, dw);
   if (g.wiring == Wiring::causal) return by_offset_dw(g, x, dy, dw);
-  split_inputs(line_task(g, x, dy, dw, forward_taps(g, 0)), g.size);
+  split_inputs(line_task(g, x, dy, dw, forward_taps(g, 0)), g.in.rows);
 }
 
 template void shared_dense_dw(const DenseGeometry&, const float*, const float*, float*);

@@ -1,31 +1,84 @@
-// Dropout with counter-based draws: forward and backward multiply by the same mask without keeping
-// it.
+// Dropout with counter-based draws: forward and backward multiply by the same mask without keeping it.
+//
+// Each node column (t, window) has a 64-bit key from Philox; its channels are hashed from that key by an integer mixer
+// that compilers turn into vector code, since Philox a channel would cost as much as the GEMMs.
+#include <algorithm>
+
 #include "tensor/cpu/cpu_backend.h"
 
 namespace ortho {
+namespace {
+
+// Bijective 32-bit mixer with low bias (Wellons, "Prospecting for hash functions", 2018).
+inline std::uint32_t mix(std::uint32_t x) {
+  x ^= x >> 16;
+  x *= 0x7feb352du;
+  x ^= x >> 15;
+  x *= 0x846ca68bu;
+  x ^= x >> 16;
+  return x;
+}
+
+inline std::uint32_t draw(std::uint32_t low, std::uint32_t high, std::uint32_t channel) {
+  return mix(mix(channel * 0x9e3779b9u + low) ^ high);
+}
+
+template <class T>
+ORTHO_CLONES void drop_row(std::int64_t channels, std::uint64_t key, std::uint32_t limit, T scale,
+                           T* __restrict x) {
+  const auto low = static_cast<std::uint32_t>(key), high = static_cast<std::uint32_t>(key >> 32);
+  for (std::int64_t c = 0; c < channels; ++c)
+    x[c] *= draw(low, high, static_cast<std::uint32_t>(c)) < limit ? T(0) : scale;
+}
+
+constexpr std::int64_t kLanes = 64;
+
+// One token with the batch inside: `lanes` windows at x, channels `pitch` apart.
+template <class T>
+ORTHO_CLONES void drop_lanes(std::int64_t channels, std::int64_t pitch, std::int64_t lanes,
+                             const std::uint32_t* __restrict low,
+                             const std::uint32_t* __restrict high, std::uint32_t limit, T scale,
+                             T* __restrict x) {
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t b = 0; b < lanes; ++b)
+      x[c * pitch + b] *=
+          draw(low[b], high[b], static_cast<std::uint32_t>(c)) < limit ? T(0) : scale;
+}
+
+template <class T>
+void drop_token(const Nodes& nodes, std::int64_t t, const Random& random, std::int64_t first_window,
+                std::uint32_t limit, T scale, T* x) {
+  const std::int64_t c = nodes.channels, b_count = nodes.batch;
+  const auto key = [&](std::int64_t b) {
+    return random.bits(static_cast<std::uint64_t>((first_window + b) * nodes.tokens + t));
+  };
+  if (nodes.order == Order::channels_inner) {
+    for (std::int64_t b = 0; b < b_count; ++b) drop_row(c, key(b), limit, scale, x + b * c);
+    return;
+  }
+  for (std::int64_t b0 = 0; b0 < b_count; b0 += kLanes) {
+    const std::int64_t lanes = std::min(kLanes, b_count - b0);
+    std::uint32_t low[kLanes], high[kLanes];
+    for (std::int64_t b = 0; b < lanes; ++b) {
+      const std::uint64_t k = key(b0 + b);
+      low[b] = static_cast<std::uint32_t>(k);
+      high[b] = static_cast<std::uint32_t>(k >> 32);
+    }
+    drop_lanes(c, b_count, lanes, low, high, limit, scale, x + b0);
+  }
+}
+
+}  // namespace
 
 template <class T>
 void CpuBackend<T>::dropout(const Nodes& nodes, double p, const Random& random,
                             std::int64_t first_window, T* x) {
   if (p == 0) return;
-  const std::int64_t c = nodes.channels, b_count = nodes.batch;
   const T scale = static_cast<T>(1.0 / (1.0 - p));
-  // Four nodes share one 64-bit draw, 16 bits each: p is honoured to 2^-16.
-  const auto limit = static_cast<std::uint32_t>(p * 65536.0);
-  const std::int64_t groups = (c + 3) / 4;
-  const bool inner = nodes.order == Order::channels_inner;
+  const auto limit = static_cast<std::uint32_t>(p * 0x1p32);
 #pragma omp parallel for schedule(static)
   for (std::int64_t t = 0; t < nodes.tokens; ++t)
-    for (std::int64_t b = 0; b < b_count; ++b) {
-      T* node = x + (inner ? (t * b_count + b) * c : t * c * b_count + b);
-      const std::int64_t step = inner ? 1 : b_count;
-      const std::int64_t first = ((first_window + b) * nodes.tokens + t) * groups;
-      for (std::int64_t g = 0; g < groups; ++g) {
-        std::uint64_t draw = random.bits(static_cast<std::uint64_t>(first + g));
-        for (std::int64_t i = 4 * g; i < c && i < 4 * g + 4; ++i, draw >>= 16)
-          node[i * step] *= (draw & 0xffff) < limit ? T(0) : scale;
-      }
-    }
+    drop_token(nodes, t, random, first_window, limit, scale, x + t * nodes.channels * nodes.batch);
 }
 
 template class CpuBackend<float>;

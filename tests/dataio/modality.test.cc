@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "dataio/media/utf8.h"
 #include "tests/support/hostile.h"
+#include "tests/support/make_data.h"
 
 namespace ortho {
 namespace {
@@ -11,11 +11,6 @@ namespace {
 Vocabulary vocabulary_of(const std::u32string& symbols) {
   const std::vector<std::uint32_t> values(symbols.begin(), symbols.end());
   return Vocabulary(values);
-}
-
-Part text_of(const std::string& utf8) {
-  const std::u32string symbols = decode_utf8(utf8, "test");
-  return text_part({symbols.begin(), symbols.end()});
 }
 
 TEST(Vocabulary, RowsNeverMoveWhenItGrows) {

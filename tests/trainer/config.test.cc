@@ -151,7 +151,6 @@ TEST(Config, SwitchesAreResolvedOnceForTheRun) {
   const std::string no_ends = "loss: {ends: false}";
   EXPECT_EQ(switches(minimal(no_ends)), std::pair(false, false));
   EXPECT_EQ(switches(minimal("")), std::pair(false, true));  // ends are scored
-  EXPECT_EQ(switches(minimal(no_ends) + ""), std::pair(false, false));
   EXPECT_EQ(
       switches("data: {train: a}\n" + no_ends +
                "\nstages: [{until: {steps: 5}}, {modalities: [text, pixel], until: {steps: 5}}]"),

@@ -102,11 +102,9 @@ TEST(Optimizer, NewRegionsCountFromOneWhileOldOnesGoOn) {
   }
   Optimizer<double> optimizer(config, params, state);
   optimizer.update(*backend, params, 0.01, 1);
-  // A constant gradient moves each weight, old or new, by the rate: the bias correction of its own count is
-  // right. With one global count the new ones would move by (1 - 0.9) / sqrt(1 - 0.99) x the corrections.
-  // 0.634 = 1 - 0.99^101 stays in the old ones' correction of moments that were set to 1.
-  const double old_step =
-      0.01 / (1 - std::pow(0.9, 101)) / (1 / std::sqrt(1 - std::pow(0.99, 101)));
+  // New weights: m / (1 - b1) = v / (1 - b2) = 1, so they move by the rate. Old ones: m = v = 1
+  // stays, and their corrections are those of step 101.
+  const double old_step = 0.01 / (1 - std::pow(0.9, 101)) * std::sqrt(1 - std::pow(0.99, 101));
   for (std::int64_t i = 0; i < params.size(); ++i) {
     const bool old = i >= 12 || i % 4 < 2;
     // 1e-9: epsilon 1e-8 beside a root of 1, times the rate 0.01.

@@ -17,7 +17,7 @@ constexpr double kRounding = 1e-15;
 RunConfig one_stage(std::int64_t steps) {
   RunConfig config;
   StageConfig stage;
-  stage.name = "only";
+  stage.name = std::string("only");
   stage.model.tokens = {2, 2};
   stage.batch.windows = 12;
   stage.until.steps = steps;

@@ -13,7 +13,7 @@ namespace {
 RunConfig sample() {
   RunConfig config;
   StageConfig stage;
-  stage.name = "a";
+  stage.name = std::string("a");
   stage.model.tokens = {2, 2};
   stage.model.channels = 8;
   stage.model.hidden = 4;
@@ -55,7 +55,7 @@ TEST(Stage, PlansStepsWindowsAndFlops) {
 TEST(Stage, TheDefaultRecipesCost) {
   RunConfig config;
   StageConfig stage;
-  stage.name = "default";
+  stage.name = std::string("default");
   stage.model.tokens = {2, 2, 2, 2, 2, 2};
   stage.batch.windows = 12;
   stage.until.steps = 2000;

@@ -1,0 +1,118 @@
+// The dense maps beside this machine's limit: ms and GFLOP/s of forward, dx and dw over all axes of
+// a layer (separate weights, batch innermost), and the float32 FMA rate measured in the same run.
+//
+//   OMP_NUM_THREADS=2 build/release/bench/dense
+#include "tensor/cpu/dense.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "tensor/buffer.h"
+
+namespace {
+
+using namespace ortho;
+
+double now() {
+  using namespace std::chrono;
+  return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+struct Seconds {
+  double median, least;
+};
+
+// Of `repeats` runs, after one that is not counted.
+template <class Run>
+Seconds seconds_of(int repeats, Run run) {
+  run();
+  std::vector<double> sec;
+  for (int i = 0; i < repeats; ++i) {
+    const double start = now();
+    run();
+    sec.push_back(now() - start);
+  }
+  std::sort(sec.begin(), sec.end());
+  return {sec[sec.size() / 2], sec[0]};
+}
+
+// Twelve independent chains of FMAs in registers: 256-bit vectors reach the limit of Zen 4.
+__attribute__((target("arch=x86-64-v3"))) float fma_chains(std::int64_t steps) {
+  typedef float Vector __attribute__((vector_size(32)));
+  Vector sum[12] = {};
+  const Vector factor = Vector{} + 0.5f, addend = Vector{} + 1.0f;
+  for (std::int64_t i = 0; i < steps; ++i)
+    for (Vector& v : sum) v = v * factor + addend;
+  float total = 0;
+  for (const Vector& v : sum) total += v[0];
+  return total;
+}
+
+double fma_gflops() {
+  constexpr std::int64_t kSteps = 20'000'000;
+  float sink = 0;
+  const Seconds sec = seconds_of(5, [&] {
+#pragma omp parallel reduction(+ : sink)
+    sink += fma_chains(kSteps);
+  });
+  if (sink == 0) std::puts("");  // keeps the chains alive
+  return static_cast<double>(kSteps) * 12 * 8 * 2 * omp_get_max_threads() / sec.least * 1e-9;
+}
+
+Buffer<float> random_buffer(std::int64_t count, const char* name) {
+  Buffer<float> buffer(count, name);
+  const Random random(1, name);
+  for (std::int64_t i = 0; i < count; ++i)
+    buffer[i] = static_cast<float>(random.uniform(static_cast<std::uint64_t>(i))) - 0.5f;
+  return buffer;
+}
+
+std::string name_of(const Shape& grid) { return text('[', grid[0], "]^", grid.size()); }
+
+// `grid`: the token axes, then the channels; all of one size.
+void measure(const Shape& grid, std::int64_t batch, double limit) {
+  const Shape tokens(grid.begin(), grid.end() - 1);
+  const std::int64_t nodes = elements(grid) * batch;
+  const Buffer<float> x = random_buffer(nodes, "x"), dy = random_buffer(nodes, "dy");
+  Buffer<float> y(nodes, "y"), dx(nodes, "dx");
+  std::vector<DenseMap> maps;
+  std::vector<Buffer<float>> w, dw;
+  double flop = 0;
+  for (size_t axis = 0; axis < grid.size(); ++axis) {
+    maps.push_back({tokens, batch, grid.back(), Order::batch_inner, static_cast<int>(axis),
+                    grid[axis], Weights::separate, Wiring::grid});
+    const std::int64_t weights = elements(weight_shape(maps.back()));
+    w.push_back(random_buffer(weights, "w"));
+    dw.emplace_back(weights, "dw");
+    flop += 2.0 * static_cast<double>(weights * batch);
+  }
+  const auto report = [&](const char* name, auto run) {
+    const Seconds sec = seconds_of(15, [&] {
+      for (size_t i = 0; i < maps.size(); ++i) run(i);
+    });
+    std::printf(
+        "%-14s b%-3lld %-8s %8.2f ms (least %7.2f) %6.1f GFLOP/s (%6.1f) %5.1f %% (%.1f %%)\n",
+        name_of(grid).c_str(), static_cast<long long>(batch), name, sec.median * 1e3,
+        sec.least * 1e3, flop / sec.median * 1e-9, flop / sec.least * 1e-9,
+        flop / sec.median * 1e-7 / limit, flop / sec.least * 1e-7 / limit);
+  };
+  report("forward", [&](size_t i) { cpu_dense(maps[i], x.data(), w[i].data(), y.data(), i > 0); });
+  report("dx", [&](size_t i) { cpu_dense_dx(maps[i], dy.data(), w[i].data(), dx.data(), i > 0); });
+  report("dw", [&](size_t i) { cpu_dense_dw(maps[i], x.data(), dy.data(), dw[i].data()); });
+}
+
+}  // namespace
+
+int main() {
+  const double limit = fma_gflops();
+  std::printf("%d threads, float32 FMA %.1f GFLOP/s\n", omp_get_max_threads(), limit);
+  measure({16, 16, 16, 16}, 64, limit);
+  measure({32, 32, 32}, 64, limit);
+  measure(Shape(16, 2), 64, limit);
+}

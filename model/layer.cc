@@ -1,0 +1,136 @@
+#include "model/layer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+bool on_channels(const DenseMap& map) { return map.axis == static_cast<int>(map.tokens.size()); }
+
+int from_innermost(const DenseMap& map, int axis) {
+  return static_cast<int>(map.tokens.size()) - 1 - axis;  // -1: the channel axis, as in Dim
+}
+
+// Indices of the mapped axes in the order they run.
+std::vector<int> mapped_axes(const ModelSpec& spec) {
+  std::vector<int> axes;
+  for (size_t a = 0; a < spec.tokens.size() + (spec.channel_axis ? 1 : 0); ++a)
+    axes.push_back(static_cast<int>(a));
+  REQUIRE(!axes.empty(), "model: a dense layer needs a token axis or channel_axis: true");
+  const auto count = static_cast<std::int64_t>(axes.size());
+  if (spec.combine == Combine::single) {
+    REQUIRE(spec.single_axis >= -count && spec.single_axis < count, "model.single_axis ",
+            spec.single_axis, " is outside the ", count, " mapped axes");
+    return {static_cast<int>((spec.single_axis + count) % count)};
+  }
+  if (spec.combine == Combine::sequential && spec.sequence == Sequence::descending)
+    std::reverse(axes.begin(), axes.end());
+  return axes;
+}
+
+std::string weight_name(const DenseMap& map, const std::string& prefix) {
+  if (on_channels(map)) return prefix + ".channel.w";
+  return text(prefix, ".axis.", from_innermost(map, map.axis), ".w");
+}
+
+// What each dimension of the map's weight stands for, in weight_shape's order.
+std::vector<Dim> weight_dims(const DenseMap& map) {
+  const int mapped = from_innermost(map, map.axis);
+  const DimKind own = map.causal() ? DimKind::line : DimKind::axis_in;
+  std::vector<Dim> dims;
+  if (map.weights == Weights::separate) {
+    for (int a = 0; a <= static_cast<int>(map.tokens.size()); ++a)
+      dims.push_back({a == map.axis ? own : DimKind::line, 0, from_innermost(map, a)});
+  } else if (!map.causal() || map.weights == Weights::by_position) {
+    dims.push_back({own, 0, mapped});
+  }
+  dims.push_back({map.causal() ? DimKind::tap : DimKind::axis_out, 0, mapped});
+  const Shape shape = weight_shape(map);
+  ASSERT(shape.size() == dims.size(), "a dense map's dimensions");
+  for (size_t d = 0; d < dims.size(); ++d) dims[d].size = shape[d];
+  return dims;
+}
+
+}  // namespace
+
+std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
+                                 std::int64_t single_out) {
+  ASSERT(nodes.tokens == elements(spec.tokens), nodes.tokens, " tokens are no grid of ",
+         shape_text(spec.tokens));
+  REQUIRE(single_out == 0 || spec.combine == Combine::single,
+          "model.combine: only a single axis can have another output size (", single_out, ")");
+  std::vector<DenseMap> maps;
+  for (const int axis : mapped_axes(spec)) {
+    DenseMap map{spec.tokens, nodes.batch, nodes.channels, nodes.order,
+                 axis,        1,           spec.weights,   spec.wiring};
+    map.out = single_out == 0 ? map.size() : single_out;
+    if (on_channels(map) && map.weights == Weights::by_position) map.weights = Weights::shared;
+    weight_shape(map);  // checks
+    maps.push_back(map);
+  }
+  return maps;
+}
+
+std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels,
+                                    const std::string& prefix, std::int64_t single_out) {
+  const Nodes nodes{elements(spec.tokens), 1, channels, Order::batch_inner};
+  const std::vector<DenseMap> maps = layer_maps(spec, nodes, single_out);
+  std::int64_t summed = 0;
+  for (const DenseMap& map : maps) summed += map.size();
+  std::vector<ParamSpec> list;
+  for (const DenseMap& map : maps) {
+    const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
+    const Init init{Fill::normal, 1 / std::sqrt(static_cast<double>(inputs))};
+    list.push_back({weight_name(map, prefix), weight_dims(map), Role::map, init, true});
+  }
+  return list;
+}
+
+template <class T>
+Layer<T>::Layer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
+                Params<T>& params, Backend<T>& backend, Arena<T>& arena, std::int64_t single_out)
+    : chained_(spec.combine != Combine::parallel) {
+  for (const DenseMap& map : layer_maps(spec, nodes, single_out))
+    maps_.emplace_back(map, params.at(weight_name(map, prefix)), backend);
+  for (size_t i = 0; chained_ && i + 1 < maps_.size(); ++i)
+    kept_.push_back(arena.take(maps_[i].output().elements(), "outputs within a layer"));
+}
+
+template <class T>
+std::int64_t Layer<T>::kept_bytes() const {
+  const auto count = static_cast<std::int64_t>(kept_.size());
+  return count * input().elements() * static_cast<std::int64_t>(sizeof(T));
+}
+
+template <class T>
+void Layer<T>::forward(const T* x, T* y) {
+  if (!chained_) {
+    for (size_t i = 0; i < maps_.size(); ++i) maps_[i].forward(x, y, i > 0);
+    return;
+  }
+  for (size_t i = 0; i < maps_.size(); ++i)
+    maps_[i].forward(i == 0 ? x : kept_[i - 1], i < kept_.size() ? kept_[i] : y, false);
+}
+
+template <class T>
+void Layer<T>::backward(const T* x, const T* dy, T* dx) {
+  if (!chained_) {
+    for (size_t i = 0; i < maps_.size(); ++i) maps_[i].backward(x, dy, dx, i > 0);
+    return;
+  }
+  for (size_t i = maps_.size(); i-- > 0;) {
+    const T* gradient = i < kept_.size() ? kept_[i] : dy;
+    // In place: DenseAxisMap reads its input for the weights before it writes that input's
+    // gradient.
+    if (i == 0) maps_[i].backward(x, gradient, dx, false);
+    if (i > 0) maps_[i].backward(kept_[i - 1], gradient, kept_[i - 1], false);
+  }
+}
+
+template class Layer<float>;
+template class Layer<double>;
+
+}  // namespace ortho

@@ -1,0 +1,166 @@
+// The layer against arrays that numpy computed from the paper's formulas
+// (tests/golden/make_golden.py).
+#include <gtest/gtest.h>
+
+#include "tests/support/dense_terms.h"
+#include "tests/support/layer_kit.h"
+#include "tests/support/npy.h"
+
+namespace ortho {
+namespace {
+
+constexpr Order kOrders[] = {Order::batch_inner, Order::channels_inner};
+
+Npy golden(const std::string& name) {
+  return read_npy(std::string(ORTHO_SOURCE_DIR) + "/tests/golden/" + name + ".npy");
+}
+
+// [batch][grid] as the file has it -> a tensor, and back.
+template <class T>
+std::vector<T> to_nodes(const Npy& file, const Nodes& nodes) {
+  std::vector<T> x(file.values.size());
+  const std::int64_t inside = nodes.tokens * nodes.channels;
+  for (std::int64_t b = 0; b < nodes.batch; ++b)
+    for (std::int64_t node = 0; node < inside; ++node)
+      x[place(nodes, node, b)] =
+          static_cast<T>(file.values[static_cast<size_t>(b * inside + node)]);
+  return x;
+}
+
+// In double both sides round sums of at most 4^3 products in another order: a few times 2^-53 times
+// their size, at most 100. In float the same with 2^-24.
+template <class T>
+constexpr double kGoldenBound = sizeof(T) == 8 ? 1e-12 : 1e-4;
+
+template <class T>
+void expect_golden(const std::string& name, const Nodes& nodes, const std::vector<T>& y) {
+  const Npy file = golden(name);
+  ASSERT_EQ(file.values.size(), y.size()) << name;
+  const std::vector<double> expected = to_nodes<double>(file, nodes);
+  for (size_t i = 0; i < y.size(); ++i)
+    ASSERT_NEAR(y[i], expected[i], kGoldenBound<T>) << name << " at " << i;
+}
+
+struct Golden {
+  std::string name;
+  Shape grid;  // the last axis is the channels
+  Shape tokens() const { return {grid.begin(), grid.end() - 1}; }
+};
+const Golden kGolden[] = {{"3", {3}}, {"2x3", {2, 3}}, {"3x2x4", {3, 2, 4}}};
+
+struct Mode {
+  std::string name;
+  Weights weights;
+};
+const Mode kModes[] = {{"separate", Weights::separate}, {"shared", Weights::shared}};
+
+template <class T>
+void set_weight(Param<T>& param, const Npy& file) {
+  ASSERT_EQ(param.spec.shape(), file.shape) << param.spec.name;
+  for (size_t i = 0; i < file.values.size(); ++i) param.value[i] = static_cast<T>(file.values[i]);
+}
+
+std::string weight_of(const Shape& grid, size_t axis) {
+  if (axis + 1 == grid.size()) return "block.0.channel.w";
+  return text("block.0.axis.", grid.size() - 2 - axis, ".w");
+}
+
+template <class T>
+void check_all_axes(const Golden& g, const Mode& mode, Order order) {
+  const Npy x = golden(g.name + ".x");
+  const Nodes nodes{elements(g.tokens()), x.shape[0], g.grid.back(), order};
+  const auto run = [&](Combine combine, Sequence sequence, const std::string& name) {
+    ModelSpec spec = dense_spec(g.tokens(), mode.weights, Wiring::grid, combine);
+    spec.sequence = sequence;
+    Kit<T> kit(spec, nodes);
+    for (size_t axis = 0; axis < g.grid.size(); ++axis)
+      set_weight(kit.params.at(weight_of(g.grid, axis)),
+                 golden(text(g.name, ".w.", mode.name, ".", axis)));
+    expect_golden<T>(g.name + ".y." + mode.name + "." + name, nodes,
+                     kit.forward(to_nodes<T>(x, nodes)));
+  };
+  run(Combine::parallel, Sequence::ascending, "parallel");
+  run(Combine::sequential, Sequence::ascending, "ascending");
+  run(Combine::sequential, Sequence::descending, "descending");
+}
+
+template <class T>
+void check_single_axes(const Golden& g, const Mode& mode, Order order) {
+  const Npy x = golden(g.name + ".x");
+  const Nodes nodes{elements(g.tokens()), x.shape[0], g.grid.back(), order};
+  for (size_t axis = 0; axis < g.grid.size(); ++axis) {
+    ModelSpec spec = dense_spec(g.tokens(), mode.weights, Wiring::grid, Combine::single);
+    for (const auto named :
+         {static_cast<std::int64_t>(axis),
+          static_cast<std::int64_t>(axis) - static_cast<std::int64_t>(g.grid.size())}) {
+      spec.single_axis = named;  // counted from either end
+      Kit<T> kit(spec, nodes, 5);
+      set_weight(kit.params.at(weight_of(g.grid, axis)),
+                 golden(text(g.name, ".w5.", mode.name, ".", axis)));
+      expect_golden<T>(text(g.name, ".y.", mode.name, ".single", axis), kit.layer.output(),
+                       kit.forward(to_nodes<T>(x, nodes)));
+    }
+  }
+}
+
+TEST(Layer, EqualsThePapers) {
+  for (const Golden& g : kGolden)
+    for (const Mode& mode : kModes)
+      for (const Order order : kOrders) {
+        check_all_axes<double>(g, mode, order);
+        check_all_axes<float>(g, mode, order);
+      }
+}
+
+TEST(Layer, OneAxisWithAnotherSizeEqualsThePapers) {
+  for (const Golden& g : kGolden)
+    for (const Mode& mode : kModes)
+      for (const Order order : kOrders) {
+        check_single_axes<double>(g, mode, order);
+        check_single_axes<float>(g, mode, order);
+      }
+}
+
+// A ModelSpec has one kind of weights; the axis maps themselves mix freely, as the paper's layer
+// does.
+TEST(AxisMap, MixedWeightsEqualThePapers) {
+  const auto backend = make_cpu_backend<double>(1);
+  for (const Golden& g : kGolden)
+    for (const Order order : kOrders) {
+      const Npy file = golden(g.name + ".x");
+      const Nodes nodes{elements(g.tokens()), file.shape[0], g.grid.back(), order};
+      const std::vector<double> x = to_nodes<double>(file, nodes);
+      std::vector<double> sum(x.size()), chain = x, next(x.size());
+      for (size_t axis = 0; axis < g.grid.size(); ++axis) {
+        const Mode& mode = kModes[axis % 2];
+        const DenseMap map{
+            g.tokens(),   nodes.batch,  nodes.channels, order, static_cast<int>(axis),
+            g.grid[axis], mode.weights, Wiring::grid};
+        const Npy w = golden(text(g.name, ".w.", mode.name, ".", axis));
+        ParamSpec spec{"w", {}, Role::map, {}, true};
+        for (const std::int64_t size : w.shape) spec.dims.push_back({DimKind::line, size});
+        Params<double> params({spec});
+        set_weight(params.at("w"), w);
+        DenseAxisMap<double> axis_map(map, params.at("w"), *backend);
+        axis_map.forward(x.data(), sum.data(), axis > 0);
+        axis_map.forward(chain.data(), next.data(), false);
+        std::swap(chain, next);
+      }
+      expect_golden<double>(g.name + ".y.mixed.parallel", nodes, sum);
+      expect_golden<double>(g.name + ".y.mixed.ascending", nodes, chain);
+    }
+}
+
+TEST(Npy, RefusesOtherFiles) {
+  const std::string path = testing::TempDir() + "/not.npy";
+  write_file_durably(path, "\x93NUMPY\x02");
+  EXPECT_THROW(read_npy(path), Error);
+  const std::string good = read_file(std::string(ORTHO_SOURCE_DIR) + "/tests/golden/3.x.npy");
+  write_file_durably(path, good.substr(0, good.size() - 1));
+  EXPECT_THROW(read_npy(path), Error);
+  write_file_durably(path, good);
+  EXPECT_EQ(read_npy(path).shape, (Shape{3, 3}));
+}
+
+}  // namespace
+}  // namespace ortho

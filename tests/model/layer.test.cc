@@ -1,0 +1,221 @@
+#include "model/layer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/error.h"
+#include "tests/support/dense_terms.h"
+#include "tests/support/gradcheck.h"
+#include "tests/support/layer_kit.h"
+
+namespace ortho {
+namespace {
+
+constexpr Order kOrders[] = {Order::batch_inner, Order::channels_inner};
+
+// ---- gradients ----
+
+// Largest difference between backward and central differences over every x and w.
+double worst_gradient_error(const ModelSpec& spec, const Nodes& nodes, std::int64_t single_out) {
+  Kit<double> kit(spec, nodes, single_out);
+  auto x = normal_numbers<double>(nodes.elements(), 1);
+  const auto dy = normal_numbers<double>(kit.layer.output().elements(), 2);
+  const auto loss = [&] {
+    const std::vector<double> y = kit.forward(x);
+    double sum = 0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * dy[i];
+    return sum;
+  };
+  loss();
+  std::vector<double> dx(x.size(), 99.0);            // backward overwrites dx …
+  for (double& grad : kit.params.grads()) grad = 1;  // … and adds to the weights'
+  kit.layer.backward(x.data(), dy.data(), dx.data());
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    worst = std::max(worst, std::abs(central_difference(x[i], loss) - dx[i]));
+  for (size_t i = 0; i < kit.params.values().size(); ++i)
+    worst = std::max(worst, std::abs(central_difference(kit.params.values()[i], loss) -
+                                     (kit.params.grads()[i] - 1)));
+  return worst;
+}
+
+// The loss is linear in every single x and w (a chain is multilinear), so central differences have
+// no truncation error: what is left is 2^-53 times a loss of at most 1000 over a step of 1e-5.
+constexpr double kGradientBound = 2e-8;
+
+TEST(Layer, GradientsEqualDifferences) {
+  struct Wired {
+    Wiring wiring;
+    Weights weights;
+  };
+  for (const Wired& wired :
+       {Wired{Wiring::grid, Weights::separate}, Wired{Wiring::grid, Weights::shared},
+        Wired{Wiring::grid_causal, Weights::separate}, Wired{Wiring::grid_causal, Weights::shared},
+        Wired{Wiring::causal, Weights::separate}, Wired{Wiring::causal, Weights::shared},
+        Wired{Wiring::causal, Weights::by_position}})
+    for (const Combine combine : {Combine::parallel, Combine::sequential, Combine::single})
+      for (const Sequence sequence : {Sequence::ascending, Sequence::descending})
+        for (const Order order : kOrders)
+          for (const bool channel_axis : {true, false}) {
+            if (sequence == Sequence::descending && combine != Combine::sequential) continue;
+            ModelSpec spec = dense_spec({3, 2}, wired.weights, wired.wiring, combine);
+            spec.sequence = sequence;
+            spec.channel_axis = channel_axis;
+            spec.single_axis = channel_axis ? -1 : 0;
+            const std::int64_t out = combine == Combine::single && channel_axis ? 7 : 0;
+            EXPECT_LT(worst_gradient_error(spec, {6, 2, 5, order}, out), kGradientBound)
+                << static_cast<int>(wired.wiring) << static_cast<int>(wired.weights)
+                << static_cast<int>(combine) << static_cast<int>(order) << channel_axis;
+          }
+}
+
+TEST(Layer, AResizedTokenAxisHasGradients) {
+  for (const Weights weights : {Weights::separate, Weights::shared})
+    for (const std::int64_t axis : {0, 1})
+      for (const Order order : kOrders) {
+        ModelSpec spec = dense_spec({3, 2}, weights, Wiring::grid, Combine::single);
+        spec.single_axis = axis;
+        EXPECT_LT(worst_gradient_error(spec, {6, 3, 2, order}, 5), kGradientBound);
+      }
+}
+
+// ---- weights, memory, errors ----
+
+std::vector<std::string> names(const std::vector<ParamSpec>& list) {
+  std::vector<std::string> result;
+  for (const ParamSpec& spec : list) result.push_back(spec.name);
+  return result;
+}
+
+std::string kinds(const ParamSpec& spec) {
+  std::string result;
+  for (const Dim& dim : spec.dims) {
+    const char* kind = dim.kind == DimKind::line       ? "line"
+                       : dim.kind == DimKind::axis_in  ? "in"
+                       : dim.kind == DimKind::axis_out ? "out"
+                       : dim.kind == DimKind::tap      ? "tap"
+                                                       : "?";
+    result += text(kind, dim.axis, "=", dim.size, " ");
+  }
+  return result;
+}
+
+TEST(LayerParams, NamesFollowTheOrderOfTheMaps) {
+  ModelSpec spec = dense_spec({2, 3}, Weights::separate, Wiring::grid, Combine::sequential);
+  spec.sequence = Sequence::ascending;
+  EXPECT_EQ(names(layer_params(spec, 4, "b")),
+            (std::vector<std::string>{"b.axis.1.w", "b.axis.0.w", "b.channel.w"}));
+  spec.sequence = Sequence::descending;
+  EXPECT_EQ(names(layer_params(spec, 4, "b")),
+            (std::vector<std::string>{"b.channel.w", "b.axis.0.w", "b.axis.1.w"}));
+  spec.combine = Combine::single;
+  spec.single_axis = 1;
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (std::vector<std::string>{"b.axis.0.w"}));
+  spec.channel_axis = false;
+  spec.single_axis = -2;
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (std::vector<std::string>{"b.axis.1.w"}));
+}
+
+TEST(LayerParams, DimensionsSayWhatTheyCount) {
+  const auto list = [](Weights weights, Wiring wiring) {
+    ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::parallel);
+    std::vector<std::string> result;
+    for (const ParamSpec& param : layer_params(spec, 4, "b")) result.push_back(kinds(param));
+    return result;
+  };
+  using Kinds = std::vector<std::string>;
+  EXPECT_EQ(list(Weights::separate, Wiring::grid),
+            (Kinds{"in1=2 line0=3 line-1=4 out1=2 ", "line1=2 in0=3 line-1=4 out0=3 ",
+                   "line1=2 line0=3 in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::shared, Wiring::grid_causal),
+            (Kinds{"in1=2 out1=2 ", "in0=3 out0=3 ", "in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::separate, Wiring::causal),
+            (Kinds{"line1=2 line0=3 line-1=4 tap1=2 ", "line1=2 line0=3 line-1=4 tap0=3 ",
+                   "line1=2 line0=3 in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::shared, Wiring::causal),
+            (Kinds{"tap1=2 ", "tap0=3 ", "in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::by_position, Wiring::causal),
+            (Kinds{"line1=2 tap1=2 ", "line0=3 tap0=3 ", "in-1=4 out-1=4 "}));
+}
+
+TEST(LayerParams, TheScaleCountsTheInputsOfASum) {
+  ModelSpec spec = dense_spec({2, 3}, Weights::separate, Wiring::grid, Combine::parallel);
+  for (const ParamSpec& param : layer_params(spec, 4, "b"))
+    EXPECT_DOUBLE_EQ(param.init.std, 1 / std::sqrt(9.0)) << param.name;
+  spec.combine = Combine::sequential;
+  spec.sequence = Sequence::ascending;
+  const auto chain = layer_params(spec, 4, "b");
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_DOUBLE_EQ(chain[i].init.std, 1 / std::sqrt(static_cast<double>(i + 2)));
+    EXPECT_EQ(chain[i].init.fill, Fill::normal);
+    EXPECT_EQ(chain[i].role, Role::map);
+    EXPECT_TRUE(chain[i].decay);
+  }
+}
+
+TEST(LayerParams, AnIdentityFillIsTheIdentityInEveryWiring) {
+  for (const Wiring wiring : {Wiring::grid, Wiring::grid_causal, Wiring::causal})
+    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position}) {
+      if (weights == Weights::by_position && wiring != Wiring::causal) continue;
+      const ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::sequential);
+      Kit<float> kit(spec, {6, 2, 4, Order::batch_inner});
+      for (Param<float>& param : kit.params.all()) param.spec.init = {Fill::identity, 0};
+      kit.params.initialise(1);
+      const auto x = normal_numbers<float>(48, 3);
+      EXPECT_EQ(kit.forward(x), x);
+    }
+}
+
+TEST(Layer, AChainKeepsOneActivationLessThanItHasMaps) {
+  const Nodes nodes{6, 2, 5, Order::batch_inner};
+  const auto kept = [&](Combine combine) {
+    ModelSpec spec = dense_spec({3, 2}, Weights::shared, Wiring::grid, combine);
+    Kit<float> kit(spec, nodes);
+    EXPECT_EQ(kit.layer.kept_bytes(), kit.arena.bytes());
+    return kit.layer.kept_bytes();
+  };
+  EXPECT_EQ(kept(Combine::sequential), 2 * nodes.elements() * 4);
+  EXPECT_EQ(kept(Combine::parallel), 0);
+  EXPECT_EQ(kept(Combine::single), 0);
+}
+
+// The message of the usage error that making the list of weights ends with.
+std::string refused(const ModelSpec& spec, std::int64_t channels, std::int64_t single_out = 0) {
+  try {
+    layer_params(spec, channels, "b", single_out);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+TEST(LayerParams, RefusesWhatMakesNoLayer) {
+  const ModelSpec good = dense_spec({2, 3}, Weights::shared, Wiring::causal, Combine::single);
+  ModelSpec spec = good;
+  spec.single_axis = 3;
+  EXPECT_NE(refused(spec, 4).find("model.single_axis 3 is outside the 3"), std::string::npos);
+  spec.single_axis = -4;
+  EXPECT_NE(refused(spec, 4).find("model.single_axis -4"), std::string::npos);
+  spec.single_axis = 0;
+  EXPECT_NE(refused(spec, 4, 5).find("output size 5 is not 2"), std::string::npos);
+  spec.combine = Combine::parallel;
+  EXPECT_NE(refused(spec, 4, 5).find("only a single axis"), std::string::npos);
+  spec.wiring = Wiring::grid;
+  spec.weights = Weights::by_position;
+  EXPECT_NE(refused(spec, 4).find("by_position needs wiring: causal"), std::string::npos);
+  spec = good;
+  spec.tokens = {};
+  spec.channel_axis = false;
+  EXPECT_NE(refused(spec, 4).find("channel_axis: true"), std::string::npos);
+  spec = good;
+  spec.tokens = {std::int64_t{1} << 40, std::int64_t{1} << 40};
+  EXPECT_NE(refused(spec, 4).find("size overflow"), std::string::npos);
+  spec.tokens = {0};
+  EXPECT_NE(refused(spec, 4).find("at least one token"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ortho
