@@ -16,72 +16,89 @@ struct Refused {
 
 const Change kSame = [](ModelSpec&) {};
 
+using S = ModelSpec;
+
+const std::vector<Refused> kCases = {
+    {"map", kSame, [](S& s) { s.map = MapKind::dense; }, "model.map joint -> dense", "new run"},
+    {"wiring", kSame, [](S& s) { s.wiring = Wiring::grid; }, "model.wiring causal -> grid", "Keep"},
+    {"gate", kSame, [](S& s) { s.gate = false; }, "model.gate true -> false", "Keep true"},
+    {"norm", kSame, [](S& s) { s.norm = Norm::none; }, "model.norm rms -> none", "Keep rms"},
+    {"activation", kSame, [](S& s) { s.activation = Activation::relu; },
+     "model.activation melu -> relu", "Keep melu"},
+    {"active", kSame, [](S& s) { s.active = 0.5; }, "model.active 1 -> 0.5", "Keep 1"},
+    {"combine", kSame, [](S& s) { s.combine = Combine::parallel; },
+     "model.combine sequential -> parallel", "Keep sequential"},
+    {"sequence", kSame, [](S& s) { s.sequence = Sequence::ascending; },
+     "model.sequence descending -> ascending", "Keep descending"},
+    {"width", kSame, [](S& s) { s.width = 6; }, "model.width 0 -> 6", "Keep 0"},
+    {"axis removed", kSame, [](S& s) { s.tokens = {3}; }, "model.tokens [2, 3] -> [3]", "outside"},
+    {"axis shortened", kSame,
+     [](S& s) {
+       s.tokens = {2, 2};
+     },
+     "token axis 0 from the inside shrinks from 3 to 2", "outside"},
+    {"axis added inside", kSame,
+     [](S& s) {
+       s.tokens = {2, 3, 2};
+     },
+     "model.tokens [2, 3] -> [2, 3, 2]", "put new axes outside"},
+    {"inner axis", kSame,
+     [](S& s) {
+       s.tokens = {2, 6};
+     },
+     "lengthening token axis 0 from the inside changes the strides", "add an axis outside"},
+    {"no factor", [](S& s) { s.wiring = Wiring::grid; },
+     [](S& s) {
+       s.wiring = Wiring::grid, s.tokens = {3, 3};
+     },
+     "grows from 2 to 3", "a multiple of 2"},
+    {"blocks", [](S& s) { s.blocks = 2; }, kSame, "model.blocks 2 -> 1", "Keep 2"},
+    {"channels", kSame, [](S& s) { s.channels = 2; }, "model.channels 3 -> 2", "Keep 3"},
+    {"hidden", kSame, [](S& s) { s.hidden = 2; }, "model.hidden 4 -> 2", "Keep 4"},
+    {"layer norm", [](S& s) { s.norm = Norm::layer; },
+     [](S& s) { s.norm = Norm::layer, s.channels = 5; }, "model.channels 3 -> 5", "norm: rms"},
+    {"blocks without residual", [](S& s) { s.residual = false; },
+     [](S& s) { s.residual = false, s.blocks = 2; }, "model.blocks 1 -> 2", "residual: true"},
+    {"axis without residual", [](S& s) { s.residual = false; },
+     [](S& s) {
+       s.residual = false, s.tokens = {2, 2, 3};
+     },
+     "[2, 3] -> [2, 2, 3]", "residual: true"},
+    {"channels that are units", [](S& s) { s.out = false, s.hidden = 3, s.active = 0.5; },
+     [](S& s) { s.out = false, s.channels = s.hidden = 4, s.active = 0.5; },
+     "model.channels 3 -> 4", "out: true"},
+    {"symbols", kSame, [](S& s) { s.text_symbols = 4; }, "model.text_symbols 5 -> 4", "Keep 5"},
+    {"places", [](S& s) { s.places.text = 4; }, [](S& s) { s.places.text = 6; },
+     "model.places.text 4 -> 6", "Use 8"},
+    {"items", [](S& s) { s.items = 2; }, kSame, "model.items 2 -> 0", "Keep 2"},
+    {"modality", kSame, [](S& s) { s.modalities = {Modality::audio}; }, "text is missing",
+     "add it again"},
+    {"audio levels", [](S& s) { s.modalities = {Modality::audio}; },
+     [](S& s) { s.modalities = {Modality::audio}, s.audio_levels = 65536; },
+     "model.audio_levels 256 -> 65536", "Keep 256"},
+    {"modality table", [](S& s) { s.modality_table = true; }, kSame,
+     "model.modality_table true -> false", "Keep true"},
+    {"weights", [](S& s) { s.map = MapKind::dense, s.weights = Weights::separate; },
+     [](S& s) { s.map = MapKind::dense; }, "model.weights separate -> shared", "Keep separate"},
+    {"single axis",
+     [](S& s) { s.map = MapKind::dense, s.combine = Combine::single, s.single_axis = 0; },
+     [](S& s) {
+       s.map = MapKind::dense, s.combine = Combine::single, s.single_axis = 0;
+       s.tokens = {2, 2, 3};
+     },
+     "model.single_axis 0 of tokens [2, 3] -> 0 of tokens [2, 2, 3]", "Count it from the inside"},
+    {"dense blocks without a way out",
+     [](S& s) { s.map = MapKind::dense, s.out = false, s.hidden = 3; },
+     [](S& s) { s.map = MapKind::dense, s.out = false, s.hidden = 3, s.blocks = 2; },
+     "model.blocks 1 -> 2 with map: dense and out: false", "out: true"},
+    {"channels that are halves of a gate",
+     [](S& s) { s.map = MapKind::dense, s.in = false, s.channels = 8; },
+     [](S& s) { s.map = MapKind::dense, s.in = false, s.channels = 12, s.hidden = 6; },
+     "model.channels 8 -> 12 with in: false and a gate", "in: true"},
+};
+
 TEST(GrowCheck, RefusesWhatIsNoGrowth) {
-  using S = ModelSpec;
-  const std::vector<Refused> cases = {
-      {"map", kSame, [](S& s) { s.map = MapKind::dense; }, "model.map joint -> dense", "new run"},
-      {"wiring", kSame, [](S& s) { s.wiring = Wiring::grid; }, "model.wiring causal -> grid",
-       "Keep"},
-      {"gate", kSame, [](S& s) { s.gate = false; }, "model.gate true -> false", "Keep true"},
-      {"norm", kSame, [](S& s) { s.norm = Norm::none; }, "model.norm rms -> none", "Keep rms"},
-      {"activation", kSame, [](S& s) { s.activation = Activation::relu; },
-       "model.activation melu -> relu", "Keep melu"},
-      {"active", kSame, [](S& s) { s.active = 0.5; }, "model.active 1 -> 0.5", "Keep 1"},
-      {"combine", kSame, [](S& s) { s.combine = Combine::parallel; },
-       "model.combine sequential -> parallel", "Keep sequential"},
-      {"sequence", kSame, [](S& s) { s.sequence = Sequence::ascending; },
-       "model.sequence descending -> ascending", "Keep descending"},
-      {"width", kSame, [](S& s) { s.width = 6; }, "model.width 0 -> 6", "Keep 0"},
-      {"axis removed", kSame, [](S& s) { s.tokens = {3}; }, "model.tokens [2, 3] -> [3]",
-       "outside"},
-      {"axis shortened", kSame,
-       [](S& s) {
-         s.tokens = {2, 2};
-       },
-       "token axis 0 from the inside shrinks from 3 to 2", "outside"},
-      {"axis added inside", kSame,
-       [](S& s) {
-         s.tokens = {2, 3, 2};
-       },
-       "model.tokens [2, 3] -> [2, 3, 2]", "put new axes outside"},
-      {"inner axis", kSame,
-       [](S& s) {
-         s.tokens = {2, 6};
-       },
-       "lengthening token axis 0 from the inside changes the strides", "add an axis outside"},
-      {"no factor", [](S& s) { s.wiring = Wiring::grid; },
-       [](S& s) {
-         s.wiring = Wiring::grid, s.tokens = {3, 3};
-       },
-       "grows from 2 to 3", "a multiple of 2"},
-      {"blocks", [](S& s) { s.blocks = 2; }, kSame, "model.blocks 2 -> 1", "Keep 2"},
-      {"channels", kSame, [](S& s) { s.channels = 2; }, "model.channels 3 -> 2", "Keep 3"},
-      {"hidden", kSame, [](S& s) { s.hidden = 2; }, "model.hidden 4 -> 2", "Keep 4"},
-      {"layer norm", [](S& s) { s.norm = Norm::layer; },
-       [](S& s) { s.norm = Norm::layer, s.channels = 5; }, "model.channels 3 -> 5", "norm: rms"},
-      {"blocks without residual", [](S& s) { s.residual = false; },
-       [](S& s) { s.residual = false, s.blocks = 2; }, "model.blocks 1 -> 2", "residual: true"},
-      {"axis without residual", [](S& s) { s.residual = false; },
-       [](S& s) {
-         s.residual = false, s.tokens = {2, 2, 3};
-       },
-       "[2, 3] -> [2, 2, 3]", "residual: true"},
-      {"channels that are units", [](S& s) { s.out = false, s.hidden = 3, s.active = 0.5; },
-       [](S& s) { s.out = false, s.channels = s.hidden = 4, s.active = 0.5; },
-       "model.channels 3 -> 4", "out: true"},
-      {"symbols", kSame, [](S& s) { s.text_symbols = 4; }, "model.text_symbols 5 -> 4", "Keep 5"},
-      {"places", [](S& s) { s.places.text = 4; }, [](S& s) { s.places.text = 6; },
-       "model.places.text 4 -> 6", "Use 8"},
-      {"items", [](S& s) { s.items = 2; }, kSame, "model.items 2 -> 0", "Keep 2"},
-      {"modality", kSame, [](S& s) { s.modalities = {Modality::audio}; }, "text is missing",
-       "add it again"},
-      {"audio levels", [](S& s) { s.modalities = {Modality::audio}; },
-       [](S& s) { s.modalities = {Modality::audio}, s.audio_levels = 65536; },
-       "model.audio_levels 256 -> 65536", "Keep 256"},
-      {"modality table", [](S& s) { s.modality_table = true; }, kSame,
-       "model.modality_table true -> false", "Keep true"},
-  };
-  for (const Refused& row : cases) {
+  for (const Refused& row : kCases) {
     const std::string why = refusal(
         [&] {
           plan_growth(changed(joint({2, 3}), row.from), changed(joint({2, 3}), row.to));
