@@ -1,10 +1,17 @@
 // The one program, and the one catch.
+//
+// What all ranks meet alike is printed once, by rank 0. The others wait before they leave, because mpirun kills
+// what is left as soon as one rank leaves with a code that is not 0: rank 0 must have spoken by then.
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
+#include "comm/agree.h"
+#include "comm/mpi.h"
 #include "core/error.h"
 #include "launch/commands.h"
 #include "launch/options.h"
@@ -28,17 +35,28 @@ struct Run {
   int operator()(const ortho::InspectOptions& options) const { return ortho::run_inspect(options); }
 };
 
+// Longer than mpirun takes from one rank's end to killing all others, about 1 s.
+constexpr std::chrono::seconds kRankZeroFirst{2};
+
+// Prints the error where it belongs and returns the exit code. Other ranks' mistakes of usage are most likely
+// rank 0's too; whoever lives on after the wait is alone with it, and speaks.
+int report(const std::exception& error) {
+  const auto* own = dynamic_cast<const ortho::Error*>(&error);
+  const bool shared = dynamic_cast<const ortho::SharedError*>(&error) != nullptr;
+  const bool usage = own != nullptr && own->kind() == ortho::ErrorKind::usage;
+  const bool first = ortho::launched_rank() == 0;
+  if (!first && (shared || usage)) std::this_thread::sleep_for(kRankZeroFirst);
+  if (first || !shared) std::fprintf(stderr, "%s\n", error.what());
+  return own != nullptr ? own->exit_code() : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     return std::visit(Run{}, ortho::parse_command(arguments));
-  } catch (const ortho::Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return error.exit_code();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
+    return report(error);
   }
 }
