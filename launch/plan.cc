@@ -72,8 +72,8 @@ RateFacts find_rate(const PlanOptions& options, const RunConfig& config, const R
     facts.rates.assign(cost.stages.size(), Rate{options.gflops * 1e9, 0});
     return facts;
   }
-  facts.from = text("measured here on one block of the stage, forward and backward, ",
-                    config.threads, config.threads == 1 ? " thread" : " threads",
+  facts.from = text("measured here on one block and the ends of each stage, ", config.threads,
+                    config.threads == 1 ? " thread" : " threads",
                     " in one process; every rank is taken to be as fast");
   for (size_t i = 0; i < cost.stages.size(); ++i)
     facts.rates.push_back(measure_rate(cost.stages[i], cost.plan.stages[i].config.model,

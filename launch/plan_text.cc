@@ -52,9 +52,10 @@ std::string model_rows(const Stage& stage, const StageCost& cost) {
   out += row("window",
              text(shape_text(spec.tokens), " = ", counted(cost.context, "token"), "; ",
                   counted(stage.windows, "window"), " a step, ", grouped(cost.windows), " a rank"));
-  out += row("model", text(spec.map == MapKind::joint ? "joint" : "dense", " map, ",
-                           counted(spec.blocks, "block"), ", C ", spec.channels, ", E ",
-                           spec.hidden, ", ", counted(spec.refeeds, "refeed")));
+  out +=
+      row("model", text(spec.map == MapKind::joint ? "joint" : "dense", " map, ",
+                        counted(spec.blocks, "block"), ", C ", spec.channels, ", E ", spec.hidden,
+                        ", ", spec.refeeds, spec.refeeds == 1 ? " pass" : " passes"));
   out += row("weights", grouped(cost.weights));
   out += row("multiply-adds",
              text(grouped(std::llround(cost.macs.nominal)), " nominal, ",

@@ -1,8 +1,8 @@
-// Rate: how fast this machine trains one block of a stage, measured through the Backend.
+// Rate: how fast this machine trains a stage, measured through the Backend.
 //
-// The block has the stage's own shapes, forward and backward, norm and activation with it. Windows
-// too large for a short look lose their outermost axes, and batches most of their windows; the
-// shapes that the products see stay.
+// A probe has the stage's shapes but one block and one pass; it runs forward and backward, once as a
+// whole and once without the ends, so a block more or less is known too. Windows too large for a
+// short look lose their outermost axes, and batches some windows: the shapes of the products stay.
 #pragma once
 
 #include <cstdint>
