@@ -231,7 +231,30 @@ bool mpi_runs() {
   return initialized != 0 && finalized == 0;
 }
 
+// Messages of one transfer of `bytes`; see for_each_piece.
+std::int64_t pieces(std::int64_t bytes, std::int64_t piece_bytes) {
+  return (bytes + piece_bytes - 1) / piece_bytes;
+}
+
 }  // namespace
+
+SumCost sum_cost(std::int64_t count, std::int64_t value_bytes, int ranks,
+                 std::int64_t piece_bytes) {
+  SumCost cost;
+  if (ranks == 1 || count == 0) return cost;
+  const std::int64_t all = checked_product(count, value_bytes);
+  if (all <= static_cast<std::int64_t>(kSmallSumBytes))
+    return {ranks - 1, (ranks - 1) * all, ranks * all};
+  const std::int64_t own = ortho::split(count, ranks, 0).size() * value_bytes;  // no rank has more
+  for (int owner = 1; owner < ranks; ++owner) {
+    const std::int64_t slice = ortho::split(count, ranks, owner).size() * value_bytes;
+    cost.messages +=
+        pieces(slice, piece_bytes) + pieces(own, piece_bytes);  // to the owner, and my sum
+    cost.bytes += slice + own;
+  }
+  cost.buffer_bytes = ranks * own;
+  return cost;
+}
 
 bool started_by_mpi() {
   return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMIX_RANK") != nullptr;

@@ -40,4 +40,13 @@ inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI co
 // pieces.
 std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes);
 
+// What one Channel::sum over MPI costs the rank that sends most: a pure function, for planning.
+struct SumCost {
+  std::int64_t messages = 0;      // sent; as many are received
+  std::int64_t bytes = 0;         // sent, about 2 (ranks - 1) / ranks of the values
+  std::int64_t buffer_bytes = 0;  // held beside the values while it runs
+};
+SumCost sum_cost(std::int64_t count, std::int64_t value_bytes, int ranks,
+                 std::int64_t piece_bytes = kPieceBytes);
+
 }  // namespace ortho

@@ -23,12 +23,15 @@ namespace ortho {
 // alone is read.
 std::vector<std::uint32_t> symbols_in_use(const std::vector<std::string>& paths);
 
+// Of the units a Dataset keeps in memory, unless it is told otherwise.
+constexpr std::uint64_t kUnitCacheBytes = std::uint64_t{1} << 29;
+
 class Dataset {
  public:
   // Each path is a folder with a MANIFEST, or one shard. At least one unit is cached, whatever its
   // size.
   Dataset(const std::vector<std::string>& paths, Split split,
-          std::uint64_t cache_bytes = std::uint64_t{1} << 29);
+          std::uint64_t cache_bytes = kUnitCacheBytes);
 
   std::int64_t units() const { return static_cast<std::int64_t>(units_.size()); }
   std::int64_t records() const { return first_record_.back(); }  // of the split, numbered from 0

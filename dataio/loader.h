@@ -48,6 +48,10 @@ struct LoaderOptions {
   bool prefetch = true;  // false: next() makes the batch itself
 };
 
+// Batches that live at once while it makes them ahead: the last given, the next, and one in the
+// making.
+constexpr int kLoaderBatches = 3;
+
 // Dataset and Vocabulary must outlive it and must not change meanwhile.
 class Loader {
  public:

@@ -107,6 +107,9 @@ void check_split(const std::string& split) {
           split, ": one of train, valid, test");
 }
 
+constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
+constexpr double kMostGflops = 1e9;           // an exaflop a rank
+
 void check_count(const char* option, std::int64_t value, std::int64_t least) {
   REQUIRE(value >= least, option, ' ', value, ": must be at least ", least);
 }
@@ -260,12 +263,21 @@ Command parse_plan(const Words& arguments) {
   Listing listing("plan");
   listing.argument("config", po::value(&o.config)->required(), 1);
   listing.option("ranks", po::value(&o.ranks)->default_value(1), "ranks to plan for");
+  listing.option("symbols", po::value(&o.symbols)->default_value(0, "256")->value_name("N"),
+                 "distinct code points of the text, where the data sets are not packed yet");
+  listing.option("gflops", po::value(&o.gflops)->default_value(0, "measured")->value_name("X"),
+                 "training GFLOP/s of one rank");
   list_settings(listing, o.settings);
   if (store(listing, arguments))
     return ShowText{
         help_text(listing, "RUN.yaml [options]",
-                  "Prints weights, memory, FLOPs and steps of each stage, without training.")};
+                  "Prints weights, memory, messages, FLOPs, time and growth of each stage, without "
+                  "training.\nRefuses what train would refuse. Needs no MPI.")};
   check_count("--ranks", o.ranks, 1);
+  REQUIRE(o.ranks <= kMostRanks, "--ranks ", o.ranks, ": at most ", kMostRanks);
+  check_count("--symbols", o.symbols, 0);
+  REQUIRE(o.gflops >= 0 && o.gflops <= kMostGflops, "--gflops ", o.gflops, ": above 0, up to ",
+          kMostGflops);
   return o;
 }
 

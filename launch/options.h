@@ -57,6 +57,8 @@ struct PlanOptions {
   std::string config;  // RUN.yaml
   std::int64_t ranks = 1;
   std::vector<std::string> settings;
+  std::int64_t symbols = 0;  // rows of the text table when the data are not there; 0 = assume
+  double gflops = 0;         // of one rank, in training FLOPs; 0 = measure
 };
 
 struct InspectOptions {

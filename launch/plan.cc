@@ -1,8 +1,120 @@
+#include "launch/plan.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
 #include "core/error.h"
+#include "core/file.h"
+#include "dataio/loader.h"
+#include "dataio/manifest.h"
 #include "launch/commands.h"
+#include "launch/rate.h"
+#include "launch/run_file.h"
+#include "trainer/stage_data.h"
 
 namespace ortho {
+namespace {
 
-int run_plan(const PlanOptions&) { fail(ErrorKind::internal, "orthotope plan is not built yet"); }
+constexpr std::int64_t kAssumedSymbols = 256;
+constexpr double kMeasureSec = 0.3;  // of one stage
+
+bool is_packed(const std::string& path) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(path, code) || file_exists(manifest_path(path));
+}
+
+// The first data set that is not there, or "".
+std::string first_missing(const RunConfig& config) {
+  for (const StageConfig& stage : config.stages)
+    for (const std::string& path : stage.data.train)
+      if (!is_packed(path)) return path;
+  return "";
+}
+
+std::int64_t file_bytes(const std::string& path) {
+  std::error_code code;
+  const auto bytes = std::filesystem::file_size(path, code);
+  return code ? 0 : static_cast<std::int64_t>(bytes);
+}
+
+std::int64_t shard_bytes(const std::string& path) {
+  if (!file_exists(manifest_path(path))) return file_bytes(path);
+  std::int64_t bytes = 0;
+  for (const ManifestShard& shard : read_manifest(path).shards)
+    bytes += static_cast<std::int64_t>(shard.bytes);
+  return bytes;
+}
+
+// One cache for training, one for the held-out split: never more than the shards themselves.
+std::int64_t cache_bytes(const DataConfig& data, bool packed) {
+  constexpr auto kBoth = static_cast<std::int64_t>(2 * kUnitCacheBytes);
+  if (!packed) return kBoth;
+  std::int64_t bytes = 0;
+  for (const std::string& path : data.train) bytes += shard_bytes(path);
+  return std::min(bytes, kBoth);
+}
+
+// Opens the stage's data as train does, with train's complaints.
+void look_at(const Stage& stage, const Vocabulary& vocabulary, int ranks, DataFacts& facts) {
+  LoaderOptions options = loader_options(stage, 0, 0, ranks);
+  options.prefetch = false;
+  const Dataset train(stage.config.data.train, Split::train);
+  const Loader loader(train, vocabulary, options);
+  facts.samples.push_back(loader.samples());
+  facts.skipped.push_back(loader.skipped());
+}
+
+RateFacts find_rate(const PlanOptions& options, const RunConfig& config, const RunCost& cost) {
+  RateFacts facts;
+  if (options.gflops > 0) {
+    facts.from = "given by --gflops; the optimizer's own time is not counted";
+    facts.rates.assign(cost.stages.size(), Rate{options.gflops * 1e9, 0});
+    return facts;
+  }
+  facts.from = text("measured here on one block and the ends of each stage, ", config.threads,
+                    config.threads == 1 ? " thread" : " threads",
+                    " in one process; every rank is taken to be as fast");
+  for (size_t i = 0; i < cost.stages.size(); ++i)
+    facts.rates.push_back(measure_rate(cost.stages[i], cost.plan.stages[i].config.model,
+                                       config.optimizer, config.threads, kMeasureSec));
+  return facts;
+}
+
+}  // namespace
+
+DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ranks) {
+  DataFacts facts;
+  const std::string missing = first_missing(config);
+  facts.packed = missing.empty();
+  for (const StageConfig& stage : config.stages)
+    facts.cache_bytes.push_back(cache_bytes(stage.data, facts.packed));
+  if (!facts.packed) {
+    facts.symbols = symbols_given > 0 ? symbols_given : kAssumedSymbols;
+    facts.symbols_from = text(symbols_given > 0 ? "given by --symbols" : "assumed", "; ", missing,
+                              " is not packed yet");
+    return facts;
+  }
+  const Vocabulary vocabulary = run_vocabulary(config);
+  facts.symbols = vocabulary.size();
+  facts.symbols_from = "in use in the data sets";
+  if (symbols_given > 0) facts.symbols_from += text("; --symbols ", symbols_given, " is not used");
+  const RunPlan plan = plan_run(config, facts.symbols);
+  for (const Stage& stage : plan.stages) look_at(stage, vocabulary, ranks, facts);
+  return facts;
+}
+
+int run_plan(const PlanOptions& options) {
+  const RunConfig config = read_run_file(options.config, options.settings);
+  PlanFacts facts;
+  facts.config = options.config;
+  facts.ranks = static_cast<int>(options.ranks);
+  check_mesh(config.mesh, facts.ranks);
+  facts.data = find_data(config, options.symbols, facts.ranks);
+  const RunCost cost = cost_of_run(config, facts.data.symbols, facts.ranks);
+  facts.rate = find_rate(options, config, cost);
+  std::fputs(plan_text(facts, cost).c_str(), stdout);
+  return 0;
+}
 
 }  // namespace ortho

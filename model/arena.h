@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "tensor/buffer.h"
 
 namespace ortho {
@@ -20,18 +21,26 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   T* take(std::int64_t count, const std::string& purpose) {
-    bytes_ += count * static_cast<std::int64_t>(sizeof(T));
-    if (measure_ || count == 0) return nullptr;
-    buffers_.emplace_back(count, purpose);
-    return buffers_.back().data();
+    return take_from(buffers_, count, purpose);
+  }
+  std::int32_t* take_rows(std::int64_t count, const std::string& purpose) {  // row numbers
+    return take_from(rows_, count, purpose);
   }
   std::int64_t bytes() const { return bytes_; }
   bool measuring() const { return measure_; }
 
  private:
+  template <class V>
+  V* take_from(std::vector<Buffer<V>>& buffers, std::int64_t count, const std::string& purpose) {
+    bytes_ += checked_product(count, std::int64_t{sizeof(V)});
+    if (measure_ || count == 0) return nullptr;
+    buffers.emplace_back(count, purpose);
+    return buffers.back().data();
+  }
   bool measure_;
   std::int64_t bytes_ = 0;
   std::vector<Buffer<T>> buffers_;
+  std::vector<Buffer<std::int32_t>> rows_;
 };
 
 }  // namespace ortho

@@ -17,20 +17,20 @@ template <class T>
 Embed<T>::Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
                 Arena<T>& arena)
     : wide_(nodes.with_channels(embed_width(spec))), nodes_(nodes), backend_(backend) {
-  add(params, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
-  add(params, "text.place", kText, [](const Token& t) { return t.place[0]; });
+  add(params, arena, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
+  add(params, arena, "text.place", kText, [](const Token& t) { return t.place[0]; });
   // Output slots know their place in the item they will become; it is the text table's place.
-  add(params, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
-  add(params, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
-  add(params, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
-  add(params, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
-  add(params, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; });
-  add(params, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; });
-  add(params, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
-  add(params, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
-  add(params, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
-  add(params, "item", kAny, [](const Token& t) { return t.item; });
-  add(params, "modality", kAny, [](const Token& t) { return t.modality; });
+  add(params, arena, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
+  add(params, arena, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
+  add(params, arena, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
+  add(params, arena, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
+  add(params, arena, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; });
+  add(params, arena, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; });
+  add(params, arena, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
+  add(params, arena, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
+  add(params, arena, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
+  add(params, arena, "item", kAny, [](const Token& t) { return t.item; });
+  add(params, arena, "modality", kAny, [](const Token& t) { return t.modality; });
   if (spec.width == 0) return;
   pre_ = &params.at("pre");
   embedded_ = arena.take(wide_.elements(), "embedding");
@@ -38,10 +38,11 @@ Embed<T>::Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Ba
 }
 
 template <class T>
-void Embed<T>::add(Params<T>& params, const std::string& name, std::int32_t modality,
-                   std::int32_t (*row)(const Token&)) {
+void Embed<T>::add(Params<T>& params, Arena<T>& arena, const std::string& name,
+                   std::int32_t modality, std::int32_t (*row)(const Token&)) {
   if (params.has("embed." + name))
-    tables_.push_back({&params.at("embed." + name), modality, row, {}});
+    tables_.push_back({&params.at("embed." + name), modality, row,
+                       arena.take_rows(nodes_.rows(), "rows of " + name)});
 }
 
 template <class T>
@@ -49,7 +50,6 @@ void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
   const auto rows = static_cast<std::int32_t>(table.param->spec.dims[0].size);
   const DimKind kind = table.param->spec.dims[0].kind;
   const bool wraps = kind == DimKind::place || kind == DimKind::item;
-  table.rows.resize(batch.input.size());
   for (size_t i = 0; i < batch.input.size(); ++i) {
     const Token& token = batch.input[i];
     const bool applies =
@@ -65,13 +65,15 @@ void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
 
 template <class T>
 void Embed<T>::forward(const Batch& batch, T* x) {
-  ASSERT(batch.tokens == nodes_.tokens && batch.windows == nodes_.batch, "batch of ", batch.tokens,
-         " x ", batch.windows, " for a model of ", nodes_.tokens, " x ", nodes_.batch);
+  ASSERT(batch.tokens == nodes_.tokens && batch.windows == nodes_.batch &&
+             static_cast<std::int64_t>(batch.input.size()) == nodes_.rows(),
+         "batch of ", batch.tokens, " x ", batch.windows, " for a model of ", nodes_.tokens, " x ",
+         nodes_.batch);
   T* sum = pre_ ? embedded_ : x;
   backend_.zero(wide_.elements(), sum);
   for (Table& table : tables_) {
     fill_rows(batch, table);
-    backend_.embed(wide_, table.rows, table.param->value, sum);
+    backend_.embed(wide_, rows_of(table), table.param->value, sum);
   }
   if (pre_) backend_.channel_map(wide_, nodes_.channels, sum, pre_->value, x, false);
 }
@@ -83,7 +85,7 @@ void Embed<T>::backward(const T* dx) {
     backend_.channel_map_dx(wide_, nodes_.channels, dx, pre_->value, gradient_, false);
   }
   for (Table& table : tables_)
-    backend_.embed_dw(wide_, table.rows, pre_ ? gradient_ : dx, table.param->grad);
+    backend_.embed_dw(wide_, rows_of(table), pre_ ? gradient_ : dx, table.param->grad);
 }
 
 template class Embed<float>;

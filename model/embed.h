@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "model/arena.h"
@@ -27,10 +29,13 @@ class Embed {
     Param<T>* param;
     std::int32_t modality;  // the tokens it applies to; kAny: all but padding
     std::int32_t (*row)(const Token&);
-    std::vector<std::int32_t> rows;  // [T][B], -1 = none
+    std::int32_t* rows;  // [T][B], -1 = none
   };
-  void add(Params<T>& params, const std::string& name, std::int32_t modality,
+  void add(Params<T>& params, Arena<T>& arena, const std::string& name, std::int32_t modality,
            std::int32_t (*row)(const Token&));
+  std::span<const std::int32_t> rows_of(const Table& table) const {
+    return {table.rows, static_cast<size_t>(nodes_.rows())};
+  }
   void fill_rows(const Batch& batch, Table& table) const;
   Nodes wide_, nodes_;  // with the tables' width and with C channels
   Param<T>* pre_ = nullptr;

@@ -55,6 +55,12 @@ Head<T>::Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Back
   packed_ = arena.take(chunk_rows_ * wide_.channels, "head rows");
   dpacked_ = arena.take(chunk_rows_ * wide_.channels, "head rows gradient");
   logits_ = arena.take(chunk_rows_ * widest, "logits");
+  rows_ = arena.take_rows(nodes.rows(), "rows asked");
+  targets_ = arena.take_rows(nodes.rows(), "targets");
+  size_t given = 0;
+  for (const Step& step : steps_) given = std::max(given, step.given.size());
+  for (size_t g = 0; g < given; ++g)
+    selected_.push_back(arena.take_rows(nodes.rows(), "given symbols"));
 }
 
 template <class T>
@@ -81,9 +87,9 @@ void Head<T>::forward_rows(const T* x) {
 
 template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
-  rows_.clear();
-  targets_.clear();
-  selected_.assign(step.given.size(), {});
+  asked_ = 0;
+  ASSERT(static_cast<std::int64_t>(batch.target.size()) == wide_.rows(), "targets of ",
+         batch.target.size(), " rows for a model of ", wide_.rows());
   const auto classes = static_cast<std::int32_t>(step.weight->spec.dims[1].size);
   for (size_t i = 0; i < batch.target.size(); ++i) {
     const Target& target = batch.target[i];
@@ -93,10 +99,11 @@ void Head<T>::choose_rows(const Batch& batch, const Step& step) {
     REQUIRE(wanted >= 0 && wanted < classes, "target ", i, " of the batch is symbol ", wanted,
             " of head ", step.name, ", which has ", classes,
             ": the data holds a symbol this model does not know");
-    rows_.push_back(static_cast<std::int32_t>(i));
-    targets_.push_back(wanted);
+    rows_[asked_] = static_cast<std::int32_t>(i);
+    targets_[asked_] = wanted;
     for (size_t g = 0; g < step.given.size(); ++g)
-      selected_[g].push_back(target.symbol[static_cast<size_t>(step.given[g].symbol)]);
+      selected_[g][asked_] = target.symbol[static_cast<size_t>(step.given[g].symbol)];
+    ++asked_;
   }
 }
 
@@ -104,13 +111,11 @@ template <class T>
 void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
                         bool differentiate, TermSums& sums) {
   const std::int64_t width = wide_.channels, classes = step.weight->spec.dims[1].size;
-  const auto part = [&](const std::vector<std::int32_t>& all) {
-    return std::span<const std::int32_t>(all).subspan(static_cast<size_t>(first),
-                                                      static_cast<size_t>(count));
+  const auto part = [&](const std::int32_t* all) {
+    return std::span<const std::int32_t>(all + first, static_cast<size_t>(count));
   };
   // Every row asked and channels inside: the tensor is the packed matrix already.
-  const bool direct = wide_.order == Order::channels_inner &&
-                      static_cast<std::int64_t>(rows_.size()) == wide_.rows();
+  const bool direct = wide_.order == Order::channels_inner && asked_ == wide_.rows();
   const T* in = direct ? wide_h_ + first * width : packed_;
   if (!direct) backend_.pack_rows(wide_, part(rows_), wide_h_, packed_);
   const Nodes nodes = {count, 1, classes, Order::channels_inner};
@@ -134,7 +139,7 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
 
 template <class T>
 void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermSums& sums) {
-  const auto total = static_cast<std::int64_t>(rows_.size());
+  const std::int64_t total = asked_;
   // Green and blue ask the same tokens as red: a pixel is one target.
   if (step.symbol <= 0) sums.targets[static_cast<size_t>(step.term)] += total;
   for (std::int64_t first = 0; first < total; first += chunk_rows_)

@@ -87,8 +87,9 @@ class Head {
   T *wide_h_ = nullptr, *wide_dh_ = nullptr;  // after the post map; else h_ and dh_
   T *packed_ = nullptr, *dpacked_ = nullptr, *logits_ = nullptr;
   // Of the step being run: rows asked, their targets, and the symbols each given-table selects.
-  std::vector<std::int32_t> rows_, targets_;
-  std::vector<std::vector<std::int32_t>> selected_;
+  std::int64_t asked_ = 0;
+  std::int32_t *rows_ = nullptr, *targets_ = nullptr;
+  std::vector<std::int32_t*> selected_;  // as many as the step with the most given symbols needs
 };
 
 }  // namespace ortho

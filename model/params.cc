@@ -62,8 +62,8 @@ Params<T>::Params(std::vector<ParamSpec> specs, bool measure) {
     const std::int64_t size = elements(spec.shape());
     ASSERT(!index_.contains(spec.name), "two weights are called ", spec.name);
     index_[spec.name] = params_.size();
-    params_.push_back(
-        {std::move(spec), offset, size, values_.data() + offset, grads_.data() + offset});
+    params_.push_back({std::move(spec), offset, size, measure ? nullptr : values_.data() + offset,
+                       measure ? nullptr : grads_.data() + offset});
     offset += size;
   }
 }

@@ -63,9 +63,7 @@ TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
       backend_(make_cpu_backend<float>(static_cast<int>(config.threads))),
       metrics_(config.out + "/metrics.jsonl"),
       checkpoints_(config.out + "/checkpoints") {
-  REQUIRE(config.mesh.batch == 0 || config.mesh.batch == channel.ranks(), "mesh.batch is ",
-          config.mesh.batch, " but mpirun started ", channel.ranks(),
-          " ranks. Use mesh: auto, or mpirun -np ", config.mesh.batch);
+  check_mesh(config.mesh, channel.ranks());
   require_same(channel, "the run's config", config_text(config));
   agree(channel, [&] { vocabulary_ = run_vocabulary(config_); });
   require_same(channel, "the data's vocabulary", list_text(vocabulary_.code_points()));

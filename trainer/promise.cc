@@ -10,8 +10,6 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kProbeWindows = 2;
-
 Token random_token(const ModelSpec& spec, const Random& random, std::uint64_t number) {
   std::uint64_t draw = 8 * number;
   const auto below = [&](std::int64_t n) {

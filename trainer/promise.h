@@ -13,6 +13,8 @@
 
 namespace ortho {
 
+constexpr std::int64_t kProbeWindows = 2;  // of the new model's length
+
 struct PromiseCheck {
   double largest_difference = 0;  // max |difference| of the promised logits
   double largest_logit = 0;       // max |logit| of the old model: what the tolerance is a share of

@@ -64,6 +64,11 @@ RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
   return plan;
 }
 
+void check_mesh(const MeshConfig& mesh, int ranks) {
+  REQUIRE(mesh.batch == 0 || mesh.batch == ranks, "mesh.batch is ", mesh.batch, " but there are ",
+          ranks, " ranks. Use mesh: auto, or mpirun -np ", mesh.batch);
+}
+
 size_t stage_of(const RunPlan& plan, std::int64_t step) {
   ASSERT(step >= 0 && step < plan.steps, "step ", step, " of ", plan.steps);
   size_t stage = 0;

@@ -35,6 +35,9 @@ struct RunPlan {
 RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
                  std::span<const std::int64_t> ended = {});
 
+// Error(usage) when the run's mesh does not fit the ranks that were started, or are planned for.
+void check_mesh(const MeshConfig& mesh, int ranks);
+
 size_t stage_of(const RunPlan& plan, std::int64_t step);  // of global step 0 … plan.steps - 1
 double flops_before(const RunPlan& plan,
                     std::int64_t step);  // of all steps before `step`, up to plan.steps

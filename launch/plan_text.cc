@@ -1,0 +1,160 @@
+// The plan as text: a block a stage, then the run. See launch/plan.h.
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "core/error.h"
+#include "launch/plan.h"
+#include "trainer/metrics.h"
+
+namespace ortho {
+namespace {
+
+std::string format(const char* pattern, double value) {
+  std::array<char, 64> out{};
+  std::snprintf(out.data(), out.size(), pattern, value);
+  return out.data();
+}
+
+std::string counted(std::int64_t number, const char* noun) {
+  return text(grouped(number), ' ', noun, number == 1 ? "" : "s");
+}
+
+// "  weights           878,464"
+std::string row(const std::string& name, const std::string& value) {
+  constexpr size_t kColumn = 15;
+  return "  " + name + std::string(kColumn - std::min(name.size(), kColumn - 1), ' ') + value +
+         '\n';
+}
+
+std::string byte_row(const std::string& name, std::int64_t bytes, const std::string& note = "") {
+  constexpr size_t kColumn = 12, kDigits = 18;
+  const std::string digits = grouped(bytes);
+  return "    " + name + std::string(kColumn - std::min(name.size(), kColumn), ' ') +
+         std::string(kDigits - std::min(digits.size(), kDigits), ' ') + digits +
+         (note.empty() ? "" : "  " + note) + '\n';
+}
+
+std::string sec_text(double sec) {
+  return sec < 1 ? format("%.3g ms", sec * 1e3) : format("%.3g s", sec);
+}
+
+// Tokens are characters where there is nothing but text.
+const char* token_noun(const RunPlan& plan) {
+  for (const Stage& stage : plan.stages)
+    if (stage.config.model.modalities != std::vector{Modality::text}) return "token";
+  return "character";
+}
+
+std::string model_rows(const Stage& stage, const StageCost& cost) {
+  const ModelSpec& spec = stage.config.model;
+  std::string out;
+  out += row("window",
+             text(shape_text(spec.tokens), " = ", counted(cost.context, "token"), "; ",
+                  counted(stage.windows, "window"), " a step, ", grouped(cost.windows), " a rank"));
+  out +=
+      row("model", text(spec.map == MapKind::joint ? "joint" : "dense", " map, ",
+                        counted(spec.blocks, "block"), ", C ", spec.channels, ", E ", spec.hidden,
+                        ", ", spec.refeeds, spec.refeeds == 1 ? " pass" : " passes"));
+  out += row("weights", grouped(cost.weights));
+  out += row("multiply-adds",
+             text(grouped(std::llround(cost.macs.nominal)), " nominal, ",
+                  grouped(std::llround(cost.macs.executed)), " executed (forward, a token)"));
+  return out;
+}
+
+std::string growth_rows(const StageCost& cost) {
+  if (!cost.growth) return "";
+  std::string out;
+  for (const std::string& line : cost.growth->lines) out += row("grows", line);
+  out += row("promise", promise_text(cost.growth->promise));
+  if (!cost.growth->promise.reason.empty()) out += row("", cost.growth->promise.reason);
+  return out;
+}
+
+std::string memory_rows(const StageCost& cost, std::int64_t cache_bytes) {
+  const RankBytes& bytes = cost.bytes;
+  std::string out = row("bytes a rank", "");
+  out += byte_row("weights", bytes.weights);
+  out += byte_row("gradients", bytes.gradients);
+  out += byte_row("moments", bytes.moments);
+  out += byte_row("activations", bytes.activations);
+  out += byte_row("batches", bytes.batches);
+  if (bytes.sums > 0) out += byte_row("sums", bytes.sums, "while ranks add up their gradients");
+  out += byte_row("total", bytes.total());
+  out += byte_row("data cache", cache_bytes, "at most, beside the total");
+  if (cost.growing_bytes > 0)
+    out += byte_row("growing", cost.growing_bytes, "at most, before the stage, without the above");
+  return out;
+}
+
+std::string message_rows(const StageCost& cost, int ranks) {
+  if (ranks == 1) return row("messages", "none, there is one rank");
+  const auto one = [](const SumCost& sum) {
+    return text(counted(sum.messages, "message"), ", ", counted(sum.bytes, "byte"));
+  };
+  return row("a step sends", text(one(cost.gradient_sum), " a rank for the gradients")) +
+         row("", text(one(cost.small_sums), " a rank for counts and losses"));
+}
+
+std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rate, int ranks) {
+  const double sec = step_sec(cost, ranks, rate);
+  std::string out;
+  out += row("FLOPs", text(format("%.4g", cost.flops_per_step), " a step, ",
+                           format("%.4g", cost.flops), " in all"));
+  out += row("rate", text(format("%.1f", rate.flops_per_sec / 1e9), " GFLOP/s a rank",
+                          rate.update_sec > 0 ? text(", and ", sec_text(rate.update_sec),
+                                                     " a step for the optimizer")
+                                              : ""));
+  out += row("time", text("about ", sec_text(sec), " a step, ",
+                          duration_text(sec * static_cast<double>(stage.steps)), " in all"));
+  return out;
+}
+
+std::string data_row(const Stage& stage, std::int64_t samples, std::int64_t skipped) {
+  const double epochs = static_cast<double>(stage.steps) * static_cast<double>(stage.windows) /
+                        static_cast<double>(samples);
+  std::string line = text(counted(samples, "window"), ", read ", format("%.3g", epochs), " times");
+  if (skipped > 0) line += text("; ", counted(skipped, "record"), " do not fit and are left out");
+  return row("data", line);
+}
+
+std::string assumption_rows(const PlanFacts& facts) {
+  return row("symbols", text(grouped(facts.data.symbols), ", ", facts.data.symbols_from)) +
+         row("rate", facts.rate.from) +
+         row("not counted", "messages, evaluation, checkpoints; a plateau may end a stage sooner");
+}
+
+}  // namespace
+
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::ptrdiff_t first = number < 0 ? 1 : 0;
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > first; at -= 3)
+    digits.insert(static_cast<size_t>(at), 1, ',');
+  return digits;
+}
+
+std::string plan_text(const PlanFacts& facts, const RunCost& cost) {
+  const char* noun = token_noun(cost.plan);
+  std::string out =
+      text(facts.config, " on ", counted(facts.ranks, "rank"), '\n') + assumption_rows(facts);
+  double total_sec = 0;
+  for (size_t i = 0; i < cost.stages.size(); ++i) {
+    const Stage& stage = cost.plan.stages[i];
+    const StageCost& now = cost.stages[i];
+    out += text("\nstage ", i + 1, " of ", cost.stages.size(), ", ", stage.config.name, '\n');
+    out += growth_rows(now) + model_rows(stage, now);
+    if (facts.data.packed) out += data_row(stage, facts.data.samples[i], facts.data.skipped[i]);
+    out += row("steps", text(grouped(stage.steps), ", ", counted(now.tokens, noun)));
+    out += memory_rows(now, facts.data.cache_bytes[i]);
+    out += message_rows(now, facts.ranks) + time_rows(stage, now, facts.rate.rates[i], facts.ranks);
+    total_sec += step_sec(now, facts.ranks, facts.rate.rates[i]) * static_cast<double>(stage.steps);
+  }
+  return out + text("\nrun: ", counted(static_cast<std::int64_t>(cost.stages.size()), "stage"),
+                    ", ", counted(cost.plan.steps, "step"), ", ", counted(cost.tokens, noun), ", ",
+                    format("%.4g", cost.plan.flops), " FLOPs, about ", duration_text(total_sec),
+                    '\n');
+}
+
+}  // namespace ortho
