@@ -123,6 +123,15 @@ TEST(Options, PlanAndInspect) {
   EXPECT_EQ(plan.config, "r.yaml");
   EXPECT_EQ(plan.ranks, 4);
   EXPECT_EQ(plan.settings, std::vector<std::string>{"seed=2"});
+  EXPECT_EQ(plan.symbols, 0);
+  EXPECT_EQ(plan.gflops, 0);
+  const auto given = parse<PlanOptions>({"plan", "r.yaml", "--symbols", "65", "--gflops", "1.5"});
+  EXPECT_EQ(given.symbols, 65);
+  EXPECT_EQ(given.gflops, 1.5);
+  expect_in("--symbols", refusal({"plan", "r.yaml", "--symbols=-1"}));
+  expect_in("--gflops", refusal({"plan", "r.yaml", "--gflops", "nan"}));
+  expect_in("--gflops -1", refusal({"plan", "r.yaml", "--gflops=-1"}));
+  expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "99999999"}));
   EXPECT_EQ(parse<InspectOptions>({"inspect", "x.h5"}).path, "x.h5");
   expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "0"}));
 }
