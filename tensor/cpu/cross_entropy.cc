@@ -1,12 +1,14 @@
 // Softmax cross-entropy and its gradient in one pass over each row of logits.
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <vector>
 
 #include "tensor/cpu/cpu_backend.h"
 
 namespace ortho {
 namespace {
+
+constexpr std::int64_t kBlockRows = 4096;
 
 // Returns -log softmax(x)[target]; x becomes scale * (softmax - onehot).
 template <class T>
@@ -35,20 +37,22 @@ template <class T>
 void CpuBackend<T>::cross_entropy(std::int64_t rows, std::int64_t classes,
                                   std::span<const std::int32_t> target, double scale, T* logits,
                                   double* loss, std::int64_t* hits) {
-  // Rows are summed in their order, whatever thread did them.
-  std::vector<double> entropy(static_cast<size_t>(rows));
-  std::vector<char> hit(static_cast<size_t>(rows));
+  // Rows are summed in their order, whatever thread did them; block by block, so nothing is
+  // allocated.
+  std::array<double, kBlockRows> entropy;
+  std::array<bool, kBlockRows> hit;
+  for (std::int64_t first = 0; first < rows; first += kBlockRows) {
+    const std::int64_t count = std::min(kBlockRows, rows - first);
 #pragma omp parallel for schedule(static)
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const auto i = static_cast<size_t>(r);
-    bool right = false;
-    entropy[i] =
-        row_entropy(classes, target[i], static_cast<T>(scale), logits + r * classes, &right);
-    hit[i] = right;
-  }
-  for (size_t r = 0; r < entropy.size(); ++r) {
-    *loss += entropy[r];
-    *hits += hit[r];
+    for (std::int64_t r = 0; r < count; ++r) {
+      const auto i = static_cast<size_t>(r);
+      entropy[i] = row_entropy(classes, target[static_cast<size_t>(first + r)],
+                               static_cast<T>(scale), logits + (first + r) * classes, &hit[i]);
+    }
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+      *loss += entropy[i];
+      *hits += hit[i] ? 1 : 0;
+    }
   }
 }
 

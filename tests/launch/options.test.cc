@@ -145,6 +145,15 @@ TEST(Options, PlanAndInspect) {
   EXPECT_TRUE(inspect.config);
   EXPECT_TRUE(inspect.verify);
   expect_in("--records", refusal({"inspect", "x.h5", "--records=-1"}));
+  EXPECT_EQ(plan.symbols, 0);
+  EXPECT_EQ(plan.gflops, 0);
+  const auto given = parse<PlanOptions>({"plan", "r.yaml", "--symbols", "65", "--gflops", "1.5"});
+  EXPECT_EQ(given.symbols, 65);
+  EXPECT_EQ(given.gflops, 1.5);
+  expect_in("--symbols", refusal({"plan", "r.yaml", "--symbols=-1"}));
+  expect_in("--gflops", refusal({"plan", "r.yaml", "--gflops", "nan"}));
+  expect_in("--gflops -1", refusal({"plan", "r.yaml", "--gflops=-1"}));
+  expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "99999999"}));
   expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "0"}));
 }
 

@@ -1,0 +1,225 @@
+// The command: what it prints, what it refuses, and the run files in configs/.
+#include "launch/plan.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include "core/file.h"
+#include "launch/rate.h"
+#include "launch/run_file.h"
+#include "support/make_data.h"
+#include "support/temp_folder.h"
+
+namespace ortho {
+namespace {
+
+struct Outcome {
+  int code = 0;
+  std::string output;  // both streams
+};
+
+Outcome plan(const std::string& arguments) {
+  FILE* pipe = popen((std::string(ORTHO_BINARY) + " plan " + arguments + " 2>&1").c_str(), "r");
+  Outcome outcome;
+  std::array<char, 256> buffer;
+  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) outcome.output += buffer.data();
+  outcome.code = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+Outcome plan_config(const std::string& name, const std::string& options) {
+  return plan(std::string(ORTHO_SOURCE_DIR) + "/configs/" + name +
+              " --symbols 65 --gflops 50 --set data.train=[/nowhere/data] " + options);
+}
+
+void expect_in(const std::string& part, const std::string& whole_text) {
+  EXPECT_NE(whole_text.find(part), std::string::npos) << part << "\nnot in\n" << whole_text;
+}
+
+std::string refusal(const std::function<void()>& act, int code) {
+  try {
+    act();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), code) << error.what();
+    return error.what();
+  }
+  return "accepted";
+}
+
+// A data set of one shard: `records` records of `letters` letters, all a and b.
+void write_data(const std::string& folder, int records, int letters) {
+  make_folder(folder);
+  std::string words(static_cast<size_t>(letters), 'a');
+  words.back() = 'b';
+  std::vector<Record> all;
+  for (int i = 0; i < records; ++i) all.push_back({{text_of(words)}, "test", Split::train});
+  write_shard(folder + "/shard-0000.h5", all);
+  Manifest manifest;
+  add_shard(manifest, folder + "/shard-0000.h5");
+  manifest.symbols = {'a', 'b'};
+  write_manifest(folder, manifest);
+}
+
+TEST(Plan, Shakespeare) {
+  const Outcome one = plan_config("shakespeare.yaml", "");
+  EXPECT_EQ(one.code, 0) << one.output;
+  expect_in("weights        878,464\n", one.output);
+  expect_in("868,480 nominal, 812,032 executed", one.output);
+  expect_in("= 64 tokens; 12 windows a step, 12 a rank", one.output);
+  expect_in("2,000, 1,536,000 characters", one.output);
+  expect_in("65, given by --symbols; /nowhere/data is not packed yet", one.output);
+  expect_in("3.742e+09 a step, 7.484e+12 in all", one.output);  // 6 x 812,032 x 768, and x 2,000
+  expect_in("about 74.8 ms a step, 2m30s in all", one.output);  // at 50 GFLOP/s
+  expect_in("none, there is one rank", one.output);
+  const Outcome four = plan_config("shakespeare.yaml", "--ranks 4");
+  expect_in("6 messages, 5,270,784 bytes a rank for the gradients", four.output);
+  expect_in("about 18.7 ms a step", four.output);
+}
+
+TEST(Plan, ThePapersModelGrowsFromOneAxisToFour) {
+  const Outcome outcome = plan_config("paper.yaml", "--ranks 4");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  expect_in("stage 4 of 4, paragraphs", outcome.output);
+  for (const char* line :
+       {"token axis 1 (size 4) added outermost", "token axis 2 (size 2) added outermost",
+        "token axis 3 (size 2) added outermost", "at the start of the window unchanged",
+        "dense map, 1 block, C 32, E 32, 2 passes", "run: 4 stages, 2,000 steps"})
+    expect_in(line, outcome.output);
+}
+
+TEST(Plan, LongContext) {
+  const Outcome outcome = plan_config("long_context.yaml", "");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  expect_in("= 65,536 tokens; 1 window a step, 1 a rank", outcome.output);
+  expect_in("5, 327,680 characters", outcome.output);
+}
+
+TEST(Plan, WhatTrainRefusesExitsWith64) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--ranks 16", "more replicas than windows"},
+      {"--ranks 8", "8 replicas must divide the batch of 12"},
+      {"--set mesh.batch=2", "mesh.batch is 2 but there are 1 ranks"},
+      {"--set 'stages=[{until: {steps: 1}}, {channels: 64, until: {steps: 1}}]'",
+       "model.channels 128 -> 64: a stage cannot shrink the model"},
+      {"--set 'stages=[{until: {steps: 1}}, {tokens: [2, 2, 2, 2, 2, 4], until: {steps: 1}}]'",
+       "changes the strides of the axes outside it"},
+      {"--set model.chanels=3", "channels"},
+  };
+  for (const auto& [options, reason] : cases) {
+    const Outcome outcome = plan_config("shakespeare.yaml", options);
+    EXPECT_EQ(outcome.code, 64) << options;
+    expect_in(reason, outcome.output);
+    EXPECT_EQ(outcome.output.find("stage 1"), std::string::npos) << "half a plan was printed";
+  }
+}
+
+TEST(Plan, MeasuresTheRateWhenNoneIsGiven) {
+  const Outcome outcome = plan(std::string(ORTHO_SOURCE_DIR) + "/configs/shakespeare.yaml " +
+                               "--set data.train=[/nowhere/data]");
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  expect_in("measured here", outcome.output);
+  expect_in("256, assumed; /nowhere/data is not packed yet", outcome.output);
+  expect_in("ms a step for the optimizer", outcome.output);
+}
+
+class PlanData : public testing::Test {
+ protected:
+  // A run of windows of `tokens` letters on the data in `folder`.
+  RunConfig config(const std::string& tokens) {
+    write_file_durably(folder_ / "run.yaml",
+                       "data: {train: ['" + (folder_ / "data") + "'], padding: end}\n" +
+                           "batch: {windows: 2}\nmodel: {tokens: " + tokens +
+                           ", channels: 4, hidden: 4}\nstages: [{until: {steps: 6}}]\n");
+    return read_run_file(folder_ / "run.yaml", {});
+  }
+  TempFolder folder_;
+};
+
+TEST_F(PlanData, SymbolsAndWindowsComeFromTheData) {
+  write_data(folder_ / "data", 5, 7);
+  const DataFacts facts = find_data(config("[4]"), 65, 2);
+  EXPECT_TRUE(facts.packed);
+  EXPECT_EQ(facts.symbols, 2);
+  expect_in("--symbols 65 is not used", facts.symbols_from);
+  EXPECT_EQ(facts.samples, std::vector<std::int64_t>{10});  // 5 records of 2 windows
+  const std::int64_t bytes =
+      static_cast<std::int64_t>(std::filesystem::file_size(folder_ / "data/shard-0000.h5"));
+  EXPECT_EQ(facts.cache_bytes, std::vector<std::int64_t>{bytes});
+  const Outcome outcome = plan((folder_ / "run.yaml") + " --gflops 1");
+  expect_in("2, in use in the data sets", outcome.output);
+  expect_in("10 windows, read 1.2 times", outcome.output);  // 6 steps of 2
+}
+
+TEST_F(PlanData, TooFewWindowsAreFoundHere) {
+  write_data(folder_ / "data", 1, 3);
+  expect_in("more windows than samples: the batch has 2 windows, the data give 1 samples",
+            refusal([&] { find_data(config("[4]"), 0, 1); }, 64));
+}
+
+TEST_F(PlanData, ADamagedManifestIsNoMissingOne) {
+  write_data(folder_ / "data", 5, 7);
+  write_file_durably(folder_ / "data/MANIFEST", "nonsense\n");
+  expect_in("data/MANIFEST", refusal([&] { find_data(config("[4]"), 0, 1); }, 65));
+}
+
+TEST(Rate, TheProbeKeepsTheShapesOfSmallModels) {
+  ModelSpec spec;
+  spec.tokens = {4, 4};
+  spec.blocks = 3;
+  spec.refeeds = 2;
+  spec.text_symbols = 65;
+  const Probe probe = probe_of(spec, 12);
+  EXPECT_EQ(probe.windows, 12);
+  spec.blocks = spec.refeeds = 1;
+  EXPECT_EQ(probe.spec, spec);
+}
+
+TEST(Rate, TheProbeCutsLongWindowsFromOutside) {
+  ModelSpec spec;
+  spec.channels = spec.hidden = 64;
+  spec.tokens = {1024, 1024, 16};
+  const Probe probe = probe_of(spec, 4);
+  EXPECT_EQ(probe.spec.tokens, (Shape{1, 512, 16}));  // 2^20 elements over 128 channels
+  EXPECT_EQ(probe.windows, 1);
+}
+
+// No value is promised, but more blocks at one rate take longer, and every kind of model can be
+// measured.
+TEST(Rate, EveryKindOfModelCanBeMeasured) {
+  ModelSpec spec;
+  spec.tokens = {2, 2};
+  spec.channels = spec.hidden = 4;
+  spec.text_symbols = 5;
+  spec.modalities = {Modality::text, Modality::pixel, Modality::audio};
+  spec.modality_head = spec.modality_table = true;
+  for (const MapKind map : {MapKind::joint, MapKind::dense})
+    for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
+      spec.map = map;
+      spec.wiring = wiring;
+      StageCost cost;
+      cost.context = 4;
+      cost.windows = 2;
+      cost.weights = count_weights(param_specs(spec));
+      cost.macs = forward_macs(spec);
+      const Rate rate = measure_rate(cost, spec, {}, 1, 0.01);
+      EXPECT_GT(rate.flops_per_sec, 0);
+      EXPECT_LT(rate.flops_per_sec, 1e12);  // no core reaches a TFLOP/s
+      EXPECT_GT(rate.update_sec, 0);
+      EXPECT_LT(rate.update_sec, 1);
+    }
+}
+
+TEST(PlanText, GroupsDigits) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(868480), "868,480");
+  EXPECT_EQ(grouped(-1234567), "-1,234,567");
+  EXPECT_EQ(grouped(-123), "-123");
+}
+
+}  // namespace
+}  // namespace ortho
