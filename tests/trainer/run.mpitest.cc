@@ -34,9 +34,10 @@ class Run : public testing::Test {
 };
 
 // Gradients of the ranks' windows are added in another order than inside one rank's GEMM, so floats round
-// differently; Adam divides by the gradient's own size, which makes a rounding of a small gradient as large as that
-// of a big one. Measured over these 24 steps with three growths, dropout and random padding: MEASURED of a loss.
-constexpr double kTolerance = 1e-3;
+// differently, and Adam hands the rounding on to the weights. Measured over these 24 steps with three growths, dropout
+// and random padding: 2.3e-8 of a loss with 2 and with 4 ranks. 1e-6 leaves room for other machines; a window lost or
+// another dropout mask changes a loss by more than 1e-3.
+constexpr double kTolerance = 1e-6;
 
 TEST_F(Run, HasTheLossesOfOneRank) {
   const RunConfig many = config("many"), one = config("one");
@@ -91,7 +92,7 @@ TEST_F(Run, SamplesAreThoseOfOneRank) {
     const Dataset data(stage.config.data.train, Split::train);
     Loader mine(data, vocabulary, loader_options(stage, 3, world_->rank(), world_->ranks()));
     Loader all(data, vocabulary, loader_options(stage, 3, 0, 1));
-    for (int step = 0; step < 40; ++step) {  // more than one epoch
+    for (int later = 0; later < 3;) {  // into the second epoch
       const Batch part = mine.next(), whole_batch = all.next();
       ASSERT_EQ(part.windows * world_->ranks(), whole_batch.windows);
       for (std::int64_t t = 0; t < part.tokens; ++t)
@@ -102,8 +103,8 @@ TEST_F(Run, SamplesAreThoseOfOneRank) {
           ASSERT_EQ(part.target[here], whole_batch.target[there]);
         }
       ASSERT_EQ(mine.cursor(), all.cursor());
+      if (mine.cursor().epoch > 0) ++later;
     }
-    EXPECT_GT(mine.cursor().epoch, 0);
   }
 }
 
