@@ -36,7 +36,7 @@ inline std::string sentence(int number) {
 
 inline void pack_texts(const std::string& folder, int sentences = 40,
                        const std::string& ending = ".") {
-  PackOptions options;
+  PackRule options;
   options.output = folder;
   std::vector<PackItem> items;
   for (int i = 0; i < sentences; ++i)
@@ -46,7 +46,7 @@ inline void pack_texts(const std::string& folder, int sentences = 40,
 
 // Records of an image of 3 x 2 pixels, a sound of 9 samples and a word; raw files lie in `raw`.
 inline void pack_media(const std::string& folder, const std::string& raw) {
-  PackOptions options;
+  PackRule options;
   options.output = folder;
   make_folder(raw);
   std::vector<PackItem> items;
