@@ -7,6 +7,11 @@
 namespace ortho {
 namespace {
 
+TEST(DescribeData, Counts) {
+  EXPECT_EQ(counted(0, "block"), "0 blocks");
+  EXPECT_EQ(counted(1, "block"), "1 block");
+}
+
 TEST(DescribeData, Bytes) {
   EXPECT_EQ(bytes_text(0), "0 bytes");
   EXPECT_EQ(bytes_text(999), "999 bytes");
