@@ -15,7 +15,6 @@ static_assert(sizeof(hid_t) == sizeof(std::int64_t));
 static_assert(std::endian::native == std::endian::little, "stored as it lies in memory");
 
 constexpr std::uint64_t kAttributeLimit = std::uint64_t{1} << 20;  // values, or bytes of a text
-constexpr std::uint64_t kAlignment = 4096;  // of everything at least that large
 
 // Once a process: no plugins, and no cleaning up at exit, which crashes in H5F__close_cb (1.10.8)
 // after a full disk refused a file. Once a thread, as the error stack is one a thread: no printing.
@@ -68,8 +67,15 @@ Hdf5Handle file_access(ErrorKind kind, const std::string& path) {
   check_hdf5(H5Pset_file_locking(id, false, true), kind, path);
   check_hdf5(H5Pset_fclose_degree(id, H5F_CLOSE_STRONG), kind, path);
   check_hdf5(H5Pset_sieve_buf_size(id, 0), kind, path);
-  check_hdf5(H5Pset_alignment(id, kAlignment, kAlignment), kind, path);
+  check_hdf5(H5Pset_alignment(id, 4096, 4096), kind, path);  // of everything at least that large
   return access;
+}
+
+// What is created with this list has no time in it: the same content gives the same bytes.
+Hdf5Handle untimed(hid_t list) {
+  Hdf5Handle plist = own(H5Pcreate(list), ErrorKind::disk, "cannot make a list of properties");
+  check_hdf5(H5Pset_obj_track_times(plist.get(), 0), ErrorKind::disk, "cannot turn times off");
+  return plist;
 }
 
 Hdf5Handle no_chunk_cache(ErrorKind kind, const std::string& name) {
@@ -95,10 +101,10 @@ std::vector<hsize_t> extents(const std::vector<std::uint64_t>& shape) {
 std::vector<std::uint64_t> shape_of_space(hid_t space, const std::string& name) {
   const bool simple = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
   if (!simple) fail(ErrorKind::data, text(name, " is not an array"));
-  std::vector<hsize_t> sizes(static_cast<size_t>(
-      check_hdf5(H5Sget_simple_extent_ndims(space), ErrorKind::data, text("cannot read ", name))));
-  check_hdf5(H5Sget_simple_extent_dims(space, sizes.data(), nullptr), ErrorKind::data,
-             text("cannot read ", name));
+  const std::string what = text("cannot read ", name);
+  const auto axes = check_hdf5(H5Sget_simple_extent_ndims(space), ErrorKind::data, what);
+  std::vector<hsize_t> sizes(static_cast<size_t>(axes));
+  check_hdf5(H5Sget_simple_extent_dims(space, sizes.data(), nullptr), ErrorKind::data, what);
   return {sizes.begin(), sizes.end()};
 }
 
@@ -123,9 +129,7 @@ std::uint64_t checked_layout(hid_t dataset, const std::string& name) {
   for (unsigned i = 0; i < static_cast<unsigned>(filters); ++i) {
     unsigned flags = 0;
     size_t values = 0;
-    const auto filter =
-        check_hdf5(H5Pget_filter2(id, i, &flags, &values, nullptr, 0, nullptr, nullptr),
-                   ErrorKind::data, what);
+    const auto filter = H5Pget_filter2(id, i, &flags, &values, nullptr, 0, nullptr, nullptr);
     if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE)
       fail(ErrorKind::data,
            text(name, " uses filter ", filter, "; only shuffle and deflate are read"));
@@ -279,7 +283,8 @@ void Hdf5Dataset::close() {
 
 Hdf5File Hdf5File::create(const std::string& path) {
   const Hdf5Handle access = file_access(ErrorKind::disk, path);
-  return {own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), ErrorKind::disk,
+  const Hdf5Handle plist = untimed(H5P_FILE_CREATE);
+  return {own(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, plist.get(), access.get()), ErrorKind::disk,
               text("cannot create ", path)),
           path, ErrorKind::disk};
 }
@@ -296,13 +301,14 @@ Hdf5Dataset Hdf5File::create_dataset(const std::string& path, Number type,
                                      const std::vector<std::uint64_t>& shape, const void* data) {
   prepare_library();
   const std::string full = text(name_, ' ', path);
-  const Hdf5Handle space =
-      own(H5Screate_simple(static_cast<int>(shape.size()), extents(shape).data(), nullptr), kind_,
-          full);
-  const Hdf5Handle links = own(H5Pcreate(H5P_LINK_CREATE), kind_, full);
-  check(H5Pset_create_intermediate_group(links.get(), 1), "make groups for");
-  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(type), space.get(), links.get(),
-                                   H5P_DEFAULT, H5P_DEFAULT),
+  const auto axes = static_cast<int>(shape.size());
+  const Hdf5Handle space(check(H5Screate_simple(axes, extents(shape).data(), nullptr), "lay out"));
+  for (const std::string& way : way_to(path))  // groups of the library's own making have times
+    if (way != path && !has(way))
+      own(H5Gcreate2(id(), way.c_str(), H5P_DEFAULT, untimed(H5P_GROUP_CREATE).get(), H5P_DEFAULT),
+          kind_, full);
+  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(type), space.get(), H5P_DEFAULT,
+                                   untimed(H5P_DATASET_CREATE).get(), H5P_DEFAULT),
                         kind_, text("cannot create ", full));
   Hdf5Dataset dataset(std::move(made), full, kind_, type, shape, 0);
   dataset.write(0, shape.at(0), data);
@@ -313,7 +319,7 @@ Hdf5Dataset Hdf5File::create_blocks(const std::string& path, std::uint64_t block
                                     int deflate) {
   prepare_library();
   const std::string full = text(name_, ' ', path);
-  const Hdf5Handle plist = own(H5Pcreate(H5P_DATASET_CREATE), kind_, full);
+  const Hdf5Handle plist = untimed(H5P_DATASET_CREATE);
   const hsize_t none = 0, unlimited = H5S_UNLIMITED, chunk = block_bytes;
   check(H5Pset_chunk(plist.get(), 1, &chunk), "set the blocks of");
   // Blocks are written whole; filling them first would send them through the cache.
@@ -322,10 +328,9 @@ Hdf5Dataset Hdf5File::create_blocks(const std::string& path, std::uint64_t block
     check(H5Pset_shuffle(plist.get()), "set the filters of");
     check(H5Pset_deflate(plist.get(), static_cast<unsigned>(deflate)), "set the filters of");
   }
-  const Hdf5Handle space = own(H5Screate_simple(1, &none, &unlimited), kind_, full);
-  const Hdf5Handle access = no_chunk_cache(kind_, full);
-  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(Number::u8), space.get(),
-                                   H5P_DEFAULT, plist.get(), access.get()),
+  Hdf5Handle made = own(H5Dcreate2(id(), path.c_str(), stored_type(Number::u8),
+                                   own(H5Screate_simple(1, &none, &unlimited), kind_, full).get(),
+                                   H5P_DEFAULT, plist.get(), no_chunk_cache(kind_, full).get()),
                         kind_, text("cannot create ", full));
   return {std::move(made), full, kind_, Number::u8, {0}, block_bytes};
 }
@@ -341,9 +346,8 @@ Hdf5Dataset Hdf5File::open_dataset(const std::string& path, int rank) const {
     if (link.type != H5L_TYPE_HARD)
       fail(kind_, text(name_, ' ', part, " is a link out of its place"));
   }
-  const Hdf5Handle access = no_chunk_cache(kind_, full);
-  Hdf5Handle dataset =
-      own(H5Dopen2(id(), path.c_str(), access.get()), kind_, text("cannot open ", full));
+  Hdf5Handle dataset = own(H5Dopen2(id(), path.c_str(), no_chunk_cache(kind_, full).get()), kind_,
+                           text("cannot open ", full));
   const Hdf5Handle type = own(H5Dget_type(dataset.get()), kind_, full);
   const Hdf5Handle space = own(H5Dget_space(dataset.get()), kind_, full);
   std::vector<std::uint64_t> shape = shape_of_space(space.get(), full);

@@ -46,8 +46,8 @@ std::string part_text(const Part& part) {
     case PartKind::image:
       return text("image ", shape[1], 'x', shape[2]);
     case PartKind::audio:
-      return text("audio of ", shape[0], " samples at ", rate, " Hz, ", shape[3],
-                  shape[3] == 1 ? " channel" : " channels");
+      return text("audio of ", shape[0], " samples at ", rate, " Hz, ",
+                  counted(shape[3], "channel"));
     case PartKind::video:
       return text("video of ", shape[0], " frames ", shape[1], 'x', shape[2], " at ", rate, " Hz");
     case PartKind::label:
@@ -57,6 +57,10 @@ std::string part_text(const Part& part) {
 }
 
 }  // namespace
+
+std::string counted(std::uint64_t count, const std::string& noun) {
+  return text(count, ' ', noun, count == 1 ? "" : "s");
+}
 
 std::string bytes_text(std::uint64_t bytes) {
   constexpr std::array kUnits = {"kB", "MB", "GB", "TB"};
@@ -76,10 +80,11 @@ std::string describe_manifest(const Manifest& manifest) {
   std::uint64_t records = 0, bytes = 0;
   for (const std::uint64_t count : manifest.records) records += count;
   for (const ManifestShard& shard : manifest.shards) bytes += shard.bytes;
-  std::string out = text("  ", records, " records: ", splits_text(manifest.records), '\n');
-  out += text("  parts: ", kinds_text(manifest.parts), "; ", manifest.symbols.size(),
-              " symbols in texts; ", bytes_text(bytes), " in ", manifest.shards.size(),
-              manifest.shards.size() == 1 ? " shard\n" : " shards\n");
+  std::string out =
+      text("  ", counted(records, "record"), ": ", splits_text(manifest.records), '\n');
+  out += text("  parts: ", kinds_text(manifest.parts), "; ",
+              counted(manifest.symbols.size(), "symbol"), " in texts; ", bytes_text(bytes), " in ",
+              counted(manifest.shards.size(), "shard"), '\n');
   return out;
 }
 
@@ -108,9 +113,9 @@ std::string describe_shard(const ShardReader& shard) {
     id += kDigits[byte & 15];
   }
   return text("  format version 1, shard ", shard.shard_index(), " of data set ", id, "\n  ",
-              shard.records(), " records: ", splits_text(records), "\n  parts: ", kinds_text(parts),
-              "; payload ", bytes_text(shard.payload_bytes()), " in ", shard.blocks(),
-              " blocks of ", shard.block_bytes(), " bytes\n");
+              counted(shard.records(), "record"), ": ", splits_text(records),
+              "\n  parts: ", kinds_text(parts), "; payload ", bytes_text(shard.payload_bytes()),
+              " in ", counted(shard.blocks(), "block"), " of ", shard.block_bytes(), " bytes\n");
 }
 
 std::string first_records(const ShardReader& shard, std::int64_t count) {

@@ -9,7 +9,8 @@
 
 namespace ortho {
 
-std::string bytes_text(std::uint64_t bytes);  // "512 bytes", "3.4 MB"
+std::string counted(std::uint64_t count, const std::string& noun);  // "1 record", "2 records"
+std::string bytes_text(std::uint64_t bytes);                        // "512 bytes", "3.4 MB"
 
 // Two lines: "60000 records: 54000 train, 6000 valid", then parts, symbols, shards and their bytes.
 std::string describe_manifest(const Manifest& manifest);

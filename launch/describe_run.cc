@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "dataio/box_file.h"
+#include "launch/describe_data.h"
 #include "launch/run_file.h"
 #include "launch/yaml.h"
 #include "trainer/checkpoint.h"
@@ -100,7 +101,7 @@ std::string describe_checkpoint(const std::string& checkpoint) {
 std::string describe_run(const std::string& folder) {
   const std::string run_file = folder + "/run.yaml";
   const auto checkpoints = list_checkpoints(folder + "/checkpoints");
-  std::string out = text("run ", folder, ": ", checkpoints.size(), " checkpoints\n");
+  std::string out = text("run ", folder, ": ", counted(checkpoints.size(), "checkpoint"), '\n');
   if (file_exists(folder + "/metrics.jsonl")) {
     const std::string lines = read_file(folder + "/metrics.jsonl");
     out += text("  metrics.jsonl: ", std::count(lines.begin(), lines.end(), '\n'), " lines\n");

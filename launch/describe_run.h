@@ -6,8 +6,8 @@
 
 namespace ortho {
 
-// Arrays of the box files that together hold them, a line each: type, shape, and of a weight the steps
-// that its regions were trained for. Moments and regions have no lines of their own.
+// Arrays of the box files that together hold them, a line each: type, shape, and of a weight the
+// steps that its regions were trained for. Moments and regions have no lines of their own.
 std::string describe_arrays(const std::vector<std::string>& box_files);
 
 std::vector<std::string> box_files_of(const std::string& checkpoint);

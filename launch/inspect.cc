@@ -48,8 +48,8 @@ std::string inspect_data_set(const InspectOptions& options) {
   const Manifest manifest = read_manifest(options.path);
   std::string out = text("data set ", options.path, '\n', describe_manifest(manifest));
   for (const ManifestShard& entry : manifest.shards) {
-    out +=
-        text("    ", entry.name, ": ", entry.records, " records, ", bytes_text(entry.bytes), '\n');
+    out += text("    ", entry.name, ": ", counted(entry.records, "record"), ", ",
+                bytes_text(entry.bytes), '\n');
     if (!options.verify) continue;
     check_shard_file(options.path, entry);
     ShardReader(options.path + "/" + entry.name).verify();

@@ -1,7 +1,8 @@
 // The one program, and the one catch.
 //
-// What all ranks meet alike is printed once, by rank 0. The others wait before they leave, because mpirun kills
-// what is left as soon as one rank leaves with a code that is not 0: rank 0 must have spoken by then.
+// What all ranks meet alike is printed once, by rank 0. The others wait before they leave: mpirun
+// ends what is left as soon as one rank leaves with a code that is not 0, and rank 0 must have
+// spoken by then.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -40,8 +41,8 @@ struct Run {
 // Longer than mpirun takes from one rank's end to ending all others.
 constexpr std::chrono::seconds kRankZeroFirst{2};
 
-// Prints the error where it belongs and returns the exit code. A mistake of usage is most likely every rank's; a
-// rank that nobody ends while it waits is alone with it, and speaks.
+// Prints the error where it belongs and returns the exit code. A mistake of usage is most likely
+// every rank's; a rank that nobody ends while it waits is alone with it, and speaks.
 int report(const std::exception& error) {
   const auto* own = dynamic_cast<const ortho::Error*>(&error);
   const bool shared = dynamic_cast<const ortho::SharedError*>(&error) != nullptr;

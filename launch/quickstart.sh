@@ -45,15 +45,15 @@ list_sounds() {
   done
 }
 
-# Articles of clothing: IDX files hold many records, image i with label i; `names` are the labels in words.
-list_images() {
-  local names='["t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]'
-  local set split
-  while read -r set split; do
-    printf '{"parts": [{"file": "%s"}, {"file": "%s", "names": %s}], "split": "%s"}\n' \
-      "$images/$set-images-idx3-ubyte.gz" "$images/$set-labels-idx1-ubyte.gz" "$names" "$split"
-  done <<<$'train train\nt10k test'
+# Articles of clothing, each with its label in words: pack_images SET ARGUMENTS…
+pack_images() {
+  local set=$1
+  shift
+  pack "$images/$set-images-idx3-ubyte.gz" --labels "$images/$set-labels-idx1-ubyte.gz" --label-names \
+    "t-shirt,trousers,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot" --order both "$@"
 }
+
+pack() { build/release/orthotope pack "$@" --replace; }
 
 step "Packages"
 launch/packages.sh build corpus
@@ -66,10 +66,16 @@ step "Corpus: lists of raw files in $raw"
 mkdir -p "$raw"
 list_texts >"$raw/texts.jsonl"
 list_sounds >"$raw/sounds.jsonl"
-list_images >"$raw/images.jsonl"
 wc -l "$raw"/*.jsonl
 
-# step "Pack"
+# Of a pair every second record is turned round: the model learns to name what it sees and hears, and to
+# show and say what it reads.
+step "Pack"
+pack "$raw/texts.jsonl" --out corpus/texts
+pack "$raw/sounds.jsonl" --order both --out corpus/sounds
+pack_images train --split hash:0.1 --out corpus/images
+pack_images t10k --split test --out corpus/images-test
+
 # step "Plan"
 # step "Train"
 # step "Evaluate"

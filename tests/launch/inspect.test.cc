@@ -64,7 +64,7 @@ TEST_F(Inspect, AShardAndItsRecords) {
   const std::string shown = show(path + " --records 1 --verify");
   expect_in("3 records: 3 valid\n", shown);
   expect_in("parts: 3 text, 3 image, 3 audio;", shown);
-  expect_in("blocks of 65536 bytes", shown);
+  expect_in("block of 65536 bytes", shown);
   expect_in(
       "record 0: valid \"bag.png\": image 2x3, text of 8 \"a \\\"bag\\\"\\n\", "
       "audio of 40 samples at 8000 Hz, 1 channel\n",

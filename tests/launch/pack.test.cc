@@ -136,29 +136,6 @@ TEST_F(PackCommand, SayingsBetweenLinesOfPercent) {
   EXPECT_EQ(packed(Split::valid), (Lines{"one", "two\nlines"}));
 }
 
-TEST_F(PackCommand, ListMistakesNameTheirLine) {
-  const auto refusal = [&](const std::string& line, ErrorKind kind) {
-    const std::string list =
-        put("bad.jsonl", R"({"parts": [{"text": "good"}]})" + std::string("\n") + line + "\n");
-    const std::string message = error_of([&] { pack({list}); }, kind);
-    ::testing::internal::GetCapturedStdout();
-    EXPECT_NE(message.find(list + ":2: "), std::string::npos) << message;
-    EXPECT_FALSE(file_exists(manifest_path(out_)));
-    return message;
-  };
-  std::string message = refusal(R"({"parts": [{"txt": "a"}]})", ErrorKind::usage);
-  EXPECT_NE(message.find("unknown field parts.0.txt; did you mean text?"), std::string::npos)
-      << message;
-  message = refusal(R"({"parts": [{"text": "a", "file": "b"}]})", ErrorKind::usage);
-  EXPECT_NE(message.find("part 1 needs one of"), std::string::npos) << message;
-  message = refusal(R"({"parts": []})", ErrorKind::usage);
-  EXPECT_NE(message.find("no parts"), std::string::npos) << message;
-  message = refusal(R"({"parts": [{"text": "a"}], "split": "dev"})", ErrorKind::usage);
-  EXPECT_NE(message.find("one of [train, valid, test]"), std::string::npos) << message;
-  message = refusal(R"({"parts": [{"text": "a"},]})", ErrorKind::data);
-  EXPECT_NE(message.find("no valid JSON"), std::string::npos) << message;
-}
-
 TEST_F(PackCommand, LabelsNeedAnIdxFile) {
   const std::string labels = put("l", encode_idx_labels(Bytes{0}));
   const std::string words = put("words.txt", "words");
