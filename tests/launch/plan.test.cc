@@ -186,8 +186,19 @@ TEST(Rate, TheProbeCutsLongWindowsFromOutside) {
   EXPECT_EQ(probe.windows, 1);
 }
 
-// No value is promised, but more blocks at one rate take longer, and every kind of model can be
-// measured.
+// A weight for every connection of 65,536 x 4 nodes would be 2^36 of them.
+TEST(Rate, TheProbeCutsSeparateWeights) {
+  ModelSpec spec;
+  spec.map = MapKind::dense;
+  spec.weights = Weights::separate;
+  spec.channels = spec.hidden = 4;
+  spec.gate = false;
+  spec.tokens = {65536};
+  spec.text_symbols = 5;
+  EXPECT_EQ(probe_of(spec, 4).spec.tokens, Shape{2048});  // 2^24 weights; 4096 would be just over
+}
+
+// No value is promised, but every kind of model can be measured.
 TEST(Rate, EveryKindOfModelCanBeMeasured) {
   ModelSpec spec;
   spec.tokens = {2, 2};
