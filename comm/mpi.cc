@@ -260,6 +260,12 @@ bool started_by_mpi() {
   return std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMIX_RANK") != nullptr;
 }
 
+int launched_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"})
+    if (const char* rank = std::getenv(name)) return std::atoi(rank);
+  return 0;
+}
+
 MpiSession::MpiSession() : exceptions_(std::uncaught_exceptions()) {
   if (!started_by_mpi()) return;
   int level = 0;

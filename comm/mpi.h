@@ -16,6 +16,9 @@ namespace ortho {
 // Whether mpirun, or srun with PMIx, started this process; asks the environment, not MPI.
 bool started_by_mpi();
 
+// The rank that they gave it, known before MPI starts and after it ended; 0 if they did not.
+int launched_rank();
+
 // MPI from here to the end of the scope; at most one per process. If mpirun did not start the
 // process, it does nothing and the world is one rank. It gives rank and host to messages and log.
 // If the scope ends by an exception, MPI is not finalised: that would wait for ranks that may never

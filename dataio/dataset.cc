@@ -142,6 +142,10 @@ std::vector<ItemSize> Dataset::items(std::int64_t record) const {
   return items;
 }
 
+std::span<const PartPlace> Dataset::parts(std::int64_t record) const {
+  return record_place(place(record)).parts;
+}
+
 std::string Dataset::source(std::int64_t record) const {
   return std::string(record_place(place(record)).source);
 }

@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -37,7 +38,8 @@ class Dataset {
   std::int64_t blocks_of(std::int64_t unit) const;
   Range records_of(std::int64_t unit) const;
 
-  std::vector<ItemSize> items(std::int64_t record) const;  // its parts, as items
+  std::vector<ItemSize> items(std::int64_t record) const;       // its parts, as items
+  std::span<const PartPlace> parts(std::int64_t record) const;  // kinds, shapes and rates
   std::string source(std::int64_t record) const;
 
   // Appends tokens `which` of the record's part `item`, numbered `as_item`.

@@ -82,8 +82,8 @@ Part audio_part(Sound sound, const ImportRule& rule, const std::string& name) {
   if (kept.empty())
     fail(ErrorKind::data,
          text(name, " is silent: no sample reaches the trim level of ", rule.trim_level));
-  if (rule.max_samples > 0)
-    kept = kept.first(std::min(kept.size(), static_cast<std::size_t>(rule.max_samples)));
+  if (rule.cut_samples > 0)
+    kept = kept.first(std::min(kept.size(), static_cast<std::size_t>(rule.cut_samples)));
   Part part;
   part.kind = PartKind::audio;
   part.dtype = DType::i16;

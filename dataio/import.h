@@ -19,7 +19,7 @@ struct ImportRule {
   Channels channels = Channels::mean;
   bool trim = false;  // drop samples below `trim_level` before the first and after the last other
   std::int16_t trim_level = 328;  // 1 % of the full scale
-  std::int64_t max_samples = 0;   // audio is cut behind that many; 0: not
+  std::int64_t cut_samples = 0;   // audio is cut behind that many; 0: not
 };
 
 enum class FileKind { text, image, audio, idx };

@@ -1,6 +1,7 @@
 #include "dataio/pack.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -40,7 +41,7 @@ bool has_ending(const std::string& name, const std::vector<std::string>& endings
 
 // All files below, sorted by their path; hidden files and folders are passed over, links to folders
 // too.
-std::vector<SourceFile> files_below(const PackPath& folder, const PackOptions& options) {
+std::vector<SourceFile> files_below(const PackPath& folder, const PackRule& options) {
   std::vector<SourceFile> files;
   std::error_code code;
   auto entry = fs::recursive_directory_iterator(folder.path, code);
@@ -64,7 +65,7 @@ std::vector<SourceFile> files_below(const PackPath& folder, const PackOptions& o
   return files;
 }
 
-std::vector<SourceFile> files_of(const PackPath& path, const PackOptions& options) {
+std::vector<SourceFile> files_of(const PackPath& path, const PackRule& options) {
   std::error_code code;
   if (!fs::is_directory(path.path, code))
     return {{path.path, fs::path(path.path).filename().string(), path.labels, path.split}};
@@ -95,7 +96,7 @@ DatasetId dataset_id_of(const std::vector<SourceFile>& files, const std::vector<
 
 class Packer {
  public:
-  Packer(const DatasetId& id, const PackOptions& options)
+  Packer(const DatasetId& id, const PackRule& options)
       : options_(options),
         shards_(options.output, id, options.shard_bytes, options.shard, options.replace) {}
 
@@ -107,13 +108,15 @@ class Packer {
     if (!bytes) return;
     const auto kind = attempt(file.name, [&] { return kind_of(*bytes, file.path); });
     if (!kind) return;
+    REQUIRE(file.labels.empty() || *kind == FileKind::idx, "labels ", file.labels,
+            " belong to an IDX file of images, and ", file.path, " is none");
     if (*kind == FileKind::idx) return add_idx(*bytes, file);
     if (*kind == FileKind::text) return add_text(*bytes, file);
     auto part = attempt(file.name, [&] { return import_part(*bytes, file.path, options_.import); });
     if (!part) return;
     Record record{{}, file.name, file.split ? *file.split : whole_split(file.name, file.path)};
     record.parts.push_back(std::move(*part));
-    shards_.add(record);
+    add(std::move(record));
   }
 
   void add_item(const PackItem& item) {
@@ -125,7 +128,7 @@ class Packer {
     });
     if (!parts) return;
     const Split split = item.split ? *item.split : whole_split(item.source, item.source);
-    shards_.add({std::move(*parts), item.source, split});
+    add({std::move(*parts), item.source, split});
   }
 
   PackResult finish() {
@@ -150,6 +153,26 @@ class Packer {
       skipped_.push_back({name, error.what()});
       return std::nullopt;
     }
+  }
+
+  void add(Record record) {
+    for (const Part& part : record.parts) {
+      if (part.kind != PartKind::audio || options_.max_samples <= 0) continue;
+      if (part.shape[0] <= static_cast<std::uint64_t>(options_.max_samples)) continue;
+      skipped_.push_back({record.source, text("has ", part.shape[0], " samples, the limit is ",
+                                              options_.max_samples)});
+      return;
+    }
+    if (record.parts.size() > 1 && reverse_next(record.split))
+      std::reverse(record.parts.begin(), record.parts.end());
+    shards_.add(record);
+  }
+
+  // Counted by split, so that a held-out share taken at regular steps holds both orders too.
+  bool reverse_next(Split split) {
+    const std::uint64_t number = ordered_[static_cast<std::size_t>(split)]++;
+    return options_.order == PartOrder::reversed ||
+           (options_.order == PartOrder::both && number % 2 == 1);
   }
 
   Part part_of(const PackPart& part, const std::string& source) const {
@@ -199,7 +222,7 @@ class Packer {
       const auto piece = std::u32string_view(*symbols).substr(
           static_cast<std::size_t>(range.lo), static_cast<std::size_t>(range.size()));
       const bool held_out = tail && range.lo >= cut;
-      shards_.add({{text_part_of(piece, file.path)}, file.name, held_out ? Split::valid : split});
+      add({{text_part_of(piece, file.path)}, file.name, held_out ? Split::valid : split});
     }
   }
 
@@ -238,13 +261,14 @@ class Packer {
         record.parts.push_back(
             text_part_of(decode_utf8(std::string_view(word), "the label names"), "a label name"));
       }
-      shards_.add(record);
+      add(std::move(record));
     }
   }
 
-  const PackOptions& options_;
+  const PackRule& options_;
   ShardSet shards_;
   std::vector<SkippedFile> skipped_;
+  std::array<std::uint64_t, kSplits> ordered_{};  // records of several parts so far
 };
 
 // The rule hash needs many sources: one file's pieces stay together.
@@ -270,6 +294,13 @@ Split split_from_name(const std::string& name) {
   fail(ErrorKind::usage, text("unknown split '", name, "'; known: train, valid, test"));
 }
 
+PartOrder part_order_from_name(const std::string& name) {
+  if (name == "given") return PartOrder::given;
+  if (name == "reversed") return PartOrder::reversed;
+  if (name == "both") return PartOrder::both;
+  fail(ErrorKind::usage, text("unknown order '", name, "'; known: given, reversed, both"));
+}
+
 SplitRule split_rule_from(const std::string& words) {
   SplitRule rule;
   const bool hash = words.starts_with("hash:"), tail = words.starts_with("tail:");
@@ -288,7 +319,7 @@ SplitRule split_rule_from(const std::string& words) {
 }
 
 PackResult pack(const std::vector<PackPath>& paths, const std::vector<PackItem>& items,
-                const PackOptions& options) {
+                const PackRule& options) {
   REQUIRE(!options.output.empty(), "no output folder was given");
   REQUIRE(!paths.empty() || !items.empty(), "nothing to pack: no files and no items were given");
   std::vector<SourceFile> files;

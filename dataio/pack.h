@@ -48,15 +48,25 @@ struct SplitRule {
   Split fixed = Split::train;
 };
 
+// How the parts of a record that has several are stored.
+enum class PartOrder {
+  given,
+  reversed,  // image and words become words and image
+  both,  // the second, fourth, … such record of each split is reversed: a model learns both ways
+};
+
 // "hash:0.1", "tail:0.1", "train", "valid", "test"; Error(usage) else.
 SplitRule split_rule_from(const std::string& words);
-Split split_from_name(const std::string& name);  // Error(usage) listing the known names
+Split split_from_name(const std::string& name);           // Error(usage) listing the known names
+PartOrder part_order_from_name(const std::string& name);  // the same
 
-struct PackOptions {
+struct PackRule {
   std::string output;  // folder; made when absent
   SplitRule split;
   ImportRule import;
   TextRecords text_records = TextRecords::file;
+  PartOrder order = PartOrder::given;
+  std::int64_t max_samples = 0;  // records with longer audio are skipped and listed; 0: none
   std::vector<std::string> label_names;  // word of label 0, 1, …; none: the number itself
   std::vector<std::string> endings;  // in folders take only these (".png"); "": names without a dot
   std::uint64_t shard_bytes = std::uint64_t{256} << 20;  // of payload, or one record's
@@ -76,6 +86,6 @@ struct PackResult {
 };
 
 PackResult pack(const std::vector<PackPath>& paths, const std::vector<PackItem>& items,
-                const PackOptions& options);
+                const PackRule& options);
 
 }  // namespace ortho

@@ -30,8 +30,8 @@ bool is_separator(std::u32string_view symbols, const Range& line) {
 TextRecords text_records_from_name(const std::string& name) {
   if (name == "file") return TextRecords::file;
   if (name == "line") return TextRecords::line;
-  if (name == "separator") return TextRecords::separator;
-  fail(ErrorKind::usage, text("unknown text records '", name, "'; known: file, line, separator"));
+  if (name == "percent") return TextRecords::percent;
+  fail(ErrorKind::usage, text("unknown text records '", name, "'; known: file, line, percent"));
 }
 
 std::vector<Range> text_ranges(std::u32string_view symbols, TextRecords rule) {
@@ -40,7 +40,7 @@ std::vector<Range> text_ranges(std::u32string_view symbols, TextRecords rule) {
     if (!symbols.empty()) ranges.push_back({0, static_cast<std::int64_t>(symbols.size())});
     return ranges;
   }
-  bool open = false;  // separator: the last range still grows
+  bool open = false;  // percent: the last range still grows
   for (const Range& line : lines_of(symbols)) {
     if (rule == TextRecords::line) {
       if (line.size() > 0) ranges.push_back(line);

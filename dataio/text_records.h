@@ -10,9 +10,9 @@
 namespace ortho {
 
 enum class TextRecords {
-  file,       // the whole file is one record
-  line,       // a line each, without its end; empty lines are none
-  separator,  // lines of a single '%' stand between records, which end without a line's end
+  file,     // the whole file is one record
+  line,     // a line each, without its end; empty lines are none
+  percent,  // lines of a single '%' stand between records, which end without a line's end
 };
 
 // Error(usage) listing the known names.

@@ -1,10 +1,84 @@
+#include "trainer/evaluate.h"
+
+#include <cstdio>
+
+#include "comm/mpi.h"
 #include "core/error.h"
 #include "launch/commands.h"
+#include "launch/open_run.h"
+#include "trainer/score.h"
+#include "trainer/stage_data.h"
 
 namespace ortho {
+namespace {
 
-int run_evaluate(const EvaluateOptions&) {
-  fail(ErrorKind::internal, "orthotope evaluate is not built yet");
+constexpr std::int64_t kWindowNodes = std::int64_t{1} << 21;  // nodes of all windows scored at once
+
+// As many windows at once as keep the activations small, whatever the context.
+std::int64_t windows_at_once(const ModelSpec& spec) {
+  return std::clamp<std::int64_t>(kWindowNodes / (context(spec) * spec.channels), 1, 256);
+}
+
+Split split_of(const EvaluateOptions& options, const OpenRun& run) {
+  if (options.split == "train") return Split::train;
+  if (options.split == "valid") return Split::valid;
+  if (options.split == "test") return Split::test;
+  return static_cast<Split>(run.stage.config.data.held_out);
+}
+
+void print_loss(const TermSums& sums) {
+  constexpr std::array<const char*, kTerms> kNames = {"modality", "text", "pixel", "audio"};
+  for (size_t i = 0; i < kTerms; ++i) {
+    if (sums.targets[i] == 0) continue;
+    const double targets = static_cast<double>(sums.targets[i]),
+                 symbols = i == 2 ? 3 * targets : targets;
+    std::printf("%-9s %.4f nats a token, %.1f %% right, %lld tokens\n", kNames[i],
+                sums.nats[i] / targets, 100.0 * static_cast<double>(sums.hits[i]) / symbols,
+                static_cast<long long>(sums.targets[i]));
+  }
+}
+
+void print_score(const EvaluateOptions::Score& score, const PairScore& pairs) {
+  const auto share = [](std::int64_t part, std::int64_t all) {
+    return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(all, 1));
+  };
+  std::printf("%s -> %s: exact %.2f %% of %lld, symbols %.2f %%, shuffled pairs %.2f %%\n",
+              modality_name(score.from).c_str(), modality_name(score.to).c_str(),
+              share(pairs.exact, pairs.records), static_cast<long long>(pairs.records),
+              share(pairs.right_symbols, pairs.symbols),
+              share(pairs.exact_shuffled, pairs.records));
+}
+
+}  // namespace
+
+int run_evaluate(const EvaluateOptions& options) {
+  const MpiSession session;
+  const auto world = make_world_channel();
+  OpenRun run = open_run(options.path);
+  const ModelSpec& spec = run.state->spec;
+  const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
+  const auto paths = options.data.empty() ? run.stage.config.data.train : options.data;
+  const Dataset records(paths, split_of(options, run));
+  REQUIRE(records.records() > 0, "the split holds no records; choose another with --split");
+  Arena<float> arena;
+  Model<float> model(spec, windows_at_once(spec), run.state->params, *backend, arena);
+  LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
+                                        world->rank(), world->ranks());
+  loader.windows = model.nodes().batch * world->ranks();
+  HeldOut windows(records, run.state->vocabulary, loader);
+  const bool speaks = world->rank() == 0;
+  if (options.scores.empty()) {
+    const TermSums sums = evaluate_split(*world, model, windows, options.limit);
+    if (speaks) print_loss(sums);
+  }
+  const TokenRule tokens = {run.state->vocabulary, loader.audio_bits};
+  for (const auto& score : options.scores) {
+    const ScoreRule rule = {score.from, score.to, options.limit,
+                            static_cast<std::uint64_t>(run.config.seed)};
+    const PairScore pairs = score_pairs(*world, model, records, tokens, run.stage, rule);
+    if (speaks) print_score(score, pairs);
+  }
+  return 0;
 }
 
 }  // namespace ortho

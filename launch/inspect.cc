@@ -1,10 +1,106 @@
+#include <cstdio>
+#include <filesystem>
+
 #include "core/error.h"
+#include "core/file.h"
+#include "dataio/box_file.h"
+#include "dataio/hdf5.h"
 #include "launch/commands.h"
+#include "launch/describe_data.h"
+#include "launch/describe_run.h"
+#include "trainer/checkpoint.h"
 
 namespace ortho {
+namespace {
 
-int run_inspect(const InspectOptions&) {
-  fail(ErrorKind::internal, "orthotope inspect is not built yet");
+enum class Kind { shard, box_file, data_set, checkpoint, run };
+
+constexpr const char* kVerified = "  verified: every checksum is right\n";
+
+Kind kind_of_file(const std::string& path) {
+  const Hdf5File file = Hdf5File::open(path);
+  const std::string format = file.has_attribute("format") ? file.read_attribute_text("format") : "";
+  if (format == "orthotope-shard") return Kind::shard;
+  if (format == "orthotope-boxes") return Kind::box_file;
+  fail(ErrorKind::data,
+       text(path, " is neither a shard nor a box file: its format is \"", format, '"'));
+}
+
+Kind kind_of_path(const std::string& path) {
+  REQUIRE(file_exists(path), path, " does not exist");
+  if (!std::filesystem::is_directory(path)) return kind_of_file(path);
+  if (file_exists(path + "/run.yaml")) return Kind::run;
+  REQUIRE(file_exists(manifest_path(path)), path,
+          " holds neither a MANIFEST (of a data set or a checkpoint) nor a run.yaml (of a run)");
+  const bool checkpoint =
+      read_file(manifest_path(path)).starts_with("format: orthotope-checkpoint");
+  return checkpoint ? Kind::checkpoint : Kind::data_set;
+}
+
+std::string inspect_shard(const InspectOptions& options) {
+  const ShardReader shard(options.path);
+  if (options.verify) shard.verify();
+  return text("shard ", options.path, '\n', describe_shard(shard),
+              first_records(shard, options.records), options.verify ? kVerified : "");
+}
+
+std::string inspect_data_set(const InspectOptions& options) {
+  const Manifest manifest = read_manifest(options.path);
+  std::string out = text("data set ", options.path, '\n', describe_manifest(manifest));
+  for (const ManifestShard& entry : manifest.shards) {
+    out +=
+        text("    ", entry.name, ": ", entry.records, " records, ", bytes_text(entry.bytes), '\n');
+    if (!options.verify) continue;
+    check_shard_file(options.path, entry);
+    ShardReader(options.path + "/" + entry.name).verify();
+  }
+  if (!manifest.shards.empty())
+    out += first_records(ShardReader(options.path + "/" + manifest.shards.front().name),
+                         options.records);
+  return out + (options.verify ? kVerified : "");
+}
+
+std::string inspect_box_file(const InspectOptions& options) {
+  if (options.verify) BoxFileReader(options.path).verify();
+  return text("box file ", options.path, '\n', describe_arrays({options.path}),
+              options.verify ? kVerified : "");
+}
+
+std::string inspect_checkpoint(const InspectOptions& options) {
+  if (options.verify) BoxFileReader(box_files_of(options.path)).verify();
+  if (options.config) return read_checkpoint_info(options.path).config;
+  return describe_checkpoint(options.path) + (options.verify ? kVerified : "");
+}
+
+std::string inspect_run(const InspectOptions& options) {
+  if (options.config) return read_file(options.path + "/run.yaml");
+  if (options.verify)
+    for (const std::string& checkpoint : list_checkpoints(options.path + "/checkpoints"))
+      BoxFileReader(box_files_of(checkpoint)).verify();
+  return describe_run(options.path) + (options.verify ? kVerified : "");
+}
+
+std::string inspect(const InspectOptions& options) {
+  switch (kind_of_path(options.path)) {
+    case Kind::shard:
+      return inspect_shard(options);
+    case Kind::box_file:
+      return inspect_box_file(options);
+    case Kind::data_set:
+      return inspect_data_set(options);
+    case Kind::checkpoint:
+      return inspect_checkpoint(options);
+    case Kind::run:
+      return inspect_run(options);
+  }
+  ASSERT(false, "no such kind");
+}
+
+}  // namespace
+
+int run_inspect(const InspectOptions& options) {
+  std::fputs(inspect(options).c_str(), stdout);
+  return 0;
 }
 
 }  // namespace ortho

@@ -107,13 +107,6 @@ void check_split(const std::string& split) {
           split, ": one of train, valid, test");
 }
 
-PackOptions::Records records_word(const std::string& word) {
-  if (word == "file") return PackOptions::Records::file;
-  if (word == "line") return PackOptions::Records::line;
-  REQUIRE(word == "percent", "--records ", word, ": one of file, line, percent");
-  return PackOptions::Records::percent;
-}
-
 constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
 constexpr double kMostGflops = 1e9;           // an exaflop a rank
 
@@ -123,41 +116,62 @@ void check_count(const char* option, std::int64_t value, std::int64_t least) {
 
 // --- the commands ---
 
+constexpr const char* kAboutPack =
+    "Packs raw files into shards. INPUT: text, PNG, PPM, PGM, PAM, WAV, IDX images (each also "
+    ".gz),\n"
+    "folders of these, and lists (.jsonl) with a record a line, paths from the list's folder:\n"
+    "  {\"parts\": [{\"file\": \"a.png\"}, {\"text\": \"ankle boot\"}], \"split\": \"train\"}";
+
+void list_pack(Listing& listing, PackOptions& o) {
+  PackRule& rule = o.rule;
+  listing.argument("input", po::value(&o.inputs)->required(), -1);
+  listing.option("out", po::value(&rule.output)->required()->value_name("DIR"),
+                 "folder of the data set");
+  listing.option("labels", po::value(&o.labels)->value_name("FILE"),
+                 "IDX file with a label for each image of the one INPUT");
+  listing.option("ending", po::value(&rule.endings)->composing()->value_name(".E"),
+                 "in folders take only names that end so; as often as needed");
+  listing.option("max-samples", po::value(&rule.max_samples)->default_value(0),
+                 "skip and list records with longer audio; 0 = none");
+  listing.option("cut-samples", po::value(&rule.import.cut_samples)->default_value(0),
+                 "cut audio behind so many samples; 0 = do not");
+  listing.option("trim", po::bool_switch(&rule.import.trim),
+                 "drop silence (below 1 % of full scale) at both ends of audio");
+  listing.option("keep-going", po::bool_switch(&rule.keep_going),
+                 "skip damaged files and list them in DIR/SKIPPED");
+  listing.option("replace", po::bool_switch(&rule.replace), "replace a data set that is in DIR");
+}
+
 Command parse_pack(const Words& arguments) {
   PackOptions o;
-  std::string records, size, names;
+  std::string split, records, size, names, order;
   Listing listing("pack");
-  listing.argument("input", po::value(&o.inputs)->required(), -1);
-  listing.option("out", po::value(&o.out)->required()->value_name("DIR"), "folder of the data set");
-  listing.option("split", po::value(&o.split), "train, valid or test for all records");
+  list_pack(listing, o);
+  listing.option("split", po::value(&split)->default_value("hash:0.1")->value_name("RULE"),
+                 "where records go that a list does not place: train, valid, test; hash:0.1 (a "
+                 "tenth of the files, or of an IDX file's images, is valid); tail:0.1 (the last "
+                 "tenth of each text or IDX file)");
   listing.option(
       "records", po::value(&records)->default_value("file"),
       "a record of a text: file (all of it), line, percent (between lines that hold a % alone)");
+  listing.option("order", po::value(&order)->default_value("given"),
+                 "of the parts of a record: given, reversed, both (every second record reversed)");
   listing.option("image-size", po::value(&size)->value_name("HxW"), "resize images");
-  listing.option("labels", po::value(&o.labels)->value_name("FILE"),
-                 "IDX file with a label for each image");
   listing.option("label-names", po::value(&names)->value_name("A,B,C"),
                  "the words of labels 0, 1, 2 …");
-  listing.option("max-samples", po::value(&o.max_samples)->default_value(0),
-                 "skip longer audio; 0 = none");
-  listing.option("held-out", po::value(&o.held_out)->default_value(0.1, "0.1"),
-                 "share of the records that goes to `valid` where the input has no split");
-  listing.option("keep-going", po::bool_switch(&o.keep_going), "skip damaged files and list them");
-  listing.option("name", po::value(&o.name), "name of the data set; the folder's if not given");
   if (store(listing, arguments))
-    return ShowText{help_text(listing, "INPUT… --out DIR [options]",
-                              "Packs raw files into shards. INPUT: text, PNG, PPM, PGM, IDX (.gz), "
-                              "WAV, folders of these, and\n"
-                              "lists (.jsonl) with a record a line:\n"
-                              "  {\"parts\": [{\"file\": \"a.png\"}, {\"text\": \"ankle boot\"}], "
-                              "\"split\": \"train\"}")};
-  o.records = records_word(records);
-  if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size(size);
-  o.label_names = split_words(names, ',');
-  check_split(o.split);
-  check_count("--max-samples", o.max_samples, 0);
-  REQUIRE(o.held_out >= 0 && o.held_out < 1, "--held-out ", o.held_out, ": 0 to below 1");
-  REQUIRE(o.label_names.empty() || !o.labels.empty(), "--label-names needs --labels FILE");
+    return ShowText{help_text(listing, "INPUT… --out DIR [options]", kAboutPack)};
+  PackRule& rule = o.rule;
+  rule.split = split_rule_from(split);
+  rule.text_records = text_records_from_name(records);
+  rule.order = part_order_from_name(order);
+  if (!size.empty()) std::tie(rule.import.image_height, rule.import.image_width) = image_size(size);
+  rule.label_names = split_words(names, ',');
+  check_count("--max-samples", rule.max_samples, 0);
+  check_count("--cut-samples", rule.import.cut_samples, 0);
+  REQUIRE(o.labels.empty() || o.inputs.size() == 1, "--labels ", o.labels,
+          " belongs to one IDX file of images, but ", o.inputs.size(), " inputs were given");
+  REQUIRE(rule.label_names.empty() || !o.labels.empty(), "--label-names needs --labels FILE");
   return o;
 }
 
@@ -271,9 +285,14 @@ Command parse_inspect(const Words& arguments) {
   InspectOptions o;
   Listing listing("inspect");
   listing.argument("path", po::value(&o.path)->required(), 1);
+  listing.option("records", po::value(&o.records)->default_value(3),
+                 "records of a shard or data set to show");
+  listing.option("config", po::bool_switch(&o.config), "print the config of a checkpoint or run");
+  listing.option("verify", po::bool_switch(&o.verify), "read everything, check every checksum");
   if (store(listing, arguments))
-    return ShowText{
-        help_text(listing, "PATH", "Shows what is in a shard, a data set, a checkpoint or a run.")};
+    return ShowText{help_text(listing, "PATH [options]",
+                              "Shows what is in a shard, a data set, a checkpoint or a run.")};
+  check_count("--records", o.records, 0);
   return o;
 }
 

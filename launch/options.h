@@ -8,28 +8,15 @@
 #include <variant>
 #include <vector>
 
+#include "dataio/pack.h"
 #include "tensor/token.h"
 
 namespace ortho {
 
 struct PackOptions {
-  enum class Records {
-    file,
-    line,
-    percent
-  };  // what in a text file is one record: all, a line, a fortune
-
   std::vector<std::string> inputs;  // files, folders, and lists ending in .jsonl
-  std::string out;                  // folder of the data set
-  std::string split;  // train, valid or test for all records; "": as the rules of the format say
-  Records records = Records::file;
-  std::int64_t image_height = 0, image_width = 0;  // resize images to this; 0 = as they are
-  std::string labels;                              // IDX file with one label an image, or ""
-  std::vector<std::string> label_names;            // the words of labels 0, 1, …
-  std::int64_t max_samples = 0;                    // skip audio with more samples; 0 = no limit
-  double held_out = 0.1;    // share that goes to `valid` where there is no split
-  bool keep_going = false;  // skip damaged files and list them, instead of stopping
-  std::string name;         // of the data set; "": of the folder
+  std::string labels;               // IDX file with a label for each image of the one input, or ""
+  PackRule rule;
 };
 
 struct TrainOptions {
@@ -75,7 +62,10 @@ struct PlanOptions {
 };
 
 struct InspectOptions {
-  std::string path;  // shard, data set, checkpoint or run folder
+  std::string path;          // shard, data set, box file, checkpoint or run folder
+  std::int64_t records = 3;  // of a shard or data set: so many are shown
+  bool config = false;       // of a checkpoint or run: print it
+  bool verify = false;       // read everything and check every checksum
 };
 
 // --help or --version was asked for: print this and leave with 0.

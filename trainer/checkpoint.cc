@@ -25,6 +25,30 @@ std::string checkpoint_name(std::int64_t step) {
 std::string box_path(const std::string& checkpoint) { return checkpoint + "/rank-0.h5"; }
 std::string manifest_path(const std::string& checkpoint) { return checkpoint + "/MANIFEST"; }
 
+BoxFileReader open_boxes(const std::string& checkpoint) {
+  if (!file_exists(box_path(checkpoint)))
+    fail(ErrorKind::data, text(checkpoint, " has a MANIFEST, but no rank-0.h5"));
+  return BoxFileReader(box_path(checkpoint));
+}
+
+// Names of the checkpoint folders, finished or not, newest first: names sort by step.
+std::vector<std::string> checkpoint_names(const std::string& folder) {
+  std::vector<std::string> names;
+  if (!file_exists(folder)) return names;
+  for (const std::string& name : list_folder(folder))
+    if (name.starts_with(kPrefix)) names.insert(names.begin(), name);
+  return names;
+}
+
+std::vector<std::string> list(const std::string& folder, bool finished) {
+  std::vector<std::string> paths;
+  for (const std::string& name : checkpoint_names(folder)) {
+    const std::string path = folder + "/" + name;
+    if (file_exists(manifest_path(path)) == finished) paths.push_back(path);
+  }
+  return paths;
+}
+
 void write_list(BoxFileWriter& file, const std::string& name,
                 std::span<const std::int64_t> values) {
   const Shape shape = {static_cast<std::int64_t>(values.size())};
@@ -101,37 +125,39 @@ void write_attributes(BoxFileWriter& file, const RunState& state, const std::str
     file.set_text("growth." + std::to_string(i), state.growths[i]);
 }
 
-void remove_old(const std::string& folder, std::int64_t keep) {
-  const auto checkpoints = list_checkpoints(folder);
-  for (size_t i = static_cast<size_t>(std::max<std::int64_t>(keep, 1)); i < checkpoints.size();
-       ++i) {
+void remove_old(const std::string& folder, const std::string& newest, std::int64_t keep) {
+  std::int64_t kept = 0;
+  for (const std::string& name : checkpoint_names(folder)) {
+    const std::string path = folder + "/" + name;
+    const bool good = name <= newest && file_exists(manifest_path(path));
+    if (good && kept++ < std::max<std::int64_t>(keep, 1)) continue;
     // The MANIFEST goes first, so that a half-removed checkpoint is not taken for one.
     std::error_code code;
-    std::filesystem::remove(manifest_path(checkpoints[i]), code);
-    std::filesystem::remove_all(checkpoints[i], code);
-    if (code) warn(text("cannot remove old checkpoint ", checkpoints[i], ": ", code.message()));
+    std::filesystem::remove(manifest_path(path), code);
+    std::filesystem::remove_all(path, code);
+    if (code) warn(text("cannot remove old checkpoint ", path, ": ", code.message()));
   }
+}
+
+// The checkpoint that one of this name follows; empty when it is the first.
+std::string parent_of(const std::string& folder, const std::string& name) {
+  for (const std::string& other : checkpoint_names(folder))
+    if (other < name && file_exists(manifest_path(folder + "/" + other))) return other;
+  return "";
 }
 
 void write_checkpoint(const std::string& folder, const RunState& state, const RunConfig& config,
                       std::int64_t keep) {
-  const std::string path = folder + "/" + checkpoint_name(state.step);
-  const auto earlier = list_checkpoints(folder);
-  const std::string parent =
-      earlier.empty() ? "" : std::filesystem::path(earlier.front()).filename().string();
+  const std::string name = checkpoint_name(state.step), path = folder + "/" + name;
   make_folder(path);
-  std::error_code code;
-  std::filesystem::remove(manifest_path(path),
-                          code);  // the same step again: unfinished until written anew
   BoxFileWriter file(box_path(path));
   write_arrays(file, state);
-  write_attributes(file, state, config_text(config),
-                   parent == checkpoint_name(state.step) ? "" : parent);
-  file.finish();
+  write_attributes(file, state, config_text(config), parent_of(folder, name));
+  file.finish();  // the same step again: the new file takes the place of the old one at once
   write_file_durably(manifest_path(path),
                      text("format: orthotope-checkpoint\nversion: 1\nstep: ", state.step,
                           "\nstage: ", state.stage, "\nfiles: [rank-0.h5]\n"));
-  remove_old(folder, keep);
+  remove_old(folder, name, keep);
 }
 
 void check_format(const BoxFileReader& file, const std::string& path) {
@@ -145,10 +171,12 @@ void check_format(const BoxFileReader& file, const std::string& path) {
 void read_array(const BoxFileReader& file, const std::string& path, const std::string& name,
                 const Shape& shape, float* out) {
   if (!file.has(name) || file.shape(name) != shape)
-    fail(ErrorKind::data,
+    fail(ErrorKind::usage,
          text(path, ": array ", name,
               file.has(name) ? " is " + shape_text(file.shape(name)) : " is missing",
-              ", the run's model needs ", shape_text(shape), ". Was the config's model changed?"));
+              ", the config's model needs ", shape_text(shape),
+              ". A stage that has begun keeps its model and optimizer: put them back, and give the "
+              "change a stage of its own, or start a new run folder."));
   file.read(name, whole(shape), out);
 }
 
@@ -161,18 +189,12 @@ void save_checkpoint(Channel& channel, const std::string& folder, const RunState
   });
 }
 
-std::vector<std::string> list_checkpoints(const std::string& folder) {
-  std::vector<std::string> found;
-  if (!file_exists(folder)) return found;
-  for (const std::string& name : list_folder(folder))
-    if (name.starts_with(kPrefix) && file_exists(manifest_path(folder + "/" + name)))
-      found.push_back(folder + "/" + name);
-  std::reverse(found.begin(), found.end());  // names sort by step
-  return found;
-}
+std::vector<std::string> list_checkpoints(const std::string& folder) { return list(folder, true); }
+
+std::vector<std::string> list_unfinished(const std::string& folder) { return list(folder, false); }
 
 CheckpointInfo read_checkpoint_info(const std::string& path) {
-  const BoxFileReader file(box_path(path));
+  const BoxFileReader file = open_boxes(path);
   check_format(file, path);
   CheckpointInfo info = {path,
                          file.get_text("config"),
@@ -186,14 +208,14 @@ CheckpointInfo read_checkpoint_info(const std::string& path) {
 }
 
 Vocabulary load_vocabulary(const std::string& path) {
-  const auto symbols = read_list(BoxFileReader(box_path(path)), "run/vocabulary");
+  const auto symbols = read_list(open_boxes(path), "run/vocabulary");
   const std::vector<std::uint32_t> code_points(symbols.begin(), symbols.end());
   return Vocabulary(code_points);
 }
 
 RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
                          const OptimizerConfig& optimizer) {
-  const BoxFileReader file(box_path(path));
+  const BoxFileReader file = open_boxes(path);
   check_format(file, path);
   RunState state{.spec = spec,
                  .params = Params<float>(param_specs(spec)),

@@ -16,13 +16,15 @@
 
 namespace ortho {
 
-// Writes state as the newest checkpoint of `folder` and removes all but the newest `keep`. Collective: a failure
-// of the writer is everyone's.
+// Writes state as the newest checkpoint of `folder`, then removes all but it and the keep - 1 before it: also later
+// ones, which could not be loaded, else the run would have gone on from them, and unfinished ones. Collective: a
+// failure of the writer is everyone's.
 void save_checkpoint(Channel& channel, const std::string& folder, const RunState& state,
                      const RunConfig& config, std::int64_t keep);
 
 // Checkpoint folders under `folder` that have a MANIFEST, newest first.
 std::vector<std::string> list_checkpoints(const std::string& folder);
+std::vector<std::string> list_unfinished(const std::string& folder);  // those without one
 
 // What a checkpoint says about itself, without its arrays.
 struct CheckpointInfo {
@@ -33,7 +35,8 @@ struct CheckpointInfo {
 CheckpointInfo read_checkpoint_info(const std::string& path);
 
 // Fills `state` from one checkpoint folder; every chunk's checksum is verified. `spec` must be the model of
-// the stage that CheckpointInfo names. Error(data) naming file and array.
+// the stage that CheckpointInfo names. Error(data) naming file and array when the file is damaged, Error(usage) when
+// it is whole and of another model.
 RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
                          const OptimizerConfig& optimizer);
 

@@ -8,35 +8,45 @@
 namespace ortho {
 namespace {
 
-// Draws the tokens at some rows of the batch that was run last.
+// A token to choose: the row of the batch that was run last, and which of its window's draws are its own.
+// The draws name window and turn, never the row, so they are the same for any batch size.
+struct Slot {
+  std::int32_t row;
+  std::int64_t window, turn;
+};
+
+// Draws the tokens of slots.
 class TokenChooser {
  public:
   TokenChooser(Model<float>& model, const GenerateRule& rule)
       : model_(model), rule_(rule), random_(rule.decode.seed, "generate") {}
 
-  // One token a row, its modality `none` where the model ends. `turn` separates the draws of successive calls.
-  std::vector<Token> choose(const std::vector<std::int32_t>& rows, std::uint64_t turn) {
-    std::vector<Token> tokens(rows.size());
-    choose_modalities(rows, turn, tokens);
-    choose_symbols(rows, turn, Modality::text, {"text"}, tokens);
-    choose_symbols(rows, turn, Modality::pixel, {"red", "green", "blue"}, tokens);
-    choose_symbols(rows, turn, Modality::audio, {"audio"}, tokens);
+  // One token a slot, its modality `none` where the model ends.
+  std::vector<Token> choose(const std::vector<Slot>& slots) {
+    std::vector<Token> tokens(slots.size());
+    choose_modalities(slots, tokens);
+    choose_symbols(slots, Modality::text, {"text"}, tokens);
+    choose_symbols(slots, Modality::pixel, {"red", "green", "blue"}, tokens);
+    choose_symbols(slots, Modality::audio, {"audio"}, tokens);
     return tokens;
   }
 
  private:
-  double uniform(std::uint64_t turn, std::int32_t row, std::uint64_t step) const {
-    return random_.uniform((turn << 34) + (static_cast<std::uint64_t>(row) << 2) + step);
+  // `step`: 0, 1, 2 for a token's symbols, 3 for its modality.
+  double uniform(const Slot& slot, std::uint64_t step) const {
+    const auto window = static_cast<std::uint64_t>(slot.window);
+    return random_.uniform((window << 40) + (static_cast<std::uint64_t>(slot.turn) << 2) + step);
   }
 
-  void choose_modalities(const std::vector<std::int32_t>& rows, std::uint64_t turn,
-                         std::vector<Token>& tokens) {
+  void choose_modalities(const std::vector<Slot>& slots, std::vector<Token>& tokens) {
     const ModelSpec& spec = model_.spec();
     if (!spec.modality_head) {
       for (Token& token : tokens)
         token.modality = static_cast<std::int32_t>(spec.modalities.front());
       return;
     }
+    std::vector<std::int32_t> rows;
+    for (const Slot& slot : slots) rows.push_back(slot.row);
     std::vector<float> logits(rows.size() * kModalities);
     model_.head().logits("modality", rows, {}, logits.data());
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -44,7 +54,7 @@ class TokenChooser {
       for (int m = 0; m < kModalities; ++m)
         if (!allowed(static_cast<Modality>(m)))
           row[static_cast<size_t>(m)] = -std::numeric_limits<float>::infinity();
-      tokens[i].modality = choose_symbol(row, rule_.decode, uniform(turn, rows[i], 3));
+      tokens[i].modality = choose_symbol(row, rule_.decode, uniform(slots[i], 3));
     }
   }
 
@@ -53,14 +63,14 @@ class TokenChooser {
     return has_modality(model_.spec(), modality) && (!rule_.only || *rule_.only == modality);
   }
 
-  void choose_symbols(const std::vector<std::int32_t>& rows, std::uint64_t turn, Modality modality,
+  void choose_symbols(const std::vector<Slot>& slots, Modality modality,
                       const std::vector<std::string>& heads, std::vector<Token>& tokens) {
     std::vector<size_t> mine;
     std::vector<std::int32_t> at;
-    for (size_t i = 0; i < rows.size(); ++i)
+    for (size_t i = 0; i < slots.size(); ++i)
       if (tokens[i].modality == static_cast<std::int32_t>(modality)) {
         mine.push_back(i);
-        at.push_back(rows[i]);
+        at.push_back(slots[i].row);
       }
     if (mine.empty()) return;
     std::vector<std::vector<std::int32_t>> given;
@@ -71,7 +81,7 @@ class TokenChooser {
       std::vector<std::int32_t> chosen;
       for (size_t n = 0; n < at.size(); ++n) {
         const std::span<const float> row = std::span(logits).subspan(n * classes, classes);
-        chosen.push_back(choose_symbol(row, rule_.decode, uniform(turn, at[n], h)));
+        chosen.push_back(choose_symbol(row, rule_.decode, uniform(slots[mine[n]], h)));
         tokens[mine[n]].symbol[h] = chosen.back();
       }
       given.push_back(std::move(chosen));
@@ -83,7 +93,10 @@ class TokenChooser {
   Random random_;
 };
 
-void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts) {
+void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts,
+                   const GenerateRule& rule) {
+  REQUIRE(!rule.only || has_modality(model.spec(), *rule.only), "the model does not know ",
+          rule.only ? modality_name(*rule.only) : "");
   REQUIRE(static_cast<std::int64_t>(prompts.size()) <= model.nodes().batch, prompts.size(),
           " prompts for ", model.nodes().batch, " windows");
   for (const auto& prompt : prompts)
@@ -116,11 +129,10 @@ struct Writing {
   bool ended = false;
 };
 
-// Puts the last T tokens of each text into its column; returns the rows of the open ones' last tokens.
-std::vector<std::int32_t> lay_last_tokens(const std::vector<Writing>& all, Batch& batch,
-                                          std::vector<size_t>& open) {
-  std::vector<std::int32_t> rows;
-  open.clear();
+// Puts the last T tokens of each text into its column; returns the open ones' last tokens.
+std::vector<Slot> lay_last_tokens(const std::vector<Writing>& all, std::int64_t turn,
+                                  Batch& batch) {
+  std::vector<Slot> slots;
   batch.input.assign(batch.input.size(), Token{});
   for (size_t w = 0; w < all.size(); ++w) {
     if (all[w].ended) continue;
@@ -129,11 +141,11 @@ std::vector<std::int32_t> lay_last_tokens(const std::vector<Writing>& all, Batch
     for (std::int64_t t = 0; t < count; ++t)
       batch.input[static_cast<size_t>(t * batch.windows) + w] =
           all[w].tokens[static_cast<size_t>(size - count + t)];
-    rows.push_back(
-        static_cast<std::int32_t>((count - 1) * batch.windows + static_cast<std::int64_t>(w)));
-    open.push_back(w);
+    const auto window = static_cast<std::int64_t>(w);
+    slots.push_back(
+        {static_cast<std::int32_t>((count - 1) * batch.windows + window), window, turn});
   }
-  return rows;
+  return slots;
 }
 
 }  // namespace
@@ -141,21 +153,20 @@ std::vector<std::int32_t> lay_last_tokens(const std::vector<Writing>& all, Batch
 std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
                                                  const std::vector<std::vector<Token>>& prompts,
                                                  const GenerateRule& rule) {
-  check_prompts(model, prompts);
+  check_prompts(model, prompts, rule);
   std::vector<Writing> all;
   for (const auto& prompt : prompts)
     all.push_back({prompt, rule.new_item ? 0 : tokens_of_last_item(prompt),
                    prompt.back().item + (rule.new_item ? 1 : 0)});
   TokenChooser chooser(model, rule);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
-  std::vector<size_t> open;
   for (std::int64_t n = 0; n < rule.tokens; ++n) {
-    const auto rows = lay_last_tokens(all, batch, open);
-    if (rows.empty()) break;
+    const auto slots = lay_last_tokens(all, n, batch);
+    if (slots.empty()) break;
     model.run(batch);
-    const auto chosen = chooser.choose(rows, static_cast<std::uint64_t>(n));
-    for (size_t i = 0; i < open.size(); ++i) {
-      Writing& writing = all[open[i]];
+    const auto chosen = chooser.choose(slots);
+    for (size_t i = 0; i < slots.size(); ++i) {
+      Writing& writing = all[static_cast<size_t>(slots[i].window)];
       Token token = chosen[i];
       writing.ended = token.modality == 0;
       if (writing.ended) continue;
@@ -174,31 +185,31 @@ std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
 std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
                                                const std::vector<std::vector<Token>>& prompts,
                                                const GenerateRule& rule) {
-  check_prompts(model, prompts);
+  check_prompts(model, prompts, rule);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
   WindowRule window_rule;
   window_rule.objective = Objective::one_shot;
   window_rule.tokens = batch.tokens;
-  std::vector<std::int32_t> rows;
-  std::vector<size_t> first_row;
+  std::vector<Slot> slots;
+  std::vector<size_t> first_slot;
   for (size_t w = 0; w < prompts.size(); ++w) {
     const auto used = static_cast<std::int64_t>(prompts[w].size());
     REQUIRE(used < batch.tokens, "the prompt has ", used, " tokens; the context of ", batch.tokens,
             " leaves no place for an answer");
     const auto window = static_cast<std::int64_t>(w);
     lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch);
-    first_row.push_back(rows.size());
-    const std::int64_t slots =
+    first_slot.push_back(slots.size());
+    const std::int64_t count =
         rule.tokens > 0 ? std::min(rule.tokens, batch.tokens - used) : batch.tokens - used;
-    for (std::int64_t t = used; t < used + slots; ++t)
-      rows.push_back(static_cast<std::int32_t>(t * batch.windows + window));
+    for (std::int64_t t = used; t < used + count; ++t)
+      slots.push_back({static_cast<std::int32_t>(t * batch.windows + window), window, t - used});
   }
-  first_row.push_back(rows.size());
+  first_slot.push_back(slots.size());
   model.run(batch);
-  const auto chosen = TokenChooser(model, rule).choose(rows, 0);
+  const auto chosen = TokenChooser(model, rule).choose(slots);
   std::vector<std::vector<Token>> answers(prompts.size());
   for (size_t w = 0; w < prompts.size(); ++w)
-    for (size_t r = first_row[w]; r < first_row[w + 1] && chosen[r].modality != 0; ++r) {
+    for (size_t r = first_slot[w]; r < first_slot[w + 1] && chosen[r].modality != 0; ++r) {
       Token token = chosen[r];
       token.item = prompts[w].back().item + 1;
       set_place(rule, static_cast<std::int64_t>(answers[w].size()), token);

@@ -32,7 +32,7 @@ void grow_run(RunState& state, const ModelSpec& to, Backend<float>& backend, std
   for (const std::string& difference : plan.lines) line += difference + "; ";
   line += check_text(plan, check);
   say("grown at " + line);
-  ASSERT(check.kept, "the growth broke its promise at ", line);
+  if (!check.kept) fail(ErrorKind::internal, "the growth broke its promise at " + line);
   state.optimizer = grow_optimizer(plan, state.optimizer, grown.size());
   state.params = std::move(grown);
   state.spec = to;

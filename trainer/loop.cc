@@ -1,5 +1,7 @@
 #include "trainer/loop.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "comm/agree.h"
@@ -35,22 +37,33 @@ TermWeights term_weights(const LossConfig& loss) {
   return {{loss.modality, loss.text, loss.pixel, loss.audio}};
 }
 
+bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
+
 }  // namespace
 
 struct TrainingRun::StageWork {
-  StageWork(TrainingRun& run, const Stage& stage_)
-      : stage(stage_),
-        options(loader_options(stage_, static_cast<std::uint64_t>(run.config_.seed),
+  StageWork(TrainingRun& run, const Stage& planned)
+      : stage(planned),
+        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
                                run.channel_.rank(), run.channel_.ranks())),
-        train(stage_.config.data.train, Split::train),
-        held_out(stage_.config.data.train, static_cast<Split>(stage_.config.data.held_out)),
-        loader(train, run.state_->vocabulary, options, run.state_->cursor),
+        train(planned.config.data.train, Split::train),
+        held_out(planned.config.data.train, planned.config.data.held_out),
+        identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),
+                               SampleList(train, options.window).samples())),
+        loader(train, run.state_->vocabulary, options, cursor_for(*run.state_, identity)),
         optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer),
-        model(stage_.config.model, stage_.windows / run.channel_.ranks(), run.state_->params,
+        model(planned.config.model, planned.windows / run.channel_.ranks(), run.state_->params,
               *run.backend_, arena) {}
-  const Stage& stage;
+
+  static Cursor cursor_for(const RunState& state, const std::string& identity) {
+    check_identity(state, identity);
+    return state.cursor;
+  }
+
+  const Stage stage;  // a copy: the plan is made anew when the stage ends
   LoaderOptions options;
   Dataset train, held_out;
+  std::string identity;
   Loader loader;
   Optimizer<float> optimizer;
   Arena<float> arena;
@@ -70,7 +83,6 @@ TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
   agree(channel, [&] {
     if (channel.rank() != 0) return;
     make_folder(checkpoints_);
-    write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
   start_or_resume();
 }
@@ -79,32 +91,37 @@ TrainingRun::~TrainingRun() = default;
 
 void TrainingRun::start_or_resume() {
   state_ = resume_run(channel_, checkpoints_, config_, vocabulary_);
-  const bool fresh = state_ == nullptr;
-  if (fresh) {
+  if (state_ == nullptr) {
     plan_ = plan_run(config_, vocabulary_.size());
-    state_ = fresh_run(config_, plan_, vocabulary_);
+    agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_); });
     say(text("starts: ", plan_.stages.size(), " stages, ", plan_.steps, " steps, ",
              state_->params.size(), " weights on ", channel_.ranks(),
              channel_.ranks() == 1 ? " rank" : " ranks"));
   } else {
     plan_ = plan_run(config_, state_->vocabulary.size(), state_->ended);
-    if (state_->spec != stage().config.model)
-      grow_to(stage().config.model);  // the data brought new symbols
   }
   agree(channel_, [&] {
-    if (channel_.rank() == 0) metrics_.rewind(state_->step);
+    if (channel_.rank() != 0) return;
+    metrics_.rewind(state_->step);
+    write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
+  grow_to(stage().config.model);  // when the data brought new symbols
 }
 
 void TrainingRun::grow_to(const ModelSpec& spec) {
-  const size_t known = state_->growths.size();
-  grow_run(*state_, spec, *backend_, static_cast<std::uint64_t>(config_.seed));
-  if (channel_.rank() != 0 || state_->growths.size() == known) return;
-  JsonObject line;
-  line.add("event", std::string("growth"));
-  line.add("step", state_->step);
-  line.add("what", state_->growths.back());
-  metrics_.write(line);
+  if (!grows(state_->spec, spec)) {
+    state_->spec = spec;
+    return;
+  }
+  agree(channel_, [&] {
+    grow_run(*state_, spec, *backend_, static_cast<std::uint64_t>(config_.seed));
+    if (channel_.rank() != 0) return;
+    JsonObject line;
+    line.add("event", std::string("growth"));
+    line.add("step", state_->step);
+    line.add("what", state_->growths.back());
+    metrics_.write(line);
+  });
 }
 
 void TrainingRun::enter_stage(size_t index) {
@@ -113,54 +130,52 @@ void TrainingRun::enter_stage(size_t index) {
   if (!same_stream(before, next)) state_->cursor = {state_->cursor.epoch + 1, 0};
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
-  if (state_->spec != next.config.model) grow_to(next.config.model);
+  grow_to(next.config.model);
 }
 
 bool TrainingRun::go() {
   started_at_ = now_sec();
-  flops_at_start_ = flops_before(plan_, state_->step);
+  // A config that shortened the stage may plan fewer steps than were done.
+  flops_at_start_ = flops_before(plan_, std::min(state_->step, plan_.steps));
   while (true) {
     const auto index = static_cast<size_t>(state_->stage);
-    if (state_->ended.size() <= index) {
-      const Ended how = run_stage(plan_.stages[index]);
-      if (how == Ended::stopped) return false;
-    }
-    if (index + 1 == plan_.stages.size()) return true;
+    const bool asked_to_stop = state_->ended.size() <= index && !run_stage(plan_.stages[index]);
+    if (complete()) return true;
+    if (asked_to_stop) return false;
     enter_stage(index + 1);
   }
 }
 
-TrainingRun::Ended TrainingRun::run_stage(const Stage& planned) {
+bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
-  check_identity(
-      channel_, *state_,
-      data_identity(planned, static_cast<std::uint64_t>(config_.seed), work->loader.samples()));
+  state_->identity = work->identity;
   if (work->loader.skipped() > 0)
     say(text(work->loader.skipped(), " records do not fit the window and are left out"));
   const std::int64_t last = planned.first_step + planned.steps;
-  Ended how = Ended::steps;
-  while (state_->step < last && how == Ended::steps) {
-    if (!one_step(*work)) {
-      save(*work);
-      say(text("asked to stop: saved at step ", state_->step));
-      return Ended::stopped;
-    }
-    if (on_plateau(planned.config.until.loss_plateau, state_->losses)) how = Ended::plateau;
-    const bool over = state_->step == last || how != Ended::steps;
-    const std::int64_t every = config_.evaluate.every, save_every = config_.checkpoint.every;
-    if (!over && every > 0 && state_->step % every == 0) evaluate(*work);
-    if (!over && save_every > 0 && state_->step % save_every == 0) save(*work);
+  bool over = state_->step >= last, stop = false;
+  // What is due after a step is done even when asked to stop, so that going on gives what never stopping had given.
+  while (!over && !stop) {
+    stop = !one_step(*work);
+    const bool plateau = on_plateau(work->stage.config.until.loss_plateau, state_->losses);
+    if (plateau)
+      say(text("stage ", work->stage.config.name, " ends at step ", state_->step,
+               ": its loss is on a plateau"));
+    over = plateau || state_->step >= last;
+    if (over) break;
+    if (is_due(config_.evaluate.every, state_->step)) evaluate(*work);
+    if (stop || is_due(config_.checkpoint.every, state_->step)) save();
   }
-  evaluate(*work);
-  if (how == Ended::plateau)
-    say(text("stage ", planned.config.name, " ends at step ", state_->step,
-             ": its loss is on a plateau"));
-  state_->ended.push_back(state_->step - planned.first_step);
-  save(*work);
-  work.reset();  // before the plan it refers to is made anew
+  if (over) end_stage(*work);
+  if (stop) say(text("asked to stop: saved at step ", state_->step));
+  return !stop;
+}
+
+void TrainingRun::end_stage(StageWork& work) {
+  evaluate(work);
+  state_->ended.push_back(state_->step - work.stage.first_step);
+  save();
   plan_ = plan_run(config_, state_->vocabulary.size(), state_->ended);
-  return how;
 }
 
 bool TrainingRun::one_step(StageWork& work) {
@@ -188,12 +203,13 @@ bool TrainingRun::one_step(StageWork& work) {
     if (static_cast<std::int64_t>(state_->losses.size()) > 2 * over)
       state_->losses.erase(state_->losses.begin());
   }
-  after_step(work, result, rule.rate);
+  agree(channel_, [&] {
+    if (channel_.rank() == 0) write_step(work, result, rule.rate);
+  });
   return !result.stop;
 }
 
-void TrainingRun::after_step(StageWork& work, const StepResult& result, double rate) {
-  if (channel_.rank() != 0) return;
+void TrainingRun::write_step(const StageWork& work, const StepResult& result, double rate) {
   const double now = now_sec(), elapsed = now - started_at_;
   StepMetrics metrics;
   metrics.step = state_->step;
@@ -228,26 +244,32 @@ void TrainingRun::after_step(StageWork& work, const StepResult& result, double r
 void TrainingRun::evaluate(StageWork& work) {
   const double began = now_sec();
   if (work.held_out.records() == 0) return;
-  HeldOut split(work.held_out, state_->vocabulary, work.options);
-  TermSums sums;
-  sums = evaluate_split(channel_, work.model, split, config_.evaluate.windows);
-  if (channel_.rank() != 0) return;
+  std::optional<HeldOut> split;
+  agree(channel_, [&] { split.emplace(work.held_out, state_->vocabulary, work.options); });
+  if (split->samples() == 0) return;
+  const std::int64_t limit = config_.evaluate.windows;
+  const TermSums sums = evaluate_split(channel_, work.model, *split, limit);
   EvaluationMetrics metrics;
   metrics.step = state_->step;
   metrics.stage = work.stage.config.name;
-  metrics.split = "held_out";
+  metrics.split = split_name(work.stage.config.data.held_out);
   metrics.loss = sums.loss(term_weights(work.stage.config.loss));
   metrics.terms = term_means(sums);
-  metrics.windows = split.samples();
+  metrics.windows = split->samples();
+  if (limit > 0)  // whole batches
+    metrics.windows =
+        std::min(metrics.windows, count_windows(limit, work.stage.windows) * work.stage.windows);
   metrics.seconds = now_sec() - began;
-  metrics_.write(json_line(metrics));
+  agree(channel_, [&] {
+    if (channel_.rank() == 0) metrics_.write(json_line(metrics));
+  });
   std::string line = text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage,
                           ": held-out loss ", metrics.loss);
   for (const auto& [name, mean] : metrics.terms) line += text(", ", name, " ", mean);
   say(line);
 }
 
-void TrainingRun::save(StageWork&) {
+void TrainingRun::save() {
   save_checkpoint(channel_, checkpoints_, *state_, config_, config_.checkpoint.keep);
 }
 

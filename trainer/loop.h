@@ -30,16 +30,17 @@ class TrainingRun {
 
  private:
   struct StageWork;  // model, loader, optimizer of the stage that runs
-  enum class Ended { steps, plateau, stopped };
 
   void start_or_resume();
   void grow_to(const ModelSpec& spec);
   void enter_stage(size_t index);
-  Ended run_stage(const Stage& stage);
+  bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
+  void end_stage(StageWork& work);
   bool one_step(StageWork& work);  // false: asked to stop
-  void after_step(StageWork& work, const StepResult& result, double rate);
+  void write_step(const StageWork& work, const StepResult& result, double rate);
   void evaluate(StageWork& work);
-  void save(StageWork& work);
+  void save();
+  bool complete() const { return state_->ended.size() == plan_.stages.size(); }
   const Stage& stage() const { return plan_.stages[static_cast<size_t>(state_->stage)]; }
 
   RunConfig config_;

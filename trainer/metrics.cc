@@ -25,9 +25,14 @@ JsonObject terms_object(const std::vector<std::pair<std::string, double>>& terms
   return object;
 }
 
+// Whether a line was written before the checkpoint of `step`.
+bool lies_before(std::int64_t step, const ConfigNode& node, std::int64_t at) {
+  const ConfigNode* event = node.find("event");
+  return at < step || (at == step && (event == nullptr || event->value != "growth"));
+}
+
 // The `step` of a line.
-std::int64_t step_of(std::string_view line, const std::string& path, int number) {
-  const ConfigNode node = parse_json(line, path, number);
+std::int64_t step_of(const ConfigNode& node, const std::string& path, int number) {
   const ConfigNode* step = node.find("step");
   std::int64_t value = -1;
   if (step != nullptr && !step->quoted) {
@@ -79,7 +84,8 @@ void MetricsFile::rewind(std::int64_t step) {
     const size_t end = content.find('\n', begin);
     if (end == std::string::npos) break;  // cut short
     const std::string_view line = std::string_view(content).substr(begin, end + 1 - begin);
-    if (step_of(line, path_, number) <= step) kept += line;
+    const ConfigNode node = parse_json(line, path_, number);
+    if (lies_before(step, node, step_of(node, path_, number))) kept += line;
     begin = end + 1;
   }
   if (kept != content) write_file_durably(path_, kept);

@@ -23,7 +23,7 @@ struct StepMetrics {
   double rate = 0;                                    // learning rate
   double grad_norm = 0;                               // before clipping
   std::int64_t tokens = 0;                            // in all steps so far, over all ranks
-  double tokens_per_sec = 0;                          // since the last line
+  double tokens_per_sec = 0;                          // of the run so far
   double seconds = 0;                                 // of the run so far, earlier starts included
   double flops = 0;                                   // training FLOPs so far
 };
@@ -45,7 +45,8 @@ class MetricsFile {
  public:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
   void write(const JsonObject& line);
-  // Keeps the lines up to `step` steps done. A last line cut short by a kill is dropped too; any
+  // Keeps the lines up to `step` steps done, but for a growth at `step`: the checkpoint is saved before it, and it
+  // is repeated. A last line cut short by a kill is dropped too; any
   // other line that is no JSON object with a step is Error(data).
   void rewind(std::int64_t step);
 

@@ -85,8 +85,9 @@ void compare(const std::vector<T>& before, std::int64_t before_classes, const st
     for (std::int64_t c = 0; c < before_classes; ++c) {
       const auto was = static_cast<double>(before[static_cast<size_t>(r * before_classes + c)]);
       const auto is = static_cast<double>(after[static_cast<size_t>(r * after_classes + c)]);
-      const double difference = std::isfinite(is) ? std::abs(is - was) : INFINITY;
-      check.largest_difference = std::max(check.largest_difference, difference);
+      const double difference = std::abs(is - was);
+      check.largest_difference =
+          std::max(check.largest_difference, std::isfinite(difference) ? difference : INFINITY);
       check.largest_logit = std::max(check.largest_logit, std::abs(was));
     }
 }

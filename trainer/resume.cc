@@ -1,7 +1,5 @@
 #include "trainer/resume.h"
 
-#include <cstring>
-
 #include "comm/agree.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -16,9 +14,7 @@ ModelSpec saved_spec(const RunConfig& config, std::int64_t stage, const Vocabula
   REQUIRE(stage < static_cast<std::int64_t>(config.stages.size()), path, " is of stage ", stage + 1,
           ", the config has ", config.stages.size(),
           " stages. Start a new run folder, or put the stages back.");
-  ModelSpec spec =
-      plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)].config.model;
-  return spec;
+  return plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)].config.model;
 }
 
 std::unique_ptr<RunState> load(const std::string& path, const RunConfig& config) {
@@ -30,7 +26,10 @@ std::unique_ptr<RunState> load(const std::string& path, const RunConfig& config)
 
 // Rank 0 looks for the newest checkpoint that loads; all ranks then load that one.
 std::string newest_good(const std::string& folder, const RunConfig& config) {
-  for (const std::string& path : list_checkpoints(folder)) try {
+  for (const std::string& path : list_unfinished(folder))
+    warn(text("checkpoint ", path, " has no MANIFEST: it was not finished and is left out"));
+  const std::vector<std::string> paths = list_checkpoints(folder);
+  for (const std::string& path : paths) try {
       load(path, config);
       return path;
     } catch (const Error& error) {
@@ -38,6 +37,10 @@ std::string newest_good(const std::string& folder, const RunConfig& config) {
       warn(text("checkpoint ", path, " cannot be used: ", error.what(),
                 " Going back to the one before it."));
     }
+  if (!paths.empty())
+    fail(ErrorKind::data,
+         text("none of the ", paths.size(), " checkpoints in ", folder,
+              " can be used, see above. Put a good one there, or start a new run folder."));
   return "";
 }
 
@@ -75,13 +78,11 @@ std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder
   return state;
 }
 
-void check_identity(Channel& channel, RunState& state, const std::string& identity) {
+void check_identity(const RunState& state, const std::string& identity) {
   const bool inside = state.cursor.consumed > 0 && !state.identity.empty();
-  agree(channel, !inside || state.identity == identity,
-        text("the data changed in the middle of an epoch. Saved with: ", state.identity,
-             ". Now: ", identity, ". Put it back, or start a new run folder."),
-        ErrorKind::usage);
-  state.identity = identity;
+  REQUIRE(!inside || state.identity == identity,
+          "the data changed in the middle of an epoch. Saved with: ", state.identity,
+          ". Now: ", identity, ". Put it back, or start a new run folder.");
 }
 
 }  // namespace ortho

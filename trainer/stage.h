@@ -19,7 +19,7 @@ struct Stage {
   std::int64_t windows = 0;     // of one step, over all ranks
   std::int64_t tokens = 0;      // of one step: windows x T
   std::int64_t first_step = 0;  // global number of its first step
-  std::int64_t steps = 0;       // planned, or run when it ended early
+  std::int64_t steps = 0;       // planned, or run when it ended
   double flops_per_step = 0;
   bool grown = false;  // the model differs from the stage before
 };
@@ -31,12 +31,15 @@ struct RunPlan {
 };
 
 // `text_symbols` is the size of the data's vocabulary. `ended[i]` is the number of steps that stage
-// i ran; stages beyond `ended` have their planned steps.
+// i ran, a fact whatever the config plans now; stages beyond `ended` have their planned steps.
 RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
                  std::span<const std::int64_t> ended = {});
 
 // Error(usage) when the run's mesh does not fit the ranks that were started, or are planned for.
 void check_mesh(const MeshConfig& mesh, int ranks);
+
+// Whether `to` is another model than `from`. Dropout draws numbers, it has no weights: changing it grows nothing.
+bool grows(ModelSpec from, const ModelSpec& to);
 
 size_t stage_of(const RunPlan& plan, std::int64_t step);  // of global step 0 … plan.steps - 1
 double flops_before(const RunPlan& plan,

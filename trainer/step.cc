@@ -44,10 +44,12 @@ StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& m
   result.grad_norm = std::sqrt(backend.sum_squares(params.size(), params.grads().data()));
   result.stop = counts[1] > 0;
   const double loss = result.sums.loss(rule.weights);
-  ASSERT(std::isfinite(loss) && std::isfinite(result.grad_norm), "step ", rule.step, ": loss ",
-         loss, ", gradient norm ", result.grad_norm,
-         ". Nothing was updated. Lower optimizer.lr or optimizer.clip, or go on from an earlier "
-         "checkpoint.");
+  if (!std::isfinite(loss) || !std::isfinite(result.grad_norm))
+    fail(ErrorKind::internal,
+         text("step ", rule.step + 1, " is not finite: loss ", loss, ", gradient norm ",
+              result.grad_norm,
+              ". Nothing was updated. Lower optimizer.lr or optimizer.clip, or go "
+              "on from an earlier checkpoint."));
   optimizer.update(backend, params, rule.rate, clip_scale(result.grad_norm, rule.clip));
   return result;
 }

@@ -18,10 +18,10 @@ struct StepResult {
 
 struct StepRule {
   TermWeights weights;
-  DropoutKey dropout;  // first_window is taken from the batch
-  double rate = 0;     // learning rate
-  double clip = 0;     // 0: off
-  std::int64_t step = 0;
+  DropoutKey dropout;     // first_window is taken from the batch
+  double rate = 0;        // learning rate
+  double clip = 0;        // 0: off
+  std::int64_t step = 0;  // steps done before
 };
 
 // Collective. Error(internal) with the step when loss or gradient is not finite: nothing is updated then, on any rank.

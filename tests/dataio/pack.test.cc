@@ -65,7 +65,7 @@ class PackTest : public ::testing::Test {
   }
 
   TempFolder folder_;
-  PackOptions options_;
+  PackRule options_;
 };
 
 using Texts = std::vector<std::string>;
@@ -86,7 +86,7 @@ TEST_F(PackTest, OneLongTextIsCutByPosition) {
 TEST_F(PackTest, RecordsOfATextFileAndLongOnesCut) {
   const std::string path = put("fortunes", std::string("one\n%\ntwo\nlines\n%\n"));
   options_.split = split_rule_from("train");
-  options_.text_records = TextRecords::separator;
+  options_.text_records = TextRecords::percent;
   options_.text_bytes = 4;
   pack({{path, "", {}}}, {}, options_);
   EXPECT_EQ(texts(Split::train), (Texts{"one", "two\n", "line", "s"}));
@@ -148,7 +148,7 @@ TEST_F(PackTest, ItemsOfSeveralPartsAndAnImageSize) {
   options_.import.image_height = 1;
   options_.import.image_width = 2;
   options_.import.trim = true;
-  options_.import.max_samples = 2;
+  options_.import.cut_samples = 2;
   const PackItem item{{{PackPart::Kind::file, png},
                        {PackPart::Kind::text, "caf\u00e9"},
                        {PackPart::Kind::file, wav}},

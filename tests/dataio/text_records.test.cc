@@ -25,9 +25,9 @@ TEST(TextRecords, FileLineAndSeparator) {
   EXPECT_EQ(records(U"a\nb\n", TextRecords::file), Texts{U"a\nb\n"});
   EXPECT_EQ(records(U"", TextRecords::file), Texts{});
   EXPECT_EQ(records(U"a\n\nbc\r\nd", TextRecords::line), (Texts{U"a", U"bc", U"d"}));
-  EXPECT_EQ(records(U"a\nb\n%\nc %\n\nd\n%\n", TextRecords::separator),
+  EXPECT_EQ(records(U"a\nb\n%\nc %\n\nd\n%\n", TextRecords::percent),
             (Texts{U"a\nb", U"c %\n\nd"}));
-  EXPECT_EQ(records(U"%\n%\r\n\n%\nx", TextRecords::separator), Texts{U"x"});
+  EXPECT_EQ(records(U"%\n%\r\n\n%\nx", TextRecords::percent), Texts{U"x"});
 }
 
 TEST(TextRecords, CutsLoseNothing) {
@@ -39,7 +39,7 @@ TEST(TextRecords, CutsLoseNothing) {
 }
 
 TEST(TextRecords, NamesAreKnownOrRefused) {
-  EXPECT_EQ(text_records_from_name("separator"), TextRecords::separator);
+  EXPECT_EQ(text_records_from_name("percent"), TextRecords::percent);
   error_of([] { text_records_from_name("lines"); }, ErrorKind::usage);
 }
 

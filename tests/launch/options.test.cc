@@ -1,12 +1,9 @@
 #include "launch/options.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 
 #include "core/error.h"
+#include "tests/support/program.h"
 
 namespace ortho {
 namespace {
@@ -31,33 +28,48 @@ void expect_in(const std::string& part, const std::string& whole_text) {
 }
 
 TEST(Options, Pack) {
-  const auto o = parse<PackOptions>(
-      {"pack",          "a.png",    "list.jsonl", "--out",         "d",
-       "--split",       "test",     "--records",  "percent",       "--image-size",
-       "28x32",         "--labels", "l.gz",       "--label-names", "ankle boot,bag",
-       "--max-samples", "4096",     "--held-out", "0.25",          "--keep-going",
-       "--name",        "n"});
-  EXPECT_EQ(o.inputs, (std::vector<std::string>{"a.png", "list.jsonl"}));
-  EXPECT_EQ(o.out, "d");
-  EXPECT_EQ(o.split, "test");
-  EXPECT_EQ(o.records, PackOptions::Records::percent);
-  EXPECT_EQ(o.image_height, 28);
-  EXPECT_EQ(o.image_width, 32);
+  const auto o = parse<PackOptions>({"pack",          "i.gz",
+                                     "--out",         "d",
+                                     "--split",       "tail:0.25",
+                                     "--records",     "percent",
+                                     "--image-size",  "28x32",
+                                     "--labels",      "l.gz",
+                                     "--label-names", "ankle boot,bag",
+                                     "--max-samples", "4096",
+                                     "--cut-samples", "100",
+                                     "--trim",        "--order",
+                                     "both",          "--keep-going",
+                                     "--replace",     "--ending",
+                                     ".png",          "--ending",
+                                     ".txt"});
+  EXPECT_EQ(o.inputs, std::vector<std::string>{"i.gz"});
   EXPECT_EQ(o.labels, "l.gz");
-  EXPECT_EQ(o.label_names, (std::vector<std::string>{"ankle boot", "bag"}));
-  EXPECT_EQ(o.max_samples, 4096);
-  EXPECT_EQ(o.held_out, 0.25);
-  EXPECT_TRUE(o.keep_going);
-  EXPECT_EQ(o.name, "n");
+  EXPECT_EQ(o.rule.output, "d");
+  EXPECT_EQ(o.rule.split.kind, SplitRule::Kind::tail);
+  EXPECT_EQ(o.rule.split.held_out, 0.25);
+  EXPECT_EQ(o.rule.text_records, TextRecords::percent);
+  EXPECT_EQ(o.rule.order, PartOrder::both);
+  EXPECT_EQ(o.rule.import.image_height, 28);
+  EXPECT_EQ(o.rule.import.image_width, 32);
+  EXPECT_EQ(o.rule.import.cut_samples, 100);
+  EXPECT_TRUE(o.rule.import.trim);
+  EXPECT_EQ(o.rule.max_samples, 4096);
+  EXPECT_EQ(o.rule.label_names, (std::vector<std::string>{"ankle boot", "bag"}));
+  EXPECT_EQ(o.rule.endings, (std::vector<std::string>{".png", ".txt"}));
+  EXPECT_TRUE(o.rule.keep_going);
+  EXPECT_TRUE(o.rule.replace);
 }
 
 TEST(Options, PackDefaults) {
-  const auto o = parse<PackOptions>({"pack", "a", "--out=d"});
-  EXPECT_EQ(o.records, PackOptions::Records::file);
-  EXPECT_EQ(o.held_out, 0.1);
-  EXPECT_EQ(o.image_height, 0);
-  EXPECT_FALSE(o.keep_going);
-  EXPECT_TRUE(o.split.empty());
+  const auto o = parse<PackOptions>({"pack", "a", "b.jsonl", "--out=d"});
+  EXPECT_EQ(o.inputs, (std::vector<std::string>{"a", "b.jsonl"}));
+  EXPECT_EQ(o.rule.text_records, TextRecords::file);
+  EXPECT_EQ(o.rule.split.kind, SplitRule::Kind::hash);
+  EXPECT_EQ(o.rule.split.held_out, 0.1);
+  EXPECT_EQ(o.rule.order, PartOrder::given);
+  EXPECT_EQ(o.rule.import.image_height, 0);
+  EXPECT_FALSE(o.rule.keep_going);
+  EXPECT_FALSE(o.rule.replace);
 }
 
 TEST(Options, PackMistakes) {
@@ -66,10 +78,13 @@ TEST(Options, PackMistakes) {
   expect_in("write it as HxW", refusal({"pack", "a", "--out", "d", "--image-size", "28"}));
   expect_in("write it as HxW", refusal({"pack", "a", "--out", "d", "--image-size", "28x0"}));
   expect_in("write it as HxW", refusal({"pack", "a", "--out", "d", "--image-size", "28x28x3"}));
-  expect_in("one of train, valid, test", refusal({"pack", "a", "--out", "d", "--split", "dev"}));
-  expect_in("one of file, line, percent", refusal({"pack", "a", "--out", "d", "--records", "x"}));
-  expect_in("0 to below 1", refusal({"pack", "a", "--out", "d", "--held-out", "1"}));
+  expect_in("known: train, valid, test", refusal({"pack", "a", "--out", "d", "--split", "dev"}));
+  expect_in("a share from 0 to 1", refusal({"pack", "a", "--out", "d", "--split", "hash:2"}));
+  expect_in("known: file, line, percent", refusal({"pack", "a", "--out", "d", "--records", "x"}));
+  expect_in("known: given, reversed, both", refusal({"pack", "a", "--out", "d", "--order", "x"}));
   expect_in("needs --labels", refusal({"pack", "a", "--out", "d", "--label-names", "x"}));
+  expect_in("2 inputs were given", refusal({"pack", "a", "b", "--out", "d", "--labels", "l"}));
+  expect_in("at least 0", refusal({"pack", "a", "--out", "d", "--max-samples=-1"}));
 }
 
 TEST(Options, Train) {
@@ -123,6 +138,13 @@ TEST(Options, PlanAndInspect) {
   EXPECT_EQ(plan.config, "r.yaml");
   EXPECT_EQ(plan.ranks, 4);
   EXPECT_EQ(plan.settings, std::vector<std::string>{"seed=2"});
+  const auto inspect =
+      parse<InspectOptions>({"inspect", "x.h5", "--records", "7", "--config", "--verify"});
+  EXPECT_EQ(inspect.path, "x.h5");
+  EXPECT_EQ(inspect.records, 7);
+  EXPECT_TRUE(inspect.config);
+  EXPECT_TRUE(inspect.verify);
+  expect_in("--records", refusal({"inspect", "x.h5", "--records=-1"}));
   EXPECT_EQ(plan.symbols, 0);
   EXPECT_EQ(plan.gflops, 0);
   const auto given = parse<PlanOptions>({"plan", "r.yaml", "--symbols", "65", "--gflops", "1.5"});
@@ -132,7 +154,6 @@ TEST(Options, PlanAndInspect) {
   expect_in("--gflops", refusal({"plan", "r.yaml", "--gflops", "nan"}));
   expect_in("--gflops -1", refusal({"plan", "r.yaml", "--gflops=-1"}));
   expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "99999999"}));
-  EXPECT_EQ(parse<InspectOptions>({"inspect", "x.h5"}).path, "x.h5");
   expect_in("--ranks", refusal({"plan", "r.yaml", "--ranks", "0"}));
 }
 
@@ -150,23 +171,14 @@ TEST(Options, UnknownCommand) {
   expect_in("no command given", refusal({}));
 }
 
-// Exit code and what the program printed on both outputs.
-std::pair<int, std::string> run(const std::string& arguments) {
-  FILE* pipe = popen((std::string(ORTHO_BINARY) + " " + arguments + " 2>&1").c_str(), "r");
-  std::string output;
-  std::array<char, 256> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) output += buffer.data();
-  return {WEXITSTATUS(pclose(pipe)), output};
-}
-
 TEST(Program, ExitCodes) {
-  EXPECT_EQ(run("--help").first, 0);
-  EXPECT_EQ(run("pack --help").first, 0);
-  const auto [code, output] = run("trian");
-  EXPECT_EQ(code, 64);
-  expect_in("did you mean train?", output);
-  EXPECT_EQ(run("").first, 64);
-  EXPECT_EQ(run("plan").first, 64);
+  EXPECT_EQ(run_program("--help").code, 0);
+  EXPECT_EQ(run_program("pack --help").code, 0);
+  const Outcome unknown = run_program("trian");
+  EXPECT_EQ(unknown.code, 64);
+  expect_in("did you mean train?", unknown.output);
+  EXPECT_EQ(run_program("").code, 64);
+  EXPECT_EQ(run_program("plan").code, 64);
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "core/file.h"
+#include "dataio/dataset.h"
+#include "dataio/manifest.h"
+#include "dataio/media/gzip.h"
+#include "dataio/media/idx.h"
+#include "dataio/media/png.h"
+#include "dataio/media/utf8.h"
+#include "dataio/media/wav.h"
+#include "launch/commands.h"
+#include "tests/support/hostile.h"
+#include "tests/support/temp_folder.h"
+
+namespace ortho {
+namespace {
+
+class PackCommand : public ::testing::Test {
+ protected:
+  template <class Content>
+  std::string put(const std::string& name, const Content& content) const {
+    const std::string path = folder_ / name;
+    std::ofstream(path, std::ios::binary) << std::string(content.begin(), content.end());
+    return path;
+  }
+  std::string put(const std::string& name, const char* content) const {
+    return put(name, std::string(content));
+  }
+
+  // Packs as the command line says; returns what the command printed.
+  std::string pack(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), "pack");
+    arguments.insert(arguments.end(), {"--out", out_, "--replace"});
+    ::testing::internal::CaptureStdout();
+    const int code = run_pack(std::get<PackOptions>(parse_command(arguments)));
+    const std::string printed = ::testing::internal::GetCapturedStdout();
+    EXPECT_EQ(code, 0);
+    return printed;
+  }
+
+  // The records of a split, each as "image:…" of its first value, "audio:…" of its samples, or words.
+  std::vector<std::string> packed(Split split) const {
+    const Dataset data({out_}, split);
+    std::vector<std::string> records;
+    for (std::int64_t i = 0; i < data.records(); ++i) {
+      std::string line;
+      for (const Part& part : data.record(i).parts)
+        line += text(line.empty() ? "" : " ", part_text(part));
+      records.push_back(line);
+    }
+    return records;
+  }
+
+  static std::string part_text(const Part& part) {
+    if (part.kind == PartKind::image) return text("image:", int{part.bytes[0]});
+    if (part.kind == PartKind::audio) return text("audio:", part.shape[0]);
+    const auto points = code_points(part.bytes.data(), part.dtype, part.shape[0]);
+    return encode_utf8(std::u32string(points.begin(), points.end()));
+  }
+
+  TempFolder folder_;
+  std::string out_ = folder_ / "out";
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(PackCommand, ImagesAndTheirWordsInBothDirections) {
+  const std::string images = put("i.gz", gzip(encode_idx_images({4, 1, 1, {10, 20, 30, 40}})));
+  const std::string labels = put("l.gz", gzip(encode_idx_labels(Bytes{0, 1, 1, 0})));
+  const Lines input = {images, "--labels", labels, "--label-names", "bag,ankle boot"};
+  const auto with = [&](const Lines& more) {
+    Lines all = input;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  EXPECT_EQ(pack(with({"--split", "train", "--order", "both"})),
+            "packed " + out_ +
+                "\n  4 records: 4 train\n"
+                "  parts: 4 text, 4 image; 10 symbols in texts; 1.1 MB in 1 shard\n");
+  EXPECT_EQ(packed(Split::train),
+            (Lines{"image:10 bag", "ankle boot image:20", "image:30 ankle boot", "bag image:40"}));
+  pack(with({"--split", "train", "--order", "reversed"}));
+  EXPECT_EQ(packed(Split::train)[0], "bag image:10");
+  pack(with({"--split", "tail:0.5"}));
+  EXPECT_EQ(packed(Split::train), (Lines{"image:10 bag", "image:20 ankle boot"}));
+  EXPECT_EQ(packed(Split::valid), (Lines{"image:30 ankle boot", "image:40 bag"}));
+}
+
+TEST_F(PackCommand, BothDirectionsInEverySplit) {
+  std::string list;
+  for (const char* split : {"train", "valid", "train", "valid", "train", "valid"})
+    list += text(R"({"parts": [{"text": "a"}, {"text": "b"}], "split": ")", split, "\"}\n");
+  pack({put("pairs.jsonl", list), "--order", "both"});
+  EXPECT_EQ(packed(Split::train), (Lines{"a b", "b a", "a b"}));
+  EXPECT_EQ(packed(Split::valid), (Lines{"a b", "b a", "a b"}));
+}
+
+TEST_F(PackCommand, AListOfPairsWithPathsFromItsFolder) {
+  put("x.png", encode_png({2, 1, Bytes{7, 7, 7, 8, 8, 8}}));
+  put("x.wav", encode_wav({8000, {1, 2, 3}}));
+  const std::string list = put("pairs.jsonl", R"({"parts": [{"file": "x.png"}, {"text": "caf)"
+                                              "\u00e9"
+                                              R"("}], "split": "test"}
+
+{"parts": [{"file": "x.wav"}], "split": "valid"}
+)");
+  pack({list});
+  EXPECT_EQ(packed(Split::test), Lines{"image:7 caf\u00e9"});
+  EXPECT_EQ(packed(Split::valid), Lines{"audio:3"});
+  EXPECT_EQ(Dataset({out_}, Split::valid).source(0), "pairs.jsonl:3");
+}
+
+TEST_F(PackCommand, LongAudioIsSkippedAndListedOrCut) {
+  put("long.wav", encode_wav({8000, {1, 2, 3, 4, 5}}));
+  put("short.wav", encode_wav({8000, {1, 2}}));
+  const Lines input = {folder_.path(), "--ending", ".wav", "--split", "train"};
+  Lines limited = input;
+  limited.insert(limited.end(), {"--max-samples", "4"});
+  const std::string printed = pack(limited);
+  EXPECT_NE(printed.find("skipped: 1, listed with the reason in " + out_ + "/SKIPPED"),
+            std::string::npos)
+      << printed;
+  EXPECT_EQ(packed(Split::train), Lines{"audio:2"});
+  EXPECT_EQ(read_file(out_ + "/SKIPPED"), "long.wav: has 5 samples, the limit is 4\n");
+
+  Lines cut = input;
+  cut.insert(cut.end(), {"--cut-samples", "3"});
+  pack(cut);
+  EXPECT_EQ(packed(Split::train), (Lines{"audio:3", "audio:2"}));
+}
+
+TEST_F(PackCommand, SayingsBetweenLinesOfPercent) {
+  pack({put("sayings", "one\n%\ntwo\nlines\n%\n"), "--records", "percent", "--split", "valid"});
+  EXPECT_EQ(packed(Split::valid), (Lines{"one", "two\nlines"}));
+}
+
+TEST_F(PackCommand, ListMistakesNameTheirLine) {
+  const auto refusal = [&](const std::string& line, ErrorKind kind) {
+    const std::string list =
+        put("bad.jsonl", R"({"parts": [{"text": "good"}]})" + std::string("\n") + line + "\n");
+    const std::string message = error_of([&] { pack({list}); }, kind);
+    ::testing::internal::GetCapturedStdout();
+    EXPECT_NE(message.find(list + ":2: "), std::string::npos) << message;
+    EXPECT_FALSE(file_exists(manifest_path(out_)));
+    return message;
+  };
+  std::string message = refusal(R"({"parts": [{"txt": "a"}]})", ErrorKind::usage);
+  EXPECT_NE(message.find("unknown field parts.0.txt; did you mean text?"), std::string::npos)
+      << message;
+  message = refusal(R"({"parts": [{"text": "a", "file": "b"}]})", ErrorKind::usage);
+  EXPECT_NE(message.find("part 1 needs one of"), std::string::npos) << message;
+  message = refusal(R"({"parts": []})", ErrorKind::usage);
+  EXPECT_NE(message.find("no parts"), std::string::npos) << message;
+  message = refusal(R"({"parts": [{"text": "a"}], "split": "dev"})", ErrorKind::usage);
+  EXPECT_NE(message.find("one of [train, valid, test]"), std::string::npos) << message;
+  message = refusal(R"({"parts": [{"text": "a"},]})", ErrorKind::data);
+  EXPECT_NE(message.find("no valid JSON"), std::string::npos) << message;
+}
+
+TEST_F(PackCommand, LabelsNeedAnIdxFile) {
+  const std::string labels = put("l", encode_idx_labels(Bytes{0}));
+  const std::string words = put("words.txt", "words");
+  const std::string message = error_of(
+      [&] {
+        pack({words, "--labels", labels});
+      },
+      ErrorKind::usage);
+  ::testing::internal::GetCapturedStdout();
+  EXPECT_NE(message.find(words + " is none"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace ortho

@@ -1,0 +1,159 @@
+#include "model/joint_map.h"
+
+#include <gtest/gtest.h>
+
+#include "support/orders.h"
+
+namespace ortho {
+namespace {
+
+// Small whole numbers: every product and sum below is exact, so comparisons are ==.
+template <class T>
+std::vector<T> whole_numbers(std::int64_t count, std::uint64_t seed) {
+  const Random random(seed, "whole");
+  std::vector<T> x;
+  for (std::int64_t i = 0; i < count; ++i)
+    x.push_back(static_cast<T>(
+        static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(i), 7)) - 3));
+  return x;
+}
+
+struct JointCase {
+  Wiring wiring;
+  Lines lines;
+  std::int64_t batch, channels, out;
+};
+
+ParamSpec weight_spec(const JointCase& c) {
+  const Dim channel{DimKind::channel, c.channels}, gated{DimKind::gated, c.out};
+  std::vector<Dim> dims = {{DimKind::tap, c.lines.size, 0}, channel, gated};
+  if (c.wiring != Wiring::causal)
+    dims = {
+        {DimKind::axis_in, c.lines.size, 0}, channel, {DimKind::axis_out, c.lines.size, 0}, gated};
+  return {"w1", dims, Role::map, {Fill::zero, 0}, true};
+}
+
+std::vector<JointCase> cases() {
+  std::vector<JointCase> all;
+  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
+    for (const Lines& lines : {Lines{1, 3, 1}, Lines{2, 3, 1}, Lines{1, 2, 5}, Lines{2, 2, 3}})
+      all.push_back({wiring, lines, 3, 4, 5});
+  return all;
+}
+
+template <class T>
+struct JointKit {
+  JointKit(const JointCase& c, Order order)
+      : nodes{c.lines.outer * c.lines.size * c.lines.stride, c.batch, c.channels, order},
+        params({weight_spec(c)}),
+        backend(make_cpu_backend<T>(1)),
+        map(c.wiring, c.lines, nodes, c.out, params.at("w1"), *backend, arena) {
+    const auto w = whole_numbers<T>(params.size(), 1);
+    std::copy(w.begin(), w.end(), params.values().begin());
+  }
+  Nodes nodes;
+  Params<T> params;
+  std::unique_ptr<Backend<T>> backend;
+  Arena<T> arena;
+  JointMap<T> map;
+};
+
+// The definition, one product at a time: docs/layer.md, sections 2 and 3.
+template <class T>
+std::vector<T> by_definition(const JointCase& c, const std::vector<T>& x, std::span<const T> w) {
+  const std::int64_t s = c.lines.size, stride = c.lines.stride, tokens = c.lines.outer * s * stride;
+  std::vector<T> z(static_cast<size_t>(tokens * c.batch * c.out), T(0));
+  for (std::int64_t t = 0; t < tokens; ++t)
+    for (std::int64_t k = 0; k < s; ++k) {
+      const std::int64_t j = t / stride % s;
+      const std::int64_t source =
+          c.wiring == Wiring::causal ? t - k * stride : t + (k - j) * stride;
+      if (source < 0 || (c.wiring == Wiring::grid_causal && k > j)) continue;
+      for (std::int64_t b = 0; b < c.batch; ++b)
+        for (std::int64_t i = 0; i < c.channels; ++i)
+          for (std::int64_t o = 0; o < c.out; ++o) {
+            const std::int64_t weight = c.wiring == Wiring::causal
+                                            ? (k * c.channels + i) * c.out + o
+                                            : ((k * c.channels + i) * s + j) * c.out + o;
+            z[static_cast<size_t>((t * c.batch + b) * c.out + o)] +=
+                x[static_cast<size_t>((source * c.batch + b) * c.channels + i)] *
+                w[static_cast<size_t>(weight)];
+          }
+    }
+  return z;
+}
+
+TEST(JointMap, EqualsItsDefinitionInBothOrders) {
+  for (const JointCase& c : cases()) {
+    JointKit<float> kit(c, Order::channels_inner), other(c, Order::batch_inner);
+    const auto x = whole_numbers<float>(kit.nodes.elements(), 2);
+    const auto truth = by_definition<float>(c, x, kit.params.values());
+    std::vector<float> z(truth.size(), -99), swapped(truth.size(), -99);
+    kit.map.forward(x.data(), z.data());
+    EXPECT_EQ(z, truth) << "wiring " << static_cast<int>(c.wiring) << ", stride " << c.lines.stride;
+    other.map.forward(reordered(kit.nodes, x).data(), swapped.data());
+    EXPECT_EQ(reordered(other.nodes.with_channels(c.out), swapped), truth);
+  }
+}
+
+// <J x, y> = <x, J* y>, and the weight gradient is the sum of products x * y along each path: exact in whole numbers.
+TEST(JointMap, BackwardIsTheAdjointInBothOrders) {
+  for (const JointCase& c : cases()) {
+    JointKit<double> kit(c, Order::channels_inner);
+    JointKit<double> other(c, Order::batch_inner);
+    const auto x = whole_numbers<double>(kit.nodes.elements(), 3);
+    const auto y = whole_numbers<double>(kit.nodes.rows() * c.out, 4);
+    const Nodes out = kit.nodes.with_channels(c.out);
+    std::vector<double> z(y.size()), dx(x.size(), -99), swapped(x.size(), -99);
+    kit.map.forward(x.data(), z.data());
+    kit.map.backward(x.data(), y.data(), dx.data());
+    double forward = 0, backward = 0, by_weight = 0;
+    for (size_t i = 0; i < y.size(); ++i) forward += z[i] * y[i];
+    for (size_t i = 0; i < x.size(); ++i) backward += x[i] * dx[i];
+    for (size_t i = 0; i < kit.params.values().size(); ++i)
+      by_weight += kit.params.values()[i] * kit.params.grads()[i];
+    EXPECT_EQ(forward, backward);
+    EXPECT_EQ(forward, by_weight);  // the map is linear in its weights too
+    other.map.backward(reordered(kit.nodes, x).data(), reordered(out, y).data(), swapped.data());
+    EXPECT_EQ(reordered(other.nodes, swapped), dx);
+    for (size_t i = 0; i < kit.params.grads().size(); ++i)
+      EXPECT_EQ(kit.params.grads()[i], other.params.grads()[i]);
+  }
+}
+
+// Chained taps of ones with one channel: entry (t, p) counts the paths from token p to token t.
+std::vector<float> path_counts(const Shape& axes, Wiring wiring, std::int64_t source) {
+  const std::int64_t tokens = elements(axes);
+  const Index step = strides(axes);
+  std::vector<float> x(static_cast<size_t>(tokens), 0), y(x.size());
+  x[static_cast<size_t>(source)] = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    const JointCase c = {wiring, {tokens / (axes[i] * step[i]), axes[i], step[i]}, 1, 1, 1};
+    JointKit<float> kit(c, Order::channels_inner);
+    std::fill(kit.params.values().begin(), kit.params.values().end(), 1.0f);
+    kit.map.forward(x.data(), y.data());
+    x = y;
+  }
+  return x;
+}
+
+TEST(JointMap, CausalChainsReachEveryEarlierTokenByOnePath) {
+  for (const Shape& axes : {Shape{2, 2, 2, 2, 2, 2}, Shape{4, 4, 4}, Shape{3, 5}, Shape{2, 3, 4}})
+    for (std::int64_t p = 0; p < elements(axes); ++p) {
+      const auto counts = path_counts(axes, Wiring::causal, p);
+      for (std::int64_t t = 0; t < elements(axes); ++t)
+        EXPECT_EQ(counts[static_cast<size_t>(t)], t >= p ? 1 : 0)
+            << shape_text(axes) << ' ' << p << " -> " << t;
+    }
+}
+
+TEST(JointMap, GridCausalChainsLoseCoverage) {
+  double paths = 0;
+  for (std::int64_t p = 0; p < 64; ++p)
+    for (const float count : path_counts({4, 4, 4}, Wiring::grid_causal, p))
+      paths += static_cast<double>(count);
+  EXPECT_EQ(paths, 1000);  // the product of s (s + 1) / 2, against 2,080 for causal
+}
+
+}  // namespace
+}  // namespace ortho

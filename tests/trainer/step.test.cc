@@ -1,0 +1,116 @@
+// One step and one evaluation over ranks that are threads.
+#include "trainer/step.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/agreement.h"
+#include "support/model_kit.h"
+#include "support/run_kit.h"
+#include "trainer/evaluate.h"
+#include "trainer/stage_data.h"
+
+namespace ortho {
+namespace {
+
+ModelSpec small() {
+  ModelSpec spec;
+  spec.tokens = {2, 2};
+  spec.channels = 8;
+  spec.hidden = 4;
+  spec.text_symbols = 7;
+  spec.modality_head = true;
+  return spec;
+}
+
+TEST(TrainStep, WhatIsNotFiniteUpdatesNothing) {
+  ModelKit<float> kit(small(), 2, 1);
+  OptimizerState<float> state = fresh_state(OptimizerConfig{}, kit.params);
+  Optimizer<float> optimizer(OptimizerConfig{}, kit.params, state);
+  kit.params.at("head.text").value[3] = INFINITY;
+  const std::vector<float> before(kit.params.values().begin(), kit.params.values().end());
+  const auto channel = make_single_channel();
+  StepRule rule;
+  rule.rate = 1;
+  rule.step = 41;
+  const std::string message = test::message_of(ErrorKind::internal, [&] {
+    train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
+               random_batch(small(), 2, 5), rule);
+  });
+  EXPECT_NE(message.find("step 42 is not finite: loss "), std::string::npos) << message;
+  EXPECT_NE(message.find("Nothing was updated"), std::string::npos) << message;
+  EXPECT_EQ(std::vector<float>(kit.params.values().begin(), kit.params.values().end()), before);
+  EXPECT_EQ(state.regions, no_steps(param_specs(small())));
+  for (const float moment : state.first.span()) EXPECT_EQ(moment, 0);
+}
+
+TEST(TrainStep, AWholeStepOfPaddingChangesNothingButDecay) {
+  ModelKit<float> kit(small(), 2, 1);
+  OptimizerConfig config;
+  config.weight_decay = 0;
+  OptimizerState<float> state = fresh_state(config, kit.params);
+  Optimizer<float> optimizer(config, kit.params, state);
+  const std::vector<float> before(kit.params.values().begin(), kit.params.values().end());
+  const auto channel = make_single_channel();
+  StepRule rule;
+  rule.rate = 1;
+  const StepResult result = train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
+                                       empty_batch(4, 2, 0), rule);
+  EXPECT_EQ(result.sums.scored, 0);
+  EXPECT_EQ(result.grad_norm, 0);
+  EXPECT_EQ(std::vector<float>(kit.params.values().begin(), kit.params.values().end()), before);
+}
+
+class Evaluate : public testing::Test {
+ protected:
+  // Sums of all windows of the kit's text, scored by `ranks` ranks; rank `blind` knows no symbols.
+  TermSums sums_of(int ranks, std::int64_t windows = 0, int blind = -1) {
+    const RunConfig config = kit_.config("run");
+    const Vocabulary vocabulary = run_vocabulary(config);
+    const Stage stage = plan_run(config, vocabulary.size()).stages[1];
+    TermSums result;
+    run_local_ranks(ranks, [&](Channel& channel) {
+      ModelKit<float> kit(stage.config.model, stage.windows / ranks, 6);
+      const Dataset data(stage.config.data.train, Split::valid);
+      const Vocabulary none, &known = channel.rank() == blind ? none : vocabulary;
+      HeldOut split(data, known, loader_options(stage, 3, channel.rank(), ranks));
+      const TermSums sums = evaluate_split(channel, kit.model, split, windows);
+      if (channel.rank() == ranks - 1) result = sums;
+    });
+    return result;
+  }
+  RunKit kit_;
+};
+
+TEST_F(Evaluate, RanksScoreEachTokenOnce) {
+  const TermSums one = sums_of(1);
+  std::int64_t letters = 0;
+  for (int i = 0; i < 40; i += 5) letters += static_cast<std::int64_t>(sentence(i).size()) + 1;
+  EXPECT_EQ(one.scored, letters);  // each letter but the first of a record, and its end
+  for (const int ranks : {2, 4}) {
+    const TermSums many = sums_of(ranks);
+    EXPECT_EQ(many.scored, one.scored);
+    EXPECT_EQ(many.targets, one.targets);
+    EXPECT_EQ(many.hits, one.hits);
+    // Sums of some hundred doubles of size 3, taken from float losses that a GEMM of another height may round
+    // otherwise: 1e-6 is 16 roundings of a float.
+    for (size_t i = 0; i < kTerms; ++i)
+      EXPECT_NEAR(many.nats[i], one.nats[i], 1e-6 * one.nats[i]) << ranks;
+  }
+}
+
+TEST_F(Evaluate, SoManyWindowsOnAnyRanks) {
+  const TermSums one = sums_of(1, 5);  // two batches of 4
+  EXPECT_LT(one.scored, sums_of(1).scored);
+  EXPECT_GT(one.scored, sums_of(1, 4).scored);
+  EXPECT_EQ(sums_of(4, 5).scored, one.scored);
+}
+
+TEST_F(Evaluate, OneRanksFailureIsEveryones) {
+  const std::string message = test::message_of(ErrorKind::data, [&] { sums_of(2, 0, 1); });
+  EXPECT_NE(message.find("is not among the 0 symbols"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace ortho

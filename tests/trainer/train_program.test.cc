@@ -1,0 +1,173 @@
+// The program itself: killed at any moment, asked to leave, out of disk; alone and under mpirun.
+#include <filesystem>
+#include <fstream>
+
+#include "core/random.h"
+#include "support/process.h"
+#include "support/run_kit.h"
+#include "trainer/checkpoint.h"
+#include "trainer/stop_flag.h"
+
+namespace ortho {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class TrainProgram : public testing::Test {
+ protected:
+  // Saves after every step, so that saving takes a good part of the time.
+  static constexpr const char* kSaving = "checkpoint: {every: 1, keep: 2}";
+
+  std::vector<std::string> command(const std::string& name, const std::string& more = kSaving) {
+    return {ORTHO_BINARY, "train", kit_.write_yaml(name, more)};
+  }
+  std::vector<std::string> mpi_command(const std::string& name, const std::string& more = kSaving) {
+    std::vector<std::string> words = {ORTHO_MPIEXEC, "-np",  "2",
+                                      "--bind-to",  "none", "--oversubscribe"};
+    for (const std::string& word : command(name, more)) words.push_back(word);
+    return words;
+  }
+  static void prepare_mpi() {
+    for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
+                             "OMPI_MCA_mpi_yield_when_idle"})
+      ::setenv(name, "1", 1);
+    ::setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
+    ::setenv("OMP_NUM_THREADS", "1", 1);
+  }
+
+  std::string log() const { return kit_ / "log"; }
+  int run_program(const std::vector<std::string>& words,
+                  const std::function<void()>& prepare = prepare_mpi) {
+    return Process(words, log(), prepare).wait();
+  }
+  RunConfig config(const std::string& name) { return kit_.config(name, kSaving); }
+
+  // Starts the run, lets it reach `moment`, ends it there; false when it was complete before.
+  bool kill_at(const std::string& name, const std::function<bool()>& moment) {
+    Process process(command(name), log());
+    if (!process.wait_until(moment)) {
+      EXPECT_EQ(process.wait(), 0) << read_file(log());
+      return false;
+    }
+    process.send(SIGKILL);
+    EXPECT_EQ(process.wait(), 128 + SIGKILL);
+    return true;
+  }
+
+  // Whether a save is under way: some file waits for its name.
+  bool saving(const RunConfig& run) const {
+    std::error_code gone;  // folders vanish while they are read
+    for (std::filesystem::recursive_directory_iterator at(checkpoints_of(run), gone), end;
+         !gone && at != end; at.increment(gone))
+      if (at->path().extension() == ".tmp") return true;
+    return false;
+  }
+
+  // Steps that metrics.jsonl knows of.
+  static std::int64_t lines_of(const RunConfig& run) {
+    std::ifstream file(run.out + "/metrics.jsonl");
+    std::int64_t lines = 0;
+    for (std::string line; std::getline(file, line);) ++lines;
+    return lines;
+  }
+
+  RunKit kit_;
+};
+
+TEST_F(TrainProgram, KilledAtAnyMomentEndsWithTheSameBits) {
+  const auto began = Clock::now();
+  ASSERT_EQ(run_program(command("straight")), 0) << read_file(log());
+  const double took = std::chrono::duration<double>(Clock::now() - began).count();
+  const RunConfig killed = config("killed");
+  const Random random(17, "kill");
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    // Up to 40 % of a whole run each time, so that the five together pass its end only sometimes.
+    const auto until = Clock::now() + std::chrono::duration<double>(random.uniform(i) * 0.4 * took);
+    if (!kill_at("killed", [&] { return Clock::now() >= until; })) break;
+  }
+  EXPECT_EQ(run_program(command("killed")), 0) << read_file(log());
+  expect_same_run(config("straight"), killed);
+}
+
+TEST_F(TrainProgram, KilledWhileSavingAndGrowingEndsWithTheSameBits) {
+  ASSERT_EQ(run_program(command("straight")), 0) << read_file(log());
+  const RunConfig killed = config("killed");
+  // A stage's end is saved, so it grows right now.
+  for (const char* grows : {"/step-0000000006/MANIFEST", "/step-0000000012/MANIFEST"}) {
+    EXPECT_TRUE(kill_at("killed", [&] { return saving(killed); }));
+    EXPECT_TRUE(kill_at("killed", [&] { return file_exists(checkpoints_of(killed) + grows); }));
+  }
+  EXPECT_EQ(run_program(command("killed")), 0) << read_file(log());
+  expect_same_run(config("straight"), killed);
+}
+
+TEST_F(TrainProgram, LeavesWithItsCodeWhenAskedTo) {
+  ASSERT_EQ(run_program(command("straight")), 0) << read_file(log());
+  const RunConfig stopped = config("stopped");
+  for (const int signal : {SIGTERM, SIGUSR1}) {
+    const std::int64_t lines = signal == SIGTERM ? 3 : 15;
+    Process process(command("stopped"), log());
+    ASSERT_TRUE(process.wait_until([&] { return lines_of(stopped) >= lines; })) << read_file(log());
+    process.send(signal);
+    EXPECT_EQ(process.wait(), kExitSavedAndLeft) << read_file(log());
+    EXPECT_NE(read_file(log()).find("asked to stop: saved at step"), std::string::npos);
+    EXPECT_LT(newest_state(stopped)->step, kRunSteps);
+  }
+  EXPECT_EQ(run_program(command("stopped")), 0) << read_file(log());
+  expect_same_run(config("straight"), stopped);
+}
+
+// mpirun hands SIGUSR1 on to all ranks. SIGTERM to one rank alone is enough too: they agree.
+TEST_F(TrainProgram, LeavesWithItsCodeUnderMpirun) {
+  ASSERT_EQ(run_program(mpi_command("straight")), 0) << read_file(log());
+  const RunConfig stopped = config("stopped");
+  for (const bool one_rank : {false, true}) {
+    Process process(mpi_command("stopped"), log(), prepare_mpi);
+    const std::int64_t lines = one_rank ? 15 : 3;
+    ASSERT_TRUE(process.wait_until([&] { return lines_of(stopped) >= lines; })) << read_file(log());
+    if (one_rank) {
+      std::ifstream children(text("/proc/", process.id(), "/task/", process.id(), "/children"));
+      pid_t first = 0, second = 0;
+      ASSERT_TRUE(children >> first >> second);
+      ::kill(second, SIGTERM);
+    } else {
+      process.send(SIGUSR1);
+    }
+    EXPECT_EQ(process.wait(), kExitSavedAndLeft) << read_file(log());
+    EXPECT_LT(newest_state(stopped)->step, kRunSteps);
+  }
+  EXPECT_EQ(run_program(mpi_command("stopped")), 0) << read_file(log());
+  expect_same_run(config("straight"), stopped);
+}
+
+TEST_F(TrainProgram, AFullDiskKeepsTheEarlierCheckpoint) {
+  ASSERT_EQ(run_program(command("straight")), 0) << read_file(log());
+  // The second stage's checkpoint is larger than the first's: only it meets the limit.
+  const RunConfig full = config("full");
+  {
+    Process process(command("full"), log());
+    ASSERT_TRUE(process.wait_until(
+        [&] { return file_exists(checkpoints_of(full) + "/step-0000000006/MANIFEST"); }));
+    process.send(SIGKILL);
+  }
+  const auto before = newest_state(full);
+  const auto size =
+      std::filesystem::file_size(list_checkpoints(checkpoints_of(full)).back() + "/rank-0.h5");
+  const auto limited = [&] {
+    prepare_mpi();
+    ::signal(SIGXFSZ, SIG_IGN);  // writes fail instead of killing
+    const rlimit limit = {size / 2, size / 2};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  };
+  EXPECT_EQ(run_program(command("full"), limited), 74) << read_file(log());
+  const std::string message = read_file(log());
+  EXPECT_NE(message.find("rank-0.h5"), std::string::npos) << message;
+  const auto after = newest_state(full);
+  ASSERT_TRUE(after);
+  expect_same_state(*before, *after);
+  EXPECT_EQ(run_program(command("full")), 0) << read_file(log());
+  expect_same_run(config("straight"), full);
+}
+
+}  // namespace
+}  // namespace ortho

@@ -1,0 +1,110 @@
+#include "trainer/score.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+#include "core/error.h"
+#include "trainer/generate.h"
+
+namespace ortho {
+namespace {
+
+using Tokens = std::vector<Token>;
+
+// The items a pair is made of: all before `to` are read.
+struct Pair {
+  std::int64_t record;
+  size_t to;
+};
+
+std::vector<Pair> find_pairs(const Dataset& records, const ScoreRule& rule) {
+  std::vector<Pair> pairs;
+  for (std::int64_t r = 0; r < records.records(); ++r) {
+    bool seen = false;
+    const auto items = records.items(r);
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (seen && items[i].modality == rule.to) {
+        pairs.push_back({r, i});
+        break;
+      }
+      seen = seen || items[i].modality == rule.from;
+    }
+    if (rule.limit > 0 && static_cast<std::int64_t>(pairs.size()) == rule.limit) break;
+  }
+  REQUIRE(!pairs.empty(), "no held-out record has an item ", modality_name(rule.from),
+          " before an item ", modality_name(rule.to));
+  return pairs;
+}
+
+// A permutation of n pairs: Fisher-Yates with our own numbers.
+std::vector<size_t> permutation(size_t n, std::uint64_t seed) {
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  const Random random(seed, "score/shuffled");
+  for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i, i)]);
+  return order;
+}
+
+Tokens read_items(const Dataset& records, std::int64_t record, size_t first, size_t last,
+                  const TokenRule& rule) {
+  Tokens tokens;
+  const auto items = records.items(record);
+  for (size_t i = first; i < last; ++i)
+    records.read(record, i, {0, items[i].tokens}, static_cast<std::int32_t>(i), rule, tokens);
+  return tokens;
+}
+
+bool same_symbols(const Tokens& a, const Tokens& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Token& x, const Token& y) {
+    return x.modality == y.modality && x.symbol == y.symbol;
+  });
+}
+
+std::int64_t right_symbols(const Tokens& answer, const Tokens& truth) {
+  std::int64_t right = 0;
+  for (size_t i = 0; i < std::min(answer.size(), truth.size()); ++i)
+    right += answer[i].symbol == truth[i].symbol;
+  return right;
+}
+
+}  // namespace
+
+PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
+                      const TokenRule& tokens, const Stage& stage, const ScoreRule& rule) {
+  const std::vector<Pair> pairs = find_pairs(records, rule);
+  const std::vector<size_t> other = permutation(pairs.size(), rule.seed);
+  const auto truth = [&](size_t p) {
+    return read_items(records, pairs[p].record, pairs[p].to, pairs[p].to + 1, tokens);
+  };
+  const bool one_shot = stage.config.objective.one_shot > 0;
+  GenerateRule generate;
+  generate.decode.temperature = 0;
+  generate.only = rule.to;
+  generate.tokens = context(model.spec());
+  const auto windows = static_cast<size_t>(model.nodes().batch),
+             ranks = static_cast<size_t>(channel.ranks());
+  std::array<std::int64_t, 5> sums{};
+  for (size_t first = static_cast<size_t>(channel.rank()) * windows; first < pairs.size();
+       first += ranks * windows) {
+    const size_t last = std::min(pairs.size(), first + windows);
+    std::vector<Tokens> prompts;
+    for (size_t p = first; p < last; ++p)
+      prompts.push_back(read_items(records, pairs[p].record, 0, pairs[p].to, tokens));
+    const auto answers = one_shot ? answer_prompts(model, prompts, generate)
+                                  : continue_prompts(model, prompts, generate);
+    for (size_t p = first; p < last; ++p) {
+      const Tokens& answer = answers[p - first];
+      const Tokens right = truth(p);
+      sums[0] += 1;
+      sums[1] += same_symbols(answer, right);
+      sums[2] += static_cast<std::int64_t>(right.size());
+      sums[3] += right_symbols(answer, right);
+      sums[4] += same_symbols(answer, truth(other[p]));
+    }
+  }
+  channel.sum(std::span<std::int64_t>(sums));
+  return {sums[0], sums[1], sums[2], sums[3], sums[4]};
+}
+
+}  // namespace ortho
