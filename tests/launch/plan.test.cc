@@ -97,6 +97,16 @@ TEST(Plan, LongContext) {
   expect_in("5, 327,680 characters", outcome.output);
 }
 
+TEST(Plan, EveryRunFileOfTheProjectCanRun) {
+  int files = 0;
+  for (const std::string& name : list_folder(std::string(ORTHO_SOURCE_DIR) + "/configs")) {
+    const Outcome outcome = plan_config(name, "");
+    EXPECT_EQ(outcome.code, 0) << name << ": " << outcome.output;
+    ++files;
+  }
+  EXPECT_GE(files, 3);
+}
+
 TEST(Plan, WhatTrainRefusesExitsWith64) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"--ranks 16", "more replicas than windows"},
