@@ -40,10 +40,11 @@ void add(SumCost& total, const SumCost& more) {
 // What one step exchanges beside the gradients (trainer/step.cc, trainer/loop.cc).
 SumCost small_sums(int ranks) {
   SumCost total;
-  add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // the batch was read
+  add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // all read their batch
   add(total, sum_cost(2, sizeof(std::int64_t), ranks));               // scored targets, stop
   add(total, sum_cost(kTerms, sizeof(double), ranks));                // loss terms …
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
+  add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // metrics are written
   return total;
 }
 

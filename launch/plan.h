@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "launch/cost.h"
-#include "launch/options.h"
 #include "trainer/config.h"
 
 namespace ortho {

@@ -84,7 +84,8 @@ std::string memory_rows(const StageCost& cost, std::int64_t cache_bytes) {
   out += byte_row("total", bytes.total());
   out += byte_row("data cache", cache_bytes, "at most, beside the total");
   if (cost.growing_bytes > 0)
-    out += byte_row("growing", cost.growing_bytes, "at most, before the stage, without the above");
+    out += byte_row("growing", cost.growing_bytes,
+                    "about, before the stage; nothing of the above but weights");
   return out;
 }
 
@@ -122,7 +123,9 @@ std::string data_row(const Stage& stage, std::int64_t samples, std::int64_t skip
 std::string assumption_rows(const PlanFacts& facts) {
   return row("symbols", text(grouped(facts.data.symbols), ", ", facts.data.symbols_from)) +
          row("rate", facts.rate.from) +
-         row("not counted", "messages, evaluation, checkpoints; a plateau may end a stage sooner");
+         row("not counted",
+             "time of messages, evaluation and checkpoints; memory of libraries and of the "
+             "data's directory; a plateau may end a stage sooner");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace ortho {
 namespace {
 
 constexpr std::int64_t kProbeElements = std::int64_t{1} << 20;  // of one activation: 4 MiB
+constexpr std::int64_t kProbeWeights = std::int64_t{1} << 26;   // 256 MiB, and as many gradients
 constexpr std::int64_t kUpdateWeights = std::int64_t{1} << 23;  // beyond every cache
 
 // Median seconds of `act`, called for about `seconds` after one call that warms the caches: other
@@ -87,7 +88,7 @@ ProbeSec measure_probe(const Probe& probe, Backend<float>& backend, double secon
   return sec;
 }
 
-// Seconds of one weight's zeroed gradient, share of the norm, and update.
+// Seconds of one weight's zeroed gradient, norm and update.
 double measure_update(std::int64_t weights, const OptimizerConfig& config, Backend<float>& backend,
                       double seconds) {
   const std::int64_t count = std::min(weights, kUpdateWeights);
@@ -96,8 +97,8 @@ double measure_update(std::int64_t weights, const OptimizerConfig& config, Backe
   Optimizer<float> optimizer(config, params, state);
   const double sec = median_sec(seconds, [&] {
     params.zero_grads();
-    const double squares = backend.sum_squares(count, params.grads().data());
-    optimizer.update(backend, params, 1e-3, clip_scale(squares, config.clip));
+    backend.sum_squares(count, params.grads().data());
+    optimizer.update(backend, params, 1e-3, 1);
   });
   return sec / static_cast<double>(count);
 }
@@ -109,10 +110,12 @@ Probe probe_of(const ModelSpec& spec, std::int64_t windows) {
   probe.spec.blocks = probe.spec.refeeds = 1;
   const std::int64_t widest = std::max({spec.channels, gated_width(spec), spec.width});
   const std::int64_t rows = std::max<std::int64_t>(1, kProbeElements / widest);
-  for (std::int64_t& size : probe.spec.tokens) {
-    const std::int64_t now = context(probe.spec);
-    if (now > rows) size = std::max<std::int64_t>(1, rows / (now / size));
-  }
+  const auto too_large = [&] {
+    return context(probe.spec) > rows || (spec.weights == Weights::separate &&
+                                          count_weights(param_specs(probe.spec)) > kProbeWeights);
+  };
+  for (std::int64_t& size : probe.spec.tokens)
+    while (size > 1 && too_large()) size /= 2;
   probe.windows = std::clamp<std::int64_t>(rows / context(probe.spec), 1, windows);
   return probe;
 }

@@ -139,8 +139,8 @@ TEST(Cost, TheDefaultRecipe) {
   EXPECT_EQ(cost.bytes.batches, 3 * 64 * 3 * (32 + 20));  // a Token is 32 bytes, a Target 20
   EXPECT_EQ(cost.gradient_sum.bytes, 6 * 878464);         // 2 * 3/4 of 4 bytes each
   EXPECT_EQ(cost.gradient_sum.messages, 6);
-  EXPECT_EQ(cost.small_sums.messages, 4 * 3);
-  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 32 + 72));
+  EXPECT_EQ(cost.small_sums.messages, 5 * 3);
+  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 32 + 72 + 8));
   EXPECT_EQ(cost.flops_per_step, 6.0 * 812032 * 768);
   EXPECT_EQ(cost.flops, 60.0 * 812032 * 768);
   EXPECT_EQ(cost.tokens, 7680);

@@ -97,6 +97,16 @@ TEST(Plan, LongContext) {
   expect_in("5, 327,680 characters", outcome.output);
 }
 
+TEST(Plan, EveryRunFileOfTheProjectCanRun) {
+  int files = 0;
+  for (const std::string& name : list_folder(std::string(ORTHO_SOURCE_DIR) + "/configs")) {
+    const Outcome outcome = plan_config(name, "");
+    EXPECT_EQ(outcome.code, 0) << name << ": " << outcome.output;
+    ++files;
+  }
+  EXPECT_GE(files, 3);
+}
+
 TEST(Plan, WhatTrainRefusesExitsWith64) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"--ranks 16", "more replicas than windows"},
@@ -186,8 +196,19 @@ TEST(Rate, TheProbeCutsLongWindowsFromOutside) {
   EXPECT_EQ(probe.windows, 1);
 }
 
-// No value is promised, but more blocks at one rate take longer, and every kind of model can be
-// measured.
+// A weight for every connection of 65,536 x 4 nodes would be 2^36 of them.
+TEST(Rate, TheProbeCutsSeparateWeights) {
+  ModelSpec spec;
+  spec.map = MapKind::dense;
+  spec.weights = Weights::separate;
+  spec.channels = spec.hidden = 4;
+  spec.gate = false;
+  spec.tokens = {65536};
+  spec.text_symbols = 5;
+  EXPECT_EQ(probe_of(spec, 4).spec.tokens, Shape{2048});  // 2^24 weights; 4096 would be just over
+}
+
+// No value is promised, but every kind of model can be measured.
 TEST(Rate, EveryKindOfModelCanBeMeasured) {
   ModelSpec spec;
   spec.tokens = {2, 2};

@@ -1,0 +1,48 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tensor/backend.h"
+
+namespace ortho {
+namespace {
+
+// More rows than are summed at once: the same bits as row by row.
+TEST(CrossEntropy, ManyRowsEqualOneAfterTheOther) {
+  constexpr std::int64_t kRows = 9001, kClasses = 3;
+  const auto backend = make_cpu_backend<float>(2);
+  const Random random(1, "logits");
+  std::vector<float> logits;
+  std::vector<std::int32_t> target;
+  for (std::uint64_t i = 0; i < kRows * kClasses; ++i)
+    logits.push_back(static_cast<float>(random.normal(i)));
+  for (std::uint64_t i = 0; i < kRows; ++i)
+    target.push_back(static_cast<std::int32_t>(random.below(i, kClasses)));
+  std::vector<float> one_by_one = logits;
+  double loss = 0.5, one_loss = 0.5;  // they add to what is there
+  std::int64_t hits = 7, one_hits = 7;
+  backend->cross_entropy(kRows, kClasses, target, 0.25, logits.data(), &loss, &hits);
+  for (std::int64_t r = 0; r < kRows; ++r)
+    backend->cross_entropy(1, kClasses, std::span(target).subspan(static_cast<size_t>(r), 1), 0.25,
+                           one_by_one.data() + r * kClasses, &one_loss, &one_hits);
+  EXPECT_EQ(loss, one_loss);
+  EXPECT_EQ(hits, one_hits);
+  EXPECT_EQ(logits, one_by_one);
+  EXPECT_GT(hits, 7 + kRows / 4);  // a third is right by chance
+}
+
+TEST(CrossEntropy, OfOneRowByHand) {
+  const auto backend = make_cpu_backend<double>(1);
+  std::vector<double> logits = {0, std::log(3.0)};
+  double loss = 0;
+  std::int64_t hits = 0;
+  backend->cross_entropy(1, 2, std::vector<std::int32_t>{1}, 2, logits.data(), &loss, &hits);
+  EXPECT_NEAR(loss, std::log(4.0 / 3.0), 1e-12);  // double: a few roundings
+  EXPECT_EQ(hits, 1);
+  EXPECT_NEAR(logits[0], 2 * 0.25, 1e-12);
+  EXPECT_NEAR(logits[1], 2 * (0.75 - 1), 1e-12);
+}
+
+}  // namespace
+}  // namespace ortho
