@@ -1,6 +1,7 @@
 // The same nodes in the other tensor order.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "tensor/nodes.h"

@@ -185,6 +185,19 @@ TEST_F(Loop, NewSymbolsGrowTheTextTables) {
   expect_in("text symbols 16 -> 18", after->growths[0]);
 }
 
+TEST_F(Loop, DropoutAloneGrowsNothing) {
+  RunConfig config = kit_.config("run");
+  config.stages.resize(2);
+  const ModelSpec model = config.stages[0].model;
+  config.stages[1].model = model;
+  config.stages[1].model.dropout = 0.3;
+  ASSERT_TRUE(run(config));
+  const auto state = newest_state(config);
+  EXPECT_TRUE(state->growths.empty());
+  EXPECT_EQ(state->spec.dropout, 0.3);
+  EXPECT_EQ(state->step, 12);
+}
+
 TEST_F(Loop, ABrokenPromiseStopsTheRunAndSavesNothing) {
   RunConfig config = kit_.config("run");
   const RunConfig two_stages = config;

@@ -71,6 +71,20 @@ TEST_F(Metrics, RewindDropsWhatLiesBehindTheCheckpoint) {
   EXPECT_EQ(read_file(path_), expected);
 }
 
+// The checkpoint of a stage's last step is saved before the model grows, so a growth at its step is repeated.
+TEST_F(Metrics, RewindDropsAGrowthAtTheCheckpoint) {
+  MetricsFile file(path_);
+  const auto growth = [](std::int64_t step) {
+    return JsonObject().add("event", std::string("growth")).add("step", step);
+  };
+  file.write(growth(2));
+  file.write(json_line(at_step(3)));
+  const std::string kept = read_file(path_);
+  file.write(growth(3));
+  file.rewind(3);
+  EXPECT_EQ(read_file(path_), kept);
+}
+
 TEST_F(Metrics, RewindOfNothing) {
   MetricsFile(path_).rewind(3);
   EXPECT_FALSE(file_exists(path_));

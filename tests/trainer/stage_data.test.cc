@@ -1,0 +1,65 @@
+// What a stage means to the loader, and which stages go on in one epoch.
+#include "trainer/stage_data.h"
+
+#include <set>
+
+#include "support/agreement.h"
+#include "support/run_kit.h"
+
+namespace ortho {
+namespace {
+
+class StageData : public testing::Test {
+ protected:
+  Stage stage(size_t index) const {
+    return plan_run(config_, run_vocabulary(config_).size()).stages[index];
+  }
+  RunKit kit_;
+  RunConfig config_ = kit_.config("run");
+};
+
+TEST_F(StageData, VocabularyIsThatOfAllStages) {
+  std::set<char> symbols;
+  for (int i = 0; i < 6; ++i)
+    for (const char symbol : sentence(i) + ".a ramp") symbols.insert(symbol);
+  EXPECT_EQ(run_vocabulary(config_).code_points(),
+            std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
+  config_.stages[1].data.train.clear();
+  EXPECT_NE(test::message_of(ErrorKind::usage, [&] { run_vocabulary(config_); })
+                .find("stage axes: data.train names no data set"),
+            std::string::npos);
+}
+
+TEST_F(StageData, OptionsFollowTheStage) {
+  const LoaderOptions options = loader_options(stage(2), 9, 1, 2);
+  EXPECT_EQ(options.window.tokens, 8);
+  EXPECT_EQ(options.window.objective, Objective::next_token);
+  EXPECT_EQ(options.window.padding, Padding::random);
+  EXPECT_TRUE(options.window.score_end);
+  EXPECT_EQ(options.windows, 4);
+  EXPECT_EQ(options.replica, 1);
+  EXPECT_EQ(options.order.seed, 9u);
+  config_.stages[2].objective = {0, 1};
+  config_.stages[2].one_shot.output = OneShotConfig::Output::audio;
+  const WindowRule rule = loader_options(stage(2), 9, 0, 1).window;
+  EXPECT_EQ(rule.objective, Objective::one_shot);
+  EXPECT_EQ(rule.output, Modality::audio);
+  config_.stages[2].objective = {1, 1};
+  EXPECT_NE(test::message_of(ErrorKind::usage, [&] { loader_options(stage(2), 9, 0, 1); })
+                .find("exactly one of next_token and one_shot"),
+            std::string::npos);
+}
+
+TEST_F(StageData, AStreamGoesOnOnlyWithTheSameWindows) {
+  const Stage a = stage(2);
+  Stage b = a;
+  b.config.model.blocks = 5;  // growth that leaves the data as they are
+  EXPECT_TRUE(same_stream(a, b));
+  EXPECT_FALSE(same_stream(a, stage(1)));  // other windows
+  EXPECT_FALSE(same_stream(a, stage(3)));  // other data
+  b.windows = 8;
+  EXPECT_FALSE(same_stream(a, b));
+}
+
+}  // namespace
+}  // namespace ortho
