@@ -234,18 +234,26 @@ HeldOut::HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const Loa
   options_.window.padding = Padding::end;
   owned_windows(options.windows, options.windows, options.replicas,
                 options.replica);  // checks them
+  restart();
+}
+
+void HeldOut::restart(std::int64_t windows) {
+  given_ = 0;
+  wanted_ = batches();
+  if (windows > 0) wanted_ = std::min(wanted_, count_windows(windows, options_.windows));
 }
 
 std::int64_t HeldOut::batches() const { return count_windows(samples(), options_.windows); }
 
 std::optional<Batch> HeldOut::next() {
-  if (given_ == batches()) return std::nullopt;
+  if (given_ == wanted_) return std::nullopt;
+  const std::int64_t number = given_ * batches() / wanted_;
   const WindowMaker maker{
       *dataset_, {*vocabulary_, options_.audio_bits}, options_.window, options_.order.seed};
   const Range own = split(options_.windows, options_.replicas, options_.replica);
   Batch batch = empty_batch(options_.window.tokens, own.size(), own.lo);
   for (std::int64_t window = 0; window < own.size(); ++window) {
-    const std::int64_t sample = given_ * options_.windows + own.lo + window;
+    const std::int64_t sample = number * options_.windows + own.lo + window;
     if (sample < samples()) maker.make(list_.window(sample), 0, window, batch);
   }
   ++given_;

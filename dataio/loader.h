@@ -86,7 +86,8 @@ class HeldOut {
   HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& options);
 
   std::optional<Batch> next();  // nothing when all were given
-  void restart() { given_ = 0; }
+  // Begins again. `windows` > 0: only about so many, in batches spread evenly over the split.
+  void restart(std::int64_t windows = 0);
   std::int64_t samples() const { return list_.samples(); }
   std::int64_t skipped() const { return list_.skipped(); }
   std::int64_t batches() const;
@@ -96,7 +97,8 @@ class HeldOut {
   const Vocabulary* vocabulary_;
   LoaderOptions options_;
   SampleList list_;
-  std::int64_t given_ = 0;  // batches
+  std::int64_t given_ = 0;   // batches
+  std::int64_t wanted_ = 0;  // batches to give
 };
 
 }  // namespace ortho

@@ -196,6 +196,21 @@ TEST_F(LoaderTest, HeldOutGivesEveryWindowOnceInOrder) {
   EXPECT_EQ(second.next(), std::nullopt);
 }
 
+// A limited evaluation must not see the first records only.
+TEST_F(LoaderTest, ALimitedHeldOutIsSpreadOverTheSplit) {
+  const Dataset data({path_}, Split::train);
+  HeldOut all(data, none_, options(4)), some(data, none_, options(4));
+  std::vector<Batch> batches;
+  while (auto batch = all.next()) batches.push_back(std::move(*batch));
+  some.restart(10);  // 3 batches of 4 windows
+  for (const std::size_t third : {std::size_t{0}, batches.size() / 3, 2 * batches.size() / 3}) {
+    const auto batch = some.next();
+    ASSERT_TRUE(batch);
+    EXPECT_TRUE(same(*batch, batches[third]));
+  }
+  EXPECT_FALSE(some.next());
+}
+
 TEST(Loader, OneShotPairsSkippedAndCut) {
   const TempFolder folder;
   const std::string path = folder / "pairs.h5";
