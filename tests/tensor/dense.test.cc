@@ -176,8 +176,7 @@ TEST(Dense, BothOrdersGiveTheSameBits) {
     // Along the channels, innermost, dx sums the lanes of a vector apart: another order of 19 terms
     // of size 1, each rounded to 2^-24.
     const bool apart = map.axis == 2;
-    for (size_t i = 0; i < dx.size(); ++i)
-      EXPECT_NEAR(expected[i], dx2[i], apart ? 1e-5 : 0);
+    for (size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(expected[i], dx2[i], apart ? 1e-5 : 0);
     std::vector<float> dw(w.size()), dw2(w.size());
     cpu_dense_dw(map, x.data(), dy.data(), dw.data());
     cpu_dense_dw(other, reordered(in, other.order, x).data(),

@@ -29,7 +29,7 @@ class TrainProgram : public testing::Test {
   }
   std::vector<std::string> mpi_command(const std::string& name) {
     std::vector<std::string> words = {ORTHO_MPIEXEC, "-np",  "2",
-                                      "--bind-to",  "none", "--oversubscribe"};
+                                      "--bind-to",   "none", "--oversubscribe"};
     for (const std::string& word : long_command(name)) words.push_back(word);
     return words;
   }
