@@ -1,10 +1,10 @@
-// Channel: the collectives Orthotope uses, over MPI messages (comm/mpi.h) or over threads
-// (comm/local.h).
+// Channel: the collectives Orthotope uses, over MPI
+// messages (comm/mpi.h) or over threads (comm/local.h).
 //
-// Every function but rank, ranks, host and abort is Collective: all ranks of the channel call it,
-// in the same order and with equal sizes. Sums are taken in rank order, ((v0 + v1) + v2) + …, by
-// every kind of channel, so a result depends on the number of ranks and on nothing else. Counts are
-// 64-bit.
+// Every function but rank, ranks, host and abort is Collective:
+// all ranks of the channel call it, in the same order and with equal sizes.
+// Sums are taken in rank order, ((v0 + v1) + v2) + …, by every kind of channel,
+// so a result depends on the number of ranks and on nothing else. Counts are 64-bit.
 #pragma once
 
 #include <cstddef>

@@ -68,8 +68,8 @@ class Fields {
   // given, is a word that may stand for the cleared group: `mesh: auto`.
   Fields& group(const std::string& name, Fields inner, const std::string& help,
                 std::function<void()> clear = nullptr, const std::string& nothing = "");
-  // A list of structs. `append` adds an element and lists it; reading first empties the list by
-  // `clear`.
+  // A list of structs. `append` adds an element and lists it;
+  // reading first empties the list by `clear`.
   Fields& groups(const std::string& name, std::function<size_t()> size,
                  std::function<Fields(size_t)> at, std::function<Fields()> append,
                  std::function<void()> clear, const std::string& help);

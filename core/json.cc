@@ -193,8 +193,8 @@ class Parser {
     return code;
   }
 
-  // Behind "\u": one code point, whose second half may stand in a second escape (UTF-16
-  // surrogates).
+  // Behind "\u": one code point, whose second half
+  // may stand in a second escape (UTF-16 surrogates).
   std::uint32_t code_point() {
     const std::uint32_t high = hex4();
     if (high >= 0xdc00 && high < 0xe000) refuse("the second half of a surrogate pair stands alone");

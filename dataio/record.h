@@ -1,9 +1,9 @@
-// A Record is one thing to learn from: parts in order, such as an image, its caption, and the
-// caption spoken.
+// A Record is one thing to learn from: parts in order,
+// such as an image, its caption, and the caption spoken.
 //
-// A Part holds raw values (code points, pixels, samples, a class), never table rows: what they mean
-// to a model is decided when they are read. The numbers of the enums are stored in shards (format
-// version 1).
+// A Part holds raw values (code points, pixels, samples, a class),
+// never table rows: what they mean to a model is decided when they are read.
+// The numbers of the enums are stored in shards (format version 1).
 #pragma once
 
 #include <array>

@@ -75,8 +75,8 @@ void check_part(const Complaint& check, const ShardDirectory& d, std::uint64_t p
                d.offset[part], ", no multiple of 8");
 }
 
-// Blocks own records, continuation blocks none; a unit holds one split, a longer one just one
-// record.
+// Blocks own records, continuation blocks none;
+// a unit holds one split, a longer one just one record.
 void check_units(const Complaint& check, const ShardDirectory& d) {
   check.unless(d.blocks() == 0 || d.first_record[1] > 0, "block 0 starts no record");
   const std::uint64_t most_blocks = std::max<std::uint64_t>(1, kUnitBytesLimit / d.block_bytes);

@@ -38,8 +38,8 @@ struct ItemSize {
   std::int64_t tokens;
 };
 
-// How a one_shot record lies in its window. Items are renumbered: first the inputs, then the
-// outputs.
+// How a one_shot record lies in its window.
+// Items are renumbered: first the inputs, then the outputs.
 struct OneShot {
   std::vector<std::size_t> inputs, outputs;  // the record's items, each list in the record's order
   std::int64_t input_tokens = 0;             // that are used: from the start, less when cut

@@ -1,5 +1,5 @@
-// JointMap: the map over the set {token axis i, channel axis}, in every wiring and both tensor
-// orders.
+// JointMap: the map over the set {token axis i, channel axis},
+// in every wiring and both tensor orders.
 //
 //   causal  z[t] = sum_d h[t - d * stride] * W[d]           W [s][C][G], d * stride <= t
 //   grid    z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j

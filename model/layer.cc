@@ -123,8 +123,8 @@ void Layer<T>::backward(const T* x, const T* dy, T* dx) {
   }
   for (size_t i = maps_.size(); i-- > 0;) {
     const T* gradient = i < kept_.size() ? kept_[i] : dy;
-    // In place: DenseAxisMap reads its input for the weights before it writes that input's
-    // gradient.
+    // In place: DenseAxisMap reads its input for
+    // the weights before it writes that input's gradient.
     if (i == 0) maps_[i].backward(x, gradient, dx, false);
     if (i > 0) maps_[i].backward(kept_[i - 1], gradient, kept_[i - 1], false);
   }

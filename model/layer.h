@@ -35,8 +35,8 @@ class Layer {
 
   Nodes input() const { return maps_.front().input(); }
   Nodes output() const { return maps_.back().output(); }
-  // Activations kept from forward to backward, taken from the arena: one less than the maps of a
-  // chain.
+  // Activations kept from forward to backward, taken
+  // from the arena: one less than the maps of a chain.
   std::int64_t kept_bytes() const;
 
   void forward(const T* x, T* y);

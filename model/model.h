@@ -1,5 +1,5 @@
-// Model: embedding, stack and heads over one batch shape; forward, loss and gradients of all
-// weights.
+// Model: embedding, stack and heads over one batch shape;
+// forward, loss and gradients of all weights.
 //
 // Weights live in Params and outlast the model: a model is the working memory and the order of work
 // for one stage.
@@ -25,8 +25,8 @@ class Model {
   const ModelSpec& spec() const { return spec_; }
   const Nodes& nodes() const { return nodes_; }
 
-  // Adds the batch's gradients to Params; returns the batch's sums. `normaliser`: scored targets of
-  // all ranks.
+  // Adds the batch's gradients to Params; returns the batch's sums.
+  // `normaliser`: scored targets of all ranks.
   TermSums train(const Batch& batch, const TermWeights& weights, double normaliser,
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients

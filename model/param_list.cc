@@ -111,8 +111,8 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   if (spec.modality_head) head("modality", DimKind::modality, kModalities);
   if (has_modality(spec, Modality::text)) head("text", DimKind::symbol, spec.text_symbols);
   if (has_modality(spec, Modality::pixel)) {
-    // Decoded in steps: green sees which red was chosen, blue sees both (logits added from a
-    // table).
+    // Decoded in steps: green sees which red was chosen,
+    // blue sees both (logits added from a table).
     const Dim level{DimKind::symbol, kPixelLevels};
     const auto given = [&](const char* name) {
       list.push_back(

@@ -113,8 +113,8 @@ double reach(std::int64_t tokens, std::int64_t shift) {
   return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
 }
 
-// Taps along one axis summed over d: nominally s, executed the share that does not reach before the
-// window.
+// Taps along one axis summed over d: nominally s,
+// executed the share that does not reach before the window.
 Cost taps(const ModelSpec& spec, std::int64_t size, std::int64_t stride) {
   Cost cost{static_cast<double>(size), 0};
   const std::int64_t tokens = context(spec);

@@ -1,5 +1,5 @@
-// Buffer: one aligned allocation that owns its memory; everything else holds std::span or plain
-// pointers.
+// Buffer: one aligned allocation that owns its memory;
+// everything else holds std::span or plain pointers.
 //
 // 64-byte aligned; from 4 MiB on aligned to 2 MiB and offered to the kernel as huge pages. Zero at
 // birth. Out of memory says how many bytes and what for.

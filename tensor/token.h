@@ -1,8 +1,8 @@
 // Tokens and batches: the plain structs that data loading fills and the model eats.
 //
-// A token is one node column of the grid: a modality, its symbol(s), its place within its item, and
-// which item of the window it belongs to. All zeros is padding. Symbols are table rows, never raw
-// code points.
+// A token is one node column of the grid: a modality, its symbol(s),
+// its place within its item, and which item of the window it belongs to.
+// All zeros is padding. Symbols are table rows, never raw code points.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// RunConfig: everything a run file may say, defaults beside the fields; trainer/config.cc lists
-// each once.
+// RunConfig: everything a run file may say, defaults
+// beside the fields; trainer/config.cc lists each once.
 //
 // A stage is a whole description: what it does not name it inherits from the stage before it, the
 // first from the top level, so a parsed StageConfig has no gaps. The groups batch, objective, until
@@ -145,8 +145,8 @@ struct RunConfig {
 
 Fields fields(RunConfig& config);
 
-// Parses, validates each field and the whole, and resolves what is `auto`. Error(usage) names every
-// mistake.
+// Parses, validates each field and the whole, and resolves
+// what is `auto`. Error(usage) names every mistake.
 RunConfig parse_config(const ConfigNode& root);
 
 // The whole resolved config as YAML; parsing it gives an equal RunConfig.

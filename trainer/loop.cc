@@ -154,7 +154,8 @@ bool TrainingRun::run_stage(const Stage& planned) {
     say(text(work->loader.skipped(), " records do not fit the window and are left out"));
   const std::int64_t last = planned.first_step + planned.steps;
   bool over = state_->step >= last, stop = false;
-  // What is due after a step is done even when asked to stop, so that going on gives what never stopping had given.
+  // What is due after a step is done even when asked to stop,
+  // so that going on gives what never stopping had given.
   while (!over && !stop) {
     stop = !one_step(*work);
     const bool plateau = on_plateau(work->stage.config.until.loss_plateau, state_->losses);

@@ -1,9 +1,9 @@
-// Metrics: a run's numbers, one JSON object a line in metrics.jsonl, and the line that shows
-// progress.
+// Metrics: a run's numbers, one JSON object a line
+// in metrics.jsonl, and the line that shows progress.
 //
-// Every line has `event` (step, evaluate, growth, …) and `step`, the number of steps done. A run
-// that goes on from a checkpoint first drops the lines behind it, so that no step stands in the
-// file twice.
+// Every line has `event` (step, evaluate, growth, …) and `step`,
+// the number of steps done. A run that goes on from a checkpoint first
+// drops the lines behind it, so that no step stands in the file twice.
 #pragma once
 
 #include <cstdint>
@@ -45,9 +45,9 @@ class MetricsFile {
  public:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
   void write(const JsonObject& line);
-  // Keeps the lines up to `step` steps done, but for a growth at `step`: the checkpoint is saved before it, and it
-  // is repeated. A last line cut short by a kill is dropped too; any
-  // other line that is no JSON object with a step is Error(data).
+  // Keeps the lines up to `step` steps done, but for a growth at `step`:
+  // the checkpoint is saved before it, and it is repeated. A last line cut short by a kill
+  // is dropped too; any other line that is no JSON object with a step is Error(data).
   void rewind(std::int64_t step);
 
  private:

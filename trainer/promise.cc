@@ -28,7 +28,8 @@ Token random_token(const ModelSpec& spec, const Random& random, std::uint64_t nu
   return token;
 }
 
-// `parts` windows of the old model side by side: window w of part p is column p * kProbeWindows + w.
+// `parts` windows of the old model side by side:
+// window w of part p is column p * kProbeWindows + w.
 Batch old_probe(const ModelSpec& spec, std::int64_t parts, std::uint64_t seed) {
   const Random random(seed, "probe");
   Batch batch;

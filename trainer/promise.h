@@ -1,7 +1,7 @@
 // Promise: checks on a probe batch that a growth changed what it said it would, and nothing else.
 //
-// The probe is random tokens of every modality the old model reads, a function of the seed alone, so all ranks
-// check the same and need not talk.
+// The probe is random tokens of every modality the old model reads,
+// a function of the seed alone, so all ranks check the same and need not talk.
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,9 @@
 namespace ortho {
 namespace {
 
-// One row of table 3-7: how many bytes follow a first byte, and the bounds of the second byte. The
-// second byte's bounds alone exclude overlong forms (E0, F0), surrogates (ED) and values past
-// U+10FFFF (F4).
+// One row of table 3-7: how many bytes follow a first byte, and the bounds
+// of the second byte. The second byte's bounds alone exclude overlong
+// forms (E0, F0), surrogates (ED) and values past U+10FFFF (F4).
 struct Row {
   int following;  // -1: no sequence starts with this byte
   std::uint8_t second_lo, second_hi;

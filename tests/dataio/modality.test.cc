@@ -42,8 +42,8 @@ TEST(Audio, MuLawLevelsRiseAndComeBack) {
     const std::int32_t level = level_of(value, 8);
     ASSERT_TRUE(level == last || level == last + 1) << sample;
     last = level;
-    // Half a step of the segment: 1/32 of magnitude + bias, rounded up; the last level clips 643
-    // more.
+    // Half a step of the segment: 1/32 of magnitude + bias,
+    // rounded up; the last level clips 643 more.
     const int allowed = (std::abs(sample) + 132) / 32 + 1;
     if (std::abs(sample) <= 32635) {
       ASSERT_LE(std::abs(sample_of(level, 8) - sample), allowed) << sample;

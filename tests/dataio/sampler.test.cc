@@ -77,8 +77,8 @@ TEST(Sampler, SeekingEqualsRunningOn) {
   }
 }
 
-// At any time a stream draws from W blocks at most, larger units from a W-blocks' share of their
-// samples.
+// At any time a stream draws from W blocks at most,
+// larger units from a W-blocks' share of their samples.
 TEST(Sampler, AStreamDrawsFromAWindowOfBlocks) {
   std::vector<UnitSize> units(100, UnitSize{1, 50});
   const std::int64_t streams = 4, blocks = 4;
@@ -162,8 +162,8 @@ TEST(Sampler, PaddingCoversAllSpareAlike) {
   std::vector<int> counts(4, 0);
   for (std::int64_t record = 0; record < 4000; ++record)
     ++counts[static_cast<std::size_t>(random_padding(9, 1, record, 3))];
-  // 1000 each; the standard deviation is sqrt(4000 * 3 / 16) = 27, five of them never fail by
-  // chance.
+  // 1000 each; the standard deviation is sqrt(4000 * 3 / 16) = 27,
+  // five of them never fail by chance.
   for (const int count : counts) EXPECT_NEAR(count, 1000, 137);
   EXPECT_EQ(random_padding(9, 1, 5, 0), 0);
   EXPECT_EQ(count_windows(0, 4), 0);

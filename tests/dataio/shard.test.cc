@@ -27,8 +27,8 @@ TEST(Shard, RoundTripOfEveryKind) {
   expect_same(reader.read_record(1), made_record(2));
 }
 
-// Records interleaved over three splits: each split keeps its order, no block mixes splits, all
-// come back.
+// Records interleaved over three splits: each split
+// keeps its order, no block mixes splits, all come back.
 TEST(Shard, ManyRecordsInThreeSplits) {
   const Folder folder;
   std::vector<Record> records;
@@ -169,8 +169,8 @@ TEST(Shard, UnfinishedLeavesNothing) {
   EXPECT_TRUE(list_folder(folder.path()).empty());
 }
 
-// A child dies by SIGKILL after two blocks: no file under the final name, and what it leaves does
-// not open.
+// A child dies by SIGKILL after two blocks: no file under
+// the final name, and what it leaves does not open.
 TEST(Shard, KilledWriterLeavesNoShard) {
   const Folder folder;
   const std::string path = folder.file("a.h5");

@@ -307,8 +307,8 @@ std::vector<Record> all_records(const std::string& path) {
   return records;
 }
 
-// One kind of damage a round, all from the seed: flipped bits, a run of one value, a copied run, a
-// cut.
+// One kind of damage a round, all from the seed:
+// flipped bits, a run of one value, a copied run, a cut.
 std::vector<std::uint8_t> damaged(std::vector<std::uint8_t> bytes, std::uint64_t round) {
   const Random random(11, "shard mutation", round);
   std::uint64_t draws = 0;

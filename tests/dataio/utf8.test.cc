@@ -55,8 +55,8 @@ TEST(Utf8, AllStringsOfOneAndTwoBytesAsIconvSays) {
   }
 }
 
-// Three and four bytes: all first bytes that lead somewhere, second and later bytes at and around
-// every bound.
+// Three and four bytes: all first bytes that lead somewhere,
+// second and later bytes at and around every bound.
 TEST(Utf8, LongerStringsAtEveryBoundAsIconvSays) {
   Judge judge;
   const Bytes bounds = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xE1, 0xFF};

@@ -40,7 +40,8 @@ class PackCommand : public ::testing::Test {
     return printed;
   }
 
-  // The records of a split, each as "image:…" of its first value, "audio:…" of its samples, or words.
+  // The records of a split, each as "image:…" of its
+  // first value, "audio:…" of its samples, or words.
   std::vector<std::string> packed(Split split) const {
     const Dataset data({out_}, split);
     std::vector<std::string> records;

@@ -9,8 +9,8 @@
 
 namespace ortho::test {
 
-// The message of the Error that `act` throws, whose kind must be `kind`; "" and a failure if none
-// comes.
+// The message of the Error that `act` throws, whose
+// kind must be `kind`; "" and a failure if none comes.
 template <class Act>
 std::string message_of(ErrorKind kind, Act act) {
   try {

@@ -1,7 +1,7 @@
 // What a decoder must survive: every truncation and many changes of a valid file.
 //
-// A decoder may return something or throw an Error of kind data that names the file; anything else
-// fails.
+// A decoder may return something or throw an Error
+// of kind data that names the file; anything else fails.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,8 +18,8 @@ namespace ortho {
 using Bytes = std::vector<std::uint8_t>;
 using Decode = std::function<void(const Bytes& bytes, const std::string& name)>;
 
-// The message of the Error of that kind that `act` throws; "" and a failed test when it throws
-// none.
+// The message of the Error of that kind that `act` throws;
+// "" and a failed test when it throws none.
 inline std::string error_of(const std::function<void()>& act, ErrorKind kind) {
   try {
     act();
@@ -42,8 +42,8 @@ inline bool decodes(const Bytes& bytes, const Decode& decode) {
   }
 }
 
-// Every shorter prefix is refused, except those at least `optional_tail` bytes short of nothing at
-// all.
+// Every shorter prefix is refused, except those at
+// least `optional_tail` bytes short of nothing at all.
 inline void expect_truncations_refused(const Bytes& bytes, const Decode& decode,
                                        std::size_t optional_tail = 0) {
   ASSERT_TRUE(decodes(bytes, decode));

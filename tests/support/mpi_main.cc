@@ -1,9 +1,9 @@
-// GoogleTest's main under mpirun: every rank runs every test, all ranks leave with the same
-// verdict.
+// GoogleTest's main under mpirun: every rank runs
+// every test, all ranks leave with the same verdict.
 //
-// Rank 0 reports as usual; the others say only what failed on them, each line with its rank. A test
-// that takes longer than 60 s is named and the process ends with 70, which makes mpirun end the
-// others.
+// Rank 0 reports as usual; the others say only what failed on them,
+// each line with its rank. A test that takes longer than 60 s is named
+// and the process ends with 70, which makes mpirun end the others.
 #include <gtest/gtest.h>
 
 #include <chrono>

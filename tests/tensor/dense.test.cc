@@ -181,8 +181,8 @@ TEST(Dense, BothOrdersGiveTheSameBits) {
     cpu_dense_dw(map, x.data(), dy.data(), dw.data());
     cpu_dense_dw(other, reordered(in, other.order, x).data(),
                  reordered(out, other.order, dy).data(), dw2.data());
-    // Sums over up to 6 * 19 * 21 products of size 1 in another order: 2394 * 2^-24 if all errors
-    // had one sign.
+    // Sums over up to 6 * 19 * 21 products of size 1 in another
+    // order: 2394 * 2^-24 if all errors had one sign.
     for (size_t i = 0; i < dw.size(); ++i) EXPECT_NEAR(dw[i], dw2[i], 2e-4);
   }
 }

@@ -68,8 +68,9 @@ TEST_F(Loop, TheLossFalls) {
   const auto mean = [&](std::ptrdiff_t first) {
     return std::accumulate(losses.begin() + first, losses.begin() + first + 10, 0.0) / 10;
   };
-  // It begins near ln(16) + ln(4) = 4.2 nats: a letter of 16 and a modality of 4, both guessed. One letter says
-  // little about the next, three say nearly all. The margins are wide: 10 steps of 4 to 16 letters make a noisy mean.
+  // It begins near ln(16) + ln(4) = 4.2 nats: a letter of 16 and a modality of 4,
+  // both guessed. One letter says little about the next, three say nearly all.
+  // The margins are wide: 10 steps of 4 to 16 letters make a noisy mean.
   EXPECT_LT(mean(50), mean(0) - 0.5);
   EXPECT_LT(mean(110), mean(50) - 0.3);
 }

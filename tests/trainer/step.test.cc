@@ -93,8 +93,8 @@ TEST_F(Evaluate, RanksScoreEachTokenOnce) {
     EXPECT_EQ(many.scored, one.scored);
     EXPECT_EQ(many.targets, one.targets);
     EXPECT_EQ(many.hits, one.hits);
-    // Sums of some hundred doubles of size 3, taken from float losses that a GEMM of another height may round
-    // otherwise: 1e-6 is 16 roundings of a float.
+    // Sums of some hundred doubles of size 3, taken from float losses that a GEMM
+    // of another height may round otherwise: 1e-6 is 16 roundings of a float.
     for (size_t i = 0; i < kTerms; ++i)
       EXPECT_NEAR(many.nats[i], one.nats[i], 1e-6 * one.nats[i]) << ranks;
   }

@@ -21,7 +21,8 @@ class TrainProgram : public testing::Test {
   std::vector<std::string> command(const std::string& name, const std::string& more = kSaving) {
     return {ORTHO_BINARY, "train", kit_.write_yaml(name, more)};
   }
-  // With a last stage so long that a signal always comes before its end, however busy the machine is.
+  // With a last stage so long that a signal always
+  // comes before its end, however busy the machine is.
   std::vector<std::string> long_command(const std::string& name) {
     auto words = command(name, "checkpoint: {every: 200, keep: 2}");
     words.insert(words.end(), {"--set", "stages.3.until.steps=600"});
