@@ -33,10 +33,10 @@ class Channel {
   virtual void sum(std::span<double> values) = 0;
   virtual void sum(std::span<std::int64_t> values) = 0;
   virtual std::int64_t max(std::int64_t value) = 0;
-  virtual std::vector<std::string> gather(
-      const std::string& mine) = 0;  // all of them, to every rank
-  virtual std::unique_ptr<Channel> split(
-      int color) = 0;                             // ranks of equal color >= 0, in rank order
+  // All of them, to every rank.
+  virtual std::vector<std::string> gather(const std::string& mine) = 0;
+  // Ranks of equal color >= 0, in rank order.
+  virtual std::unique_ptr<Channel> split(int color) = 0;
   [[noreturn]] virtual void abort(int code) = 0;  // ends every rank of the job with `code`
 };
 

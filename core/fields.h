@@ -133,10 +133,10 @@ struct Field {
 // read in the order of the list, not of the file. One Error(usage) names every mistake.
 void read_fields(const Fields& fields, const ConfigNode& node);
 
-std::string print_fields(
-    const Fields& fields);  // YAML that read_fields reads back to the same values
-std::string describe_fields(
-    const Fields& fields);  // help: a line a field with kind, limits, unit, value
+// YAML that read_fields reads back to the same values
+std::string print_fields(const Fields& fields);
+// Help: a line a field with kind, limits, unit, value.
+std::string describe_fields(const Fields& fields);
 
 // --- templates ---
 

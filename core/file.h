@@ -10,8 +10,8 @@
 
 namespace ortho {
 
-std::string read_file(
-    const std::string& path);  // whole file; Error(usage) naming the path when it cannot
+// Whole file; Error(usage) naming the path when it cannot.
+std::string read_file(const std::string& path);
 std::vector<std::uint8_t> read_bytes(const std::string& path);
 
 // Writes all of `content` under `path` as described above.

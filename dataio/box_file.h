@@ -49,8 +49,8 @@ class BoxFileWriter {
 class BoxFileReader {
  public:
   explicit BoxFileReader(const std::string& path);
-  explicit BoxFileReader(
-      const std::vector<std::string>& paths);  // the files that together hold the arrays
+  // The files that together hold the arrays.
+  explicit BoxFileReader(const std::vector<std::string>& paths);
   ~BoxFileReader();
   BoxFileReader(BoxFileReader&&) noexcept;
   BoxFileReader& operator=(BoxFileReader&&) noexcept;

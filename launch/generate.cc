@@ -16,8 +16,8 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kTokensUnasked =
-    1024;  // of text or audio when --tokens is not given and nothing ends it
+// Of text or audio when --tokens is not given and nothing ends it.
+constexpr std::int64_t kTokensUnasked = 1024;
 constexpr std::int64_t kRateUnknown = 8000;  // samples per second where the data do not say
 
 // Height and width of the images a run was trained on,

@@ -28,8 +28,8 @@ bool train(const RunConfig& config, int& rank) {
 }  // namespace
 
 int run_train(const TrainOptions& options) {
-  const RunConfig config =
-      read_run_file(options.config, options.settings);  // wrong configs end before MPI starts
+  // Wrong configs end before MPI starts.
+  const RunConfig config = read_run_file(options.config, options.settings);
   watch_stop_signals();
   int rank = 0;
   if (train(config, rank)) return 0;

@@ -111,8 +111,8 @@ std::string encode_utf8(std::u32string_view symbols) {
 
 std::size_t utf8_boundary(std::span<const std::uint8_t> bytes, std::size_t at) {
   if (at >= bytes.size()) return bytes.size();
-  const std::size_t lowest =
-      at > 3 ? at - 3 : 0;  // at most three continuation bytes follow a first
+  // At most three continuation bytes follow a first.
+  const std::size_t lowest = at > 3 ? at - 3 : 0;
   for (std::size_t cut = at; cut > lowest; --cut)
     if ((bytes[cut] & 0xC0) != 0x80) return cut;
   return lowest;

@@ -109,8 +109,8 @@ class Watchdog final : public testing::EmptyTestEventListener {
 int run_tests(Channel& world, int deadline_sec) {
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world.rank() != 0) {
-    delete listeners.Release(
-        listeners.default_result_printer());             // GoogleTest's way: we own it now
+    // GoogleTest's way: we own it now
+    delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new FailurePrinter(world.rank()));  // and it owns this one
   }
   Watchdog watchdog(world.rank(), deadline_sec);
