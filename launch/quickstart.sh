@@ -1,5 +1,5 @@
 #!/bin/bash
-# launch/quickstart.sh: from a bare Debian 12 to a trained model of text, images and sound, on 2 cores without a GPU.
+# launch/quickstart.sh: from a bare Debian 12 to a trained model of text, images and sound, on 2 cores, no GPU.
 # Run it as root or as a user with sudo. Running it again is safe: what is there is kept or made again the
 # same, and a finished run is not trained again; delete runs/quickstart to train from the start.
 set -euo pipefail
@@ -70,29 +70,32 @@ orthotope plan "$config" --ranks 2
 step "Train"
 on_two_ranks train "$config"
 
-# Images that it never saw: how many it names exactly, and how many once each has another image's name.
+# Losses on held-out data. Then images that it never saw: how many it names exactly, and, as the control, how
+# many of its answers fit another image's name.
 step "Evaluate"
-on_two_ranks evaluate "$run" --limit 512
+on_two_ranks evaluate "$run"
 on_two_ranks evaluate "$run" --data corpus/images --score image:text --limit 1000
 
 step "Generate"
 mkdir -p "$samples"
 orthotope generate "$run" --prompt "The " --tokens 200 --temperature 0.7 --out "$samples/text.txt"
-orthotope generate "$run" --modality image --prompt "ankle boot" --out "$samples/ankle-boot.png"
-orthotope generate "$run" --modality audio --prompt "activated" --tokens 4000 --out "$samples/activated.wav"
+orthotope generate "$run" --modality image --prompt "ankle boot" --temperature 0.7 --out "$samples/ankle-boot.png"
+orthotope generate "$run" --modality audio --prompt "activated" --tokens 4000 \
+  --temperature 0.8 --out "$samples/activated.wav"
 
 step "Where everything lies"
 cat <<END
-corpus/              text, images, sounds: the packed data sets; look inside with
-                     build/release/orthotope inspect corpus/sounds
-$run/     checkpoints/, metrics.jsonl, run.yaml (every setting); how it grew:
-                     build/release/orthotope inspect $run
+corpus/                   three packed data sets: text, images, sounds
+$run/          run.yaml (every setting), metrics.jsonl, checkpoints/
 $samples/  $(ls -m "$samples")
 
-Next: draw others of these with --seed 2, or change $config, set another \`out\`, and train again:
+Next:
+  build/release/orthotope inspect corpus/sounds       what was packed
+  build/release/orthotope inspect $run     how the model grew
+  build/release/orthotope generate $run --prompt "To " --tokens 300 --seed 2
   mpirun -np 2 build/release/orthotope train $config --set out=runs/second --set seed=2
-docs/guide.md goes through all of this step by step.
-
-Seconds, of $SECONDS in all:
-$times
 END
+if ((EUID == 0)); then
+  echo "  (as root, before mpirun: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)"
+fi
+printf '%s\n' "docs/guide.md goes on from here." "" "Seconds, $SECONDS in all:" "${times%$'\n'}"
