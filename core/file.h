@@ -10,7 +10,8 @@
 
 namespace ortho {
 
-// Whole file; Error(usage) naming the path when it cannot.
+// The whole file. Error(usage) naming the path when it cannot be opened or is no regular file,
+// Error(data) when reading fails.
 std::string read_file(const std::string& path);
 std::vector<std::uint8_t> read_bytes(const std::string& path);
 
@@ -22,9 +23,8 @@ void write_file_durably(const std::string& path, const std::string& content);
 // and closed as `temporary` (HDF5 writes its own).
 void publish_file(const std::string& temporary, const std::string& path);
 
-void append_line(const std::string& path,
-                 const std::string& line);  // one write(2); for metrics.jsonl
-void make_folder(const std::string& path);  // with parents
+void append_line(const std::string& path, const std::string& line);  // one write(2)
+void make_folder(const std::string& path);                           // with parents
 bool file_exists(const std::string& path);
 std::vector<std::string> list_folder(const std::string& path);  // names, sorted bytewise
 

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <string_view>
 
 #include "core/error.h"
+#include "dataio/media/utf8.h"
 #include "dataio/shard_directory.h"
 
 namespace ortho {
@@ -113,24 +113,6 @@ void check_places(const Complaint& check, const ShardDirectory& d) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view name) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(name[i]); };
-  for (size_t at = 0; at < name.size();) {
-    const unsigned lead = byte(at++);
-    if (lead < 0x80) continue;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    const size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (name.size() - at < more) return false;
-    const unsigned lo = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned hi = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (byte(at) < lo || byte(at) > hi) return false;
-    for (size_t i = 1; i < more; ++i)
-      if ((byte(at + i) & 0xc0) != 0x80) return false;
-    at += more;
-  }
-  return true;
-}
 
 void check_directory(const ShardDirectory& d, const std::string& path) {
   const Complaint check(path);

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "dataio/hdf5.h"
@@ -73,9 +72,6 @@ void check_directory(const ShardDirectory& directory, const std::string& path);
 
 // Blocks with their continuation blocks, of a checked directory.
 std::vector<Unit> shard_units(const ShardDirectory& directory);
-
-// Names of sources: no overlong forms, no surrogates, nothing past 10FFFF (Unicode table 3-7).
-bool is_utf8(std::string_view name);
 
 // Whether a block size is a power of two within the format's limits.
 bool block_bytes_allowed(std::uint64_t block_bytes);

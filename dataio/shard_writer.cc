@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "dataio/crc32c.h"
 #include "dataio/hdf5_draft.h"
+#include "dataio/media/utf8.h"
 #include "dataio/shard.h"
 #include "dataio/shard_directory.h"
 

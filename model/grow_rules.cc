@@ -264,10 +264,6 @@ int axis_count(const ModelSpec& spec) {
                                                      : spec.tokens.size());
 }
 
-std::int64_t active_units(const ModelSpec& spec) {
-  return std::llround(spec.active * static_cast<double>(spec.hidden));
-}
-
 bool blocks_can_be_identity(const ModelSpec& spec) {
   const bool idempotent =
       spec.activation == Activation::none || spec.activation == Activation::relu ||

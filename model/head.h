@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "model/arena.h"
@@ -19,6 +21,7 @@ namespace ortho {
 
 enum class Term { modality = 0, text = 1, pixel = 2, audio = 3 };  // pixel: red + green + blue
 constexpr int kTerms = 4;
+std::string term_name(Term term);  // "pixel"
 
 struct TermWeights {
   std::array<double, kTerms> weight = {1, 1, 1, 1};

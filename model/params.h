@@ -36,8 +36,8 @@ enum class DimKind {
 struct Dim {
   DimKind kind;
   std::int64_t size;
-  int axis = -1;  // token axis counted from the innermost, for tap, axis_in, axis_out and line; -1:
-                  // the channel axis
+  // For tap, axis_in, axis_out and line: the token axis counted from the innermost, or -1: channels.
+  int axis = -1;
 };
 
 enum class Role {

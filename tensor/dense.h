@@ -33,7 +33,8 @@ struct DenseMap {
   Weights weights = Weights::separate;
   Wiring wiring = Wiring::grid;
 
-  std::int64_t size() const;        // of the mapped axis in the input
+  std::int64_t size() const;  // of the mapped axis in the input
+  bool on_channels() const { return axis == static_cast<int>(tokens.size()); }
   Wiring effective_wiring() const;  // grid on the channel axis
   bool causal() const { return effective_wiring() == Wiring::causal; }
 };

@@ -1,7 +1,6 @@
 #include "trainer/loop.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "comm/agree.h"
@@ -25,11 +24,11 @@ double now_sec() {
 }
 
 std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
-  constexpr std::array<const char*, kTerms> kNames = {"modality", "text", "pixel", "audio"};
   std::vector<std::pair<std::string, double>> means;
   for (size_t i = 0; i < kTerms; ++i)
     if (sums.targets[i] > 0)
-      means.emplace_back(kNames[i], sums.nats[i] / static_cast<double>(sums.targets[i]));
+      means.emplace_back(term_name(static_cast<Term>(i)),
+                         sums.nats[i] / static_cast<double>(sums.targets[i]));
   return means;
 }
 

@@ -52,8 +52,8 @@ class TrainingRun {
   std::unique_ptr<RunState> state_;
   MetricsFile metrics_;
   std::string checkpoints_;  // folder
-  double started_at_ = 0, flops_at_start_ = 0,
-         shown_at_ = 0;  // of this process, for rate and progress
+  // Of this process, for rate and progress.
+  double started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
 };
 
 }  // namespace ortho

@@ -59,8 +59,8 @@ struct Progress {
   size_t stage_number = 1, stages = 1;
   std::int64_t step = 0, steps = 0;  // of the run
   double flops_done = 0, flops_total = 0;
-  double flops_since_start = 0,
-         seconds_since_start = 0;  // of this process: what the rate is taken from
+  // Of this process: what the time left is taken from.
+  double flops_since_start = 0, seconds_since_start = 0;
   double loss = 0, rate = 0, tokens_per_sec = 0;
 };
 

@@ -62,7 +62,7 @@ Rows rows_of(const Gate& gate, const Nodes& nodes) {
 }
 
 // sort2 (Anil et al., 2019): (a, b) of the two halves
-// become (min, max). `keep` is what the gate multiplies.
+// become (min, max).
 template <class T>
 ORTHO_CLONES void sort2(std::int64_t half, const T* __restrict v, T* __restrict f) {
   for (std::int64_t i = 0; i < half; ++i) {

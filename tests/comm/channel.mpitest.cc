@@ -8,7 +8,7 @@
 #include "comm/local.h"
 #include "comm/mpi.h"
 #include "core/error.h"
-#include "support/collectives.h"
+#include "tests/support/collectives.h"
 
 namespace ortho {
 namespace {

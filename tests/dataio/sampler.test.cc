@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/random.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -149,11 +150,11 @@ TEST(Sampler, TinyDataLoseOnlyARest) {
 
 TEST(Sampler, ImpossibleNumbersAreNamed) {
   const std::vector<UnitSize> one = {{1, 5}};
-  std::string message = error_of([&] { EpochPlan(one, {1, 64, 4}, 6, 0); }, ErrorKind::usage);
+  std::string message = message_of([&] { EpochPlan(one, {1, 64, 4}, 6, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("the batch has 6 windows, the data give 5 samples"), std::string::npos);
-  message = error_of([] { owned_windows(4, 64, 8, 0); }, ErrorKind::usage);
+  message = message_of([] { owned_windows(4, 64, 8, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("8 replicas, a batch of 4 windows"), std::string::npos);
-  message = error_of([] { owned_windows(12, 64, 3, 0); }, ErrorKind::usage);
+  message = message_of([] { owned_windows(12, 64, 3, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("3 replicas must divide the batch of 12 windows and the 64 streams"),
             std::string::npos);
 }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/orders.h"
+#include "tests/support/orders.h"
 
 namespace ortho {
 namespace {

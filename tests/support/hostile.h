@@ -12,24 +12,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 
 using Bytes = std::vector<std::uint8_t>;
 using Decode = std::function<void(const Bytes& bytes, const std::string& name)>;
-
-// The message of the Error of that kind that `act` throws;
-// "" and a failed test when it throws none.
-inline std::string error_of(const std::function<void()>& act, ErrorKind kind) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return "";
-}
 
 inline bool decodes(const Bytes& bytes, const Decode& decode) {
   try {

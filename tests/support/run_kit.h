@@ -17,7 +17,7 @@
 #include "dataio/media/wav.h"
 #include "dataio/pack.h"
 #include "launch/yaml.h"
-#include "support/temp_folder.h"
+#include "tests/support/temp_folder.h"
 #include "trainer/loop.h"
 #include "trainer/resume.h"
 

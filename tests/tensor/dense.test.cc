@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "tests/support/dense_terms.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -305,17 +306,7 @@ TEST(Dense, SixteenAxesOfTwo) {
 }
 
 // The message of the error that `act` must end with.
-template <class Act>
-std::string usage_error(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
+std::string usage_error(const auto& act) { return message_of(act, ErrorKind::usage); }
 
 void expect_refused(const DenseMap& map, const std::string& words) {
   for (const std::string& message :

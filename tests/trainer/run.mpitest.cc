@@ -6,7 +6,7 @@
 #include "comm/agree.h"
 #include "comm/mpi.h"
 #include "dataio/loader.h"
-#include "support/run_kit.h"
+#include "tests/support/run_kit.h"
 #include "trainer/stage_data.h"
 #include "trainer/stop_flag.h"
 

@@ -3,8 +3,9 @@
 #include <fstream>
 
 #include "core/random.h"
-#include "support/process.h"
-#include "support/run_kit.h"
+#include "tests/support/process.h"
+#include "tests/support/program.h"
+#include "tests/support/run_kit.h"
 #include "trainer/checkpoint.h"
 #include "trainer/stop_flag.h"
 
@@ -35,11 +36,7 @@ class TrainProgram : public testing::Test {
     return words;
   }
   static void prepare_mpi() {
-    for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
-                             "OMPI_MCA_mpi_yield_when_idle"})
-      ::setenv(name, "1", 1);
-    ::setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
-    ::setenv("OMP_NUM_THREADS", "1", 1);
+    for (const auto& [name, value] : kMpiEnvironment) ::setenv(name, value, 1);
   }
 
   std::string log() const { return kit_ / "log"; }
