@@ -25,7 +25,7 @@ stages:
     blocks: 2
     places: {column: 28}
     until: {steps: 1600, loss_plateau: {over: 200, less_than: 0.005}}
-  - {name: more, channels: 128, batch: {windows: 3}, data: {padding: random}, until: {flops: 1.2e12}}
+  - {name: more, channels: 128, batch: {windows: 3}, data: {padding: random}, until: {flops: 2e12}}
 optimizer: {lr: 2e-3, decay: linear, rewarm: 20}
 mesh: {batch: 2}
 )";
@@ -79,7 +79,7 @@ TEST(Config, NamedGroupsReplaceAndUntilIsNeverInherited) {
   const RunConfig c = parse(kSample);
   EXPECT_EQ(c.stages[1].batch, (BatchConfig{0, 768}));
   EXPECT_EQ(c.stages[2].batch, (BatchConfig{3, 0}));
-  EXPECT_EQ(c.stages[2].until, (UntilConfig{0, 1.2e12, {}}));
+  EXPECT_EQ(c.stages[2].until, (UntilConfig{0, 2e12, {}}));
   EXPECT_EQ(parse(minimal("objective: {one_shot: 2}\none_shot: {output: text}")).objective,
             (ObjectiveConfig{0, 2}));
 }
