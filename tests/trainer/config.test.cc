@@ -95,8 +95,8 @@ TEST(Config, EveryModelFieldCanBeSet) {
   {tokens: [3, 5], channels: 6, hidden: 8, blocks: 3, refeeds: 4, map: dense, weights: by_position,
    wiring: grid_causal, combine: single, sequence: ascending, single_axis: 1, channel_axis: false,
    in: false, out: false, gate: false, norm: none, residual: false, activation: sort2, active: 0.75,
-   dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3, frame: 4,
-   audio: 5}, items: 6, modality_table: false, modality_head: true}
+   dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3,
+   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true}
 loss: {ends: false})"));
   ModelSpec expected{.tokens = {3, 5},
                      .channels = 6,
