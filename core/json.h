@@ -23,8 +23,8 @@ std::string number_text(double x);  // the shortest text that reads back to the 
 // One line of a .jsonl file, its members in the order they were added.
 class JsonObject {
  public:
-  JsonObject& add(const std::string& key,
-                  double value);  // null when it is not finite: JSON has no NaN
+  // null when it is not finite: JSON has no NaN.
+  JsonObject& add(const std::string& key, double value);
   JsonObject& add(const std::string& key, std::int64_t value);
   JsonObject& add(const std::string& key, const std::string& value);
   JsonObject& add(const std::string& key, const JsonObject& value);

@@ -17,10 +17,10 @@ class Random {
   Random(std::uint64_t seed, std::string_view name, std::uint64_t a = 0, std::uint64_t b = 0);
 
   std::uint64_t bits(std::uint64_t index) const;  // 64 random bits
-  std::uint64_t below(std::uint64_t index,
-                      std::uint64_t bound) const;  // 0 <= n < bound; bias < 2^-64 * bound
-  double uniform(std::uint64_t index) const;       // [0, 1), 53 bits
-  double normal(std::uint64_t index) const;        // mean 0, variance 1 (Box-Muller)
+  // 0 <= n < bound; bias < 2^-64 * bound.
+  std::uint64_t below(std::uint64_t index, std::uint64_t bound) const;
+  double uniform(std::uint64_t index) const;  // [0, 1), 53 bits
+  double normal(std::uint64_t index) const;   // mean 0, variance 1 (Box-Muller)
 
  private:
   std::array<std::uint32_t, 4> block(std::uint64_t index) const;

@@ -34,8 +34,8 @@ class Vocabulary {
 
  private:
   std::vector<std::uint32_t> code_points_;
-  std::vector<std::int32_t>
-      rows_;  // by code point, -1 where not known; as long as the largest needs
+  // By code point, -1 where not known; as long as the largest needs.
+  std::vector<std::int32_t> rows_;
 };
 
 // Audio levels. 16 bits: sample + 32768. 8 bits: mu-law in G.711's segments,

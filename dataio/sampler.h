@@ -67,8 +67,8 @@ class EpochPlan {
   std::int64_t streams_ = 0, per_stream_ = 0;
   std::vector<std::uint32_t> unit_order_;  // permuted units
   std::vector<std::int64_t> begin_;        // samples before each permuted unit; last entry: all
-  std::vector<std::vector<std::int64_t>>
-      windows_;                     // per stream: where each window starts, then the end
+  // Per stream: where each window starts, then the end.
+  std::vector<std::vector<std::int64_t>> windows_;
   std::vector<Shuffled> shuffled_;  // per stream
 };
 

@@ -1,7 +1,7 @@
 // Layer: dense maps along several axes of the node grid, combined (docs/layer.md, section 2).
 //
 //   parallel    y = sum of all maps of x
-//   sequential  y = the maps in a chain: ascending from the outermost axis, descending from the last
+//   sequential  y = the maps in a chain: ascending from the outermost axis, or descending to it
 //   single      y = one map of x, which may give its axis another size
 //
 // The axes are all token axes and, with spec.channel_axis, the channel axis as the last. Weights

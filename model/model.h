@@ -18,7 +18,8 @@ namespace ortho {
 template <class T>
 class Model {
  public:
-  // `windows`: B of this rank, at least 1; Error(usage) when T * B passes 2^31 - 1. With a measuring arena nothing but memory_bytes() may be called.
+  // `windows`: B of this rank, at least 1; Error(usage) when T * B passes 2^31 - 1. Built on a
+  // measuring arena it holds no memory, and nothing may be run.
   Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, Backend<T>& backend,
         Arena<T>& arena);
 

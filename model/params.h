@@ -36,7 +36,7 @@ enum class DimKind {
 struct Dim {
   DimKind kind;
   std::int64_t size;
-  // For tap, axis_in, axis_out and line: the token axis counted from the innermost, or -1: channels.
+  // Of tap, axis_in, axis_out and line: the token axis from the innermost; -1: the channel axis.
   int axis = -1;
 };
 

@@ -27,8 +27,8 @@ struct RunState {
   std::string identity;             // of those data, see data_identity()
   std::int64_t tokens = 0;          // of all steps, over all ranks
   double seconds = 0;               // of training, earlier starts included
-  std::vector<double>
-      losses;  // of the current stage's steps, as far back as its plateau rule looks
+  // Of the current stage's steps, as far back as its plateau rule looks.
+  std::vector<double> losses;
   std::vector<std::string> growths;  // what each growth did and how its promise was kept
 };
 

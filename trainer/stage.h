@@ -43,8 +43,8 @@ void check_mesh(const MeshConfig& mesh, int ranks);
 bool grows(ModelSpec from, const ModelSpec& to);
 
 size_t stage_of(const RunPlan& plan, std::int64_t step);  // of global step 0 … plan.steps - 1
-double flops_before(const RunPlan& plan,
-                    std::int64_t step);  // of all steps before `step`, up to plan.steps
+// Of all steps before `step`, up to plan.steps.
+double flops_before(const RunPlan& plan, std::int64_t step);
 
 // Whether the losses of a stage's steps so far, one a step, lie on a plateau: the mean of the last
 // `over` is less than `less_than` nats below the mean of the `over` before them.

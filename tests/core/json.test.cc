@@ -21,7 +21,8 @@ std::string refusal(const std::string& source) {
 
 TEST(Json, ReadsEveryKindOfValue) {
   const ConfigNode node = parse_json(
-      R"( {"parts": [{"file": "a.png"}, {"text": "ankle boot"}], "n": -1.5e+3, "t": true, "e": {}, "l": []} )",
+      R"( {"parts": [{"file": "a.png"}, {"text": "ankle boot"}],
+  "n": -1.5e+3, "t": true, "e": {}, "l": []} )",
       "l.jsonl", 3);
   ASSERT_EQ(node.kind, ConfigNode::Kind::map);
   EXPECT_EQ(node.place(), "l.jsonl:3");

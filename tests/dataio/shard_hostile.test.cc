@@ -359,8 +359,8 @@ TEST(ShardHostile, RandomDamageIsSeenOrHarmless) {
       ++seen;
     }
   }
-  EXPECT_GT(seen,
-            250);  // most damage hits something that matters; gaps and unused bytes are the rest
+  // Most damage hits something that matters; gaps and unused bytes are the rest.
+  EXPECT_GT(seen, 250);
 }
 
 }  // namespace

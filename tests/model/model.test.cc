@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/errors.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/model_kit.h"
 
@@ -188,6 +189,19 @@ TEST(Model, CountsOfTheDefaultRecipe) {
   EXPECT_EQ(count_weights(param_specs(spec)), 878464);
   EXPECT_EQ(forward_macs(spec).nominal, 868480);
   EXPECT_EQ(forward_macs(spec).executed, 812032);
+}
+
+// Rows are numbered with 32 bits: 6 tokens x 2^30 windows are too many, none are too few.
+TEST(Model, RefusesWindowsThatCannotBeNumbered) {
+  const ModelSpec spec = small_joint();
+  const auto backend = make_cpu_backend<float>(1);
+  Params<float> params(param_specs(spec), true);
+  for (const std::int64_t windows : {std::int64_t{1} << 30, std::int64_t{0}}) {
+    Arena<float> arena(true);
+    expect_in(text(windows, " windows of 6 tokens on one rank"),
+              message_of([&] { Model<float>(spec, windows, params, *backend, arena); },
+                         ErrorKind::usage));
+  }
 }
 
 }  // namespace

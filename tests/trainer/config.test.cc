@@ -25,7 +25,7 @@ stages:
     blocks: 2
     places: {column: 28}
     until: {steps: 1600, loss_plateau: {over: 200, less_than: 0.005}}
-  - {name: more, channels: 128, batch: {windows: 3}, data: {padding: random}, until: {flops: 1.2e12}}
+  - {name: more, channels: 128, batch: {windows: 3}, data: {padding: random}, until: {flops: 2e12}}
 optimizer: {lr: 2e-3, decay: linear, rewarm: 20}
 mesh: {batch: 2}
 )";
@@ -79,7 +79,7 @@ TEST(Config, NamedGroupsReplaceAndUntilIsNeverInherited) {
   const RunConfig c = parse(kSample);
   EXPECT_EQ(c.stages[1].batch, (BatchConfig{0, 768}));
   EXPECT_EQ(c.stages[2].batch, (BatchConfig{3, 0}));
-  EXPECT_EQ(c.stages[2].until, (UntilConfig{0, 1.2e12, {}}));
+  EXPECT_EQ(c.stages[2].until, (UntilConfig{0, 2e12, {}}));
   EXPECT_EQ(parse(minimal("objective: {one_shot: 2}\none_shot: {output: text}")).objective,
             (ObjectiveConfig{0, 2}));
 }
@@ -95,8 +95,8 @@ TEST(Config, EveryModelFieldCanBeSet) {
   {tokens: [3, 5], channels: 6, hidden: 8, blocks: 3, refeeds: 4, map: dense, weights: by_position,
    wiring: grid_causal, combine: single, sequence: ascending, single_axis: 1, channel_axis: false,
    in: false, out: false, gate: false, norm: none, residual: false, activation: sort2, active: 0.75,
-   dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3, frame: 4,
-   audio: 5}, items: 6, modality_table: false, modality_head: true}
+   dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3,
+   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true}
 loss: {ends: false})"));
   ModelSpec expected{.tokens = {3, 5},
                      .channels = 6,

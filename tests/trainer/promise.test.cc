@@ -98,6 +98,24 @@ TEST(Promise, NoticesAChangedOldWeight) {
   }
 }
 
+// One window, and some of its 4096 old tokens: what is broken at every token is still seen.
+TEST(Promise, ProbesALongContextWithOneWindow) {
+  ModelSpec from = small();
+  from.tokens = Shape(12, 2);
+  from.channels = from.hidden = 2;
+  ModelSpec to = from;
+  to.tokens.push_back(2);
+  const GrowPlan plan = plan_growth(from, to);
+  EXPECT_EQ(probe_windows(plan), 1);
+  EXPECT_EQ(probe_windows(plan_growth(small(), longer())), 2);
+  const auto backend = make_cpu_backend<float>(1);
+  Params<float> old_params = random_params(from), grown(param_specs(to));
+  apply_growth(plan, old_params, grown, 4);
+  EXPECT_TRUE(check_promise(plan, old_params, grown, *backend, 4).kept);
+  add(grown, "head.text", 0.1F);
+  EXPECT_FALSE(check_promise(plan, old_params, grown, *backend, 4).kept);
+}
+
 TEST(Promise, NoticesWhatIsNoNumber) {
   const auto damage = [](Params<float>& grown) { grown.at("head.text").value[0] = std::nanf(""); };
   const PromiseCheck result = check(longer(), damage);
