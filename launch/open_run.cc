@@ -34,7 +34,7 @@ OpenRun open_run(const std::string& path) {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::data || checkpoint == checkpoints.back()) throw;
       warn(text("checkpoint ", checkpoint, " cannot be used: ", error.what(),
-                " Going back to the one before it."));
+                ". Going back to the one before it."));
     }
   fail(ErrorKind::internal, "unreachable");
 }

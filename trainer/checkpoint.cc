@@ -112,6 +112,7 @@ void write_attributes(BoxFileWriter& file, const RunState& state, const std::str
   file.set_text("format", "orthotope-checkpoint");
   file.set_integer("version", 1);
   file.set_text("config", config);
+  file.set_text("model", model_text(state.spec));
   file.set_text("parent", parent);
   file.set_integer("step", state.step);
   file.set_integer("stage", state.stage);
@@ -199,6 +200,7 @@ CheckpointInfo read_checkpoint_info(const std::string& path) {
   CheckpointInfo info = {path,
                          file.get_text("config"),
                          file.get_text("parent"),
+                         file.get_text("model"),
                          file.get_integer("step"),
                          file.get_integer("stage"),
                          {}};

@@ -30,6 +30,7 @@ std::vector<std::string> list_unfinished(const std::string& folder);  // those w
 // What a checkpoint says about itself, without its arrays.
 struct CheckpointInfo {
   std::string path, config, parent;  // config: YAML of the run that wrote it
+  std::string model;                 // model_text() of its weights
   std::int64_t step = 0, stage = 0;
   std::vector<std::string> growths;
 };

@@ -368,6 +368,13 @@ std::string config_text(const RunConfig& config) {
   return print_fields(fields(copy));
 }
 
+std::string model_text(ModelSpec spec) {
+  RunConfig run;
+  run.model = std::move(spec);
+  run.model.dropout = 0;
+  return print_fields(model_fields(run));
+}
+
 std::string config_help() {
   RunConfig defaults;
   return describe_fields(fields(defaults));

@@ -148,6 +148,10 @@ RunConfig parse_config(const ConfigNode& root);
 // The whole resolved config as YAML; parsing it gives an equal RunConfig.
 std::string config_text(const RunConfig& config);
 
+// The model's fields alone, as YAML: what a checkpoint's weights were trained as. Dropout, which a stage may change
+// freely, is left out.
+std::string model_text(ModelSpec spec);
+
 std::string config_help();  // every field with kind, limits, unit and default
 
 }  // namespace ortho

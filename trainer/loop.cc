@@ -92,12 +92,14 @@ void TrainingRun::start_or_resume() {
   state_ = resume_run(channel_, checkpoints_, config_, vocabulary_);
   if (state_ == nullptr) {
     plan_ = plan_run(config_, vocabulary_.size());
+    check_growths(plan_);
     agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_); });
     say(text("starts: ", plan_.stages.size(), " stages, ", plan_.steps, " steps, ",
              state_->params.size(), " weights on ", channel_.ranks(),
              channel_.ranks() == 1 ? " rank" : " ranks"));
   } else {
     plan_ = plan_run(config_, state_->vocabulary.size(), state_->ended);
+    check_growths(plan_, static_cast<size_t>(state_->stage));
   }
   agree(channel_, [&] {
     if (channel_.rank() != 0) return;

@@ -1,5 +1,7 @@
 #include "trainer/resume.h"
 
+#include <sstream>
+
 #include "comm/agree.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -17,10 +19,25 @@ ModelSpec saved_spec(const RunConfig& config, std::int64_t stage, const Vocabula
   return plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)].config.model;
 }
 
+// Same shapes are not enough: another activation or wiring reads the same weights as another model.
+void check_model(const std::string& path, const std::string& saved, const std::string& now) {
+  if (saved == now) return;
+  std::istringstream was(saved), is(now);
+  std::string differences, old_line, new_line;
+  while (std::getline(was, old_line) && std::getline(is, new_line))
+    if (old_line != new_line)
+      differences += text(differences.empty() ? "" : "; ", old_line, " became ", new_line);
+  fail(ErrorKind::usage,
+       text(path, ": the config's model is not the one whose weights were saved: ", differences,
+            ". A stage that has begun keeps its model: put it back, give the change a stage of "
+            "its own, or start a new run folder."));
+}
+
 std::unique_ptr<RunState> load(const std::string& path, const RunConfig& config) {
   const CheckpointInfo info = read_checkpoint_info(path);
   const Vocabulary saved = load_vocabulary(path);
   const ModelSpec spec = saved_spec(config, info.stage, saved, path);
+  check_model(path, info.model, model_text(spec));
   return std::make_unique<RunState>(load_checkpoint(path, spec, config.optimizer));
 }
 
@@ -35,7 +52,7 @@ std::string newest_good(const std::string& folder, const RunConfig& config) {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::data) throw;
       warn(text("checkpoint ", path, " cannot be used: ", error.what(),
-                " Going back to the one before it."));
+                ". Going back to the one before it."));
     }
   if (!paths.empty())
     fail(ErrorKind::data,

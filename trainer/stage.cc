@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "model/grow.h"
 
 namespace ortho {
 namespace {
@@ -65,6 +66,20 @@ RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
 void check_mesh(const MeshConfig& mesh, int ranks) {
   REQUIRE(mesh.batch == 0 || mesh.batch == ranks, "mesh.batch is ", mesh.batch, " but there are ",
           ranks, " ranks. Use mesh: auto, or mpirun -np ", mesh.batch);
+}
+
+void check_growths(const RunPlan& plan, size_t first) {
+  for (size_t i = first + 1; i < plan.stages.size(); ++i) {
+    const StageConfig &before = plan.stages[i - 1].config, &after = plan.stages[i].config;
+    if (!grows(before.model, after.model)) continue;
+    try {
+      plan_growth(before.model, after.model);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::usage) throw;
+      fail(ErrorKind::usage,
+           text("stage ", after.name, " cannot follow stage ", before.name, ": ", error.what()));
+    }
+  }
 }
 
 size_t stage_of(const RunPlan& plan, std::int64_t step) {

@@ -42,6 +42,9 @@ void check_mesh(const MeshConfig& mesh, int ranks);
 // numbers, it has no weights: changing it grows nothing.
 bool grows(ModelSpec from, const ModelSpec& to);
 
+// Error(usage) naming the stage when the model of one cannot grow into that of the next; from stage `first` on.
+void check_growths(const RunPlan& plan, size_t first = 0);
+
 size_t stage_of(const RunPlan& plan, std::int64_t step);  // of global step 0 … plan.steps - 1
 // Of all steps before `step`, up to plan.steps.
 double flops_before(const RunPlan& plan, std::int64_t step);
