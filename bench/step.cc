@@ -1,8 +1,9 @@
-// The default recipe's training step against the GEMM rate of this core, interleaved in one run (docs/performance.md).
+// The default recipe's training step against the GEMM rate
+// of this core, interleaved in one run (docs/performance.md).
 //
 //   build/release/bench/step [steps]
-// Prints medians: ms a step, GFLOP/s by executed multiply-adds, and its share of oneDNN's rate on a large square and on the
-// step's own shapes.
+// Prints medians: ms a step, GFLOP/s by executed multiply-adds, and its
+// share of oneDNN's rate on a large square and on the step's own shapes.
 #include "trainer/step.h"
 
 #include <algorithm>

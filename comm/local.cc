@@ -63,9 +63,9 @@ class LocalChannel final : public Channel {
   // Shows `mine` to the other ranks and returns what each shows, by rank, valid until hide().
   template <class T>
   std::vector<const T*> show(const T* mine);
-  // Waits until no rank reads what was shown. All ranks that passed show() come here, so it waits
-  // for them even if one failed elsewhere: leaving early would free memory that another rank still
-  // reads.
+  // Waits until no rank reads what was shown. All ranks that passed show()
+  // come here, so it waits for them even if one failed elsewhere:
+  // leaving early would free memory that another rank still reads.
   void hide() { wait_for_all(true); }
   template <class T>
   void sum_values(std::span<T> values);

@@ -1,8 +1,8 @@
 // Local channels: ranks as threads of one process, exchanges as copies between them.
 //
-// For one process without MPI, for tests and for rehearsals. Sums are equal to those of MPI bit for
-// bit. A rank that leaves by an exception wakes all that wait for it: their calls throw instead of
-// hanging.
+// For one process without MPI, for tests and for rehearsals. Sums are
+// equal to those of MPI bit for bit. A rank that leaves by an exception
+// wakes all that wait for it: their calls throw instead of hanging.
 #pragma once
 
 #include <functional>

@@ -25,8 +25,8 @@ using ConstBytes = std::span<const std::byte>;
 
 // Up to this size a sum is one all-gather: one message's time counts, not its bytes.
 constexpr size_t kSmallSumBytes = 4096;
-constexpr int kTag =
-    0;  // one thread, one order: messages between two ranks never overtake each other
+// One thread, one order: messages between two ranks never overtake each other.
+constexpr int kTag = 0;
 
 void check_mpi(int code, std::source_location where = std::source_location::current()) {
   if (code == MPI_SUCCESS) return;
@@ -248,8 +248,8 @@ SumCost sum_cost(std::int64_t count, std::int64_t value_bytes, int ranks,
   const std::int64_t own = ortho::split(count, ranks, 0).size() * value_bytes;  // no rank has more
   for (int owner = 1; owner < ranks; ++owner) {
     const std::int64_t slice = ortho::split(count, ranks, owner).size() * value_bytes;
-    cost.messages +=
-        pieces(slice, piece_bytes) + pieces(own, piece_bytes);  // to the owner, and my sum
+    // My parts of its slice go to the owner, my own sum to every rank.
+    cost.messages += pieces(slice, piece_bytes) + pieces(own, piece_bytes);
     cost.bytes += slice + own;
   }
   cost.buffer_bytes = ranks * own;

@@ -19,10 +19,10 @@ bool started_by_mpi();
 // The rank that they gave it, known before MPI starts and after it ended; 0 if they did not.
 int launched_rank();
 
-// MPI from here to the end of the scope; at most one per process. If mpirun did not start the
-// process, it does nothing and the world is one rank. It gives rank and host to messages and log.
-// If the scope ends by an exception, MPI is not finalised: that would wait for ranks that may never
-// come.
+// MPI from here to the end of the scope; at most one per process.
+// If mpirun did not start the process, it does nothing and the world is one rank.
+// It gives rank and host to messages and log. If the scope ends by an exception,
+// MPI is not finalised: that would wait for ranks that may never come.
 class MpiSession {
  public:
   MpiSession();
@@ -36,8 +36,8 @@ class MpiSession {
 
 inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI counts with int
 
-// A channel of all ranks, needs a living MpiSession that outlives it. Collective. Tests cut smaller
-// pieces.
+// A channel of all ranks, needs a living MpiSession that
+// outlives it. Collective. Tests cut smaller pieces.
 std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes);
 
 // What one Channel::sum over MPI costs the rank that sends most: a pure function, for planning.

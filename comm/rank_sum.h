@@ -8,8 +8,8 @@
 
 namespace ortho {
 
-// total[i] = sum over parts of parts[p][i]. `total` must not overlap any part; there is at least
-// one part.
+// total[i] = sum over parts of parts[p][i]. `total` must
+// not overlap any part; there is at least one part.
 template <class T>
 void sum_in_rank_order(std::span<const T* const> parts, std::span<T> total) {
   for (size_t i = 0; i < total.size(); ++i) total[i] = parts[0][i];

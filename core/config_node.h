@@ -1,9 +1,9 @@
-// ConfigNode: one value of a config or list file: a scalar, a list or a map, with the place it
-// stood.
+// ConfigNode: one value of a config or list file:
+// a scalar, a list or a map, with the place it stood.
 //
-// Readers of YAML and JSON produce this tree, core/fields.h consumes it, so no message is ever
-// without file and line. Maps keep the order of the file and may hold a key twice: the consumer
-// refuses that.
+// Readers of YAML and JSON produce this tree, core/fields.h consumes it,
+// so no message is ever without file and line. Maps keep the order
+// of the file and may hold a key twice: the consumer refuses that.
 #pragma once
 
 #include <string>
@@ -37,13 +37,13 @@ struct ConfigEntry {
 
 std::string kind_name(ConfigNode::Kind kind);  // "a list"
 
-// Puts `value` at "stages.1.until.steps" below root, making maps on the way; list elements are
-// numbered from 0 and must exist. Error(usage) when the path leads through a scalar or past a
-// list's end.
+// Puts `value` at "stages.1.until.steps" below root, making maps on the way;
+// list elements are numbered from 0 and must exist. Error(usage)
+// when the path leads through a scalar or past a list's end.
 void set_path(ConfigNode& root, const std::string& path, ConfigNode value);
 
-// The member of `known` with the smallest edit distance to `word`; "" when none is near enough to
-// be meant.
+// The member of `known` with the smallest edit distance
+// to `word`; "" when none is near enough to be meant.
 std::string nearest(const std::string& word, const std::vector<std::string>& known);
 
 }  // namespace ortho

@@ -1,8 +1,8 @@
 // Errors: every failure is an exception that says who, where, what, and what to do.
 //
-// REQUIRE checks what the user gave, ASSERT what we promised ourselves. A message carries rank,
-// host, file:line, the values on both sides and a hint. One catch, in main, prints it and exits
-// with exit_code().
+// REQUIRE checks what the user gave, ASSERT what we promised ourselves.
+// A message carries rank, host, file:line, the values on both sides
+// and a hint. One catch, in main, prints it and exits with exit_code().
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace ortho {
 
-// What kind of failure it is decides the exit code, and so whether a supervisor starts the run
-// again.
+// What kind of failure it is decides the exit code,
+// and so whether a supervisor starts the run again.
 enum class ErrorKind {
   usage,     // config or command wrong: 64, never restarted
   data,      // an input or checkpoint file is damaged or of the wrong kind: 65

@@ -68,8 +68,8 @@ class Fields {
   // given, is a word that may stand for the cleared group: `mesh: auto`.
   Fields& group(const std::string& name, Fields inner, const std::string& help,
                 std::function<void()> clear = nullptr, const std::string& nothing = "");
-  // A list of structs. `append` adds an element and lists it; reading first empties the list by
-  // `clear`.
+  // A list of structs. `append` adds an element and lists it;
+  // reading first empties the list by `clear`.
   Fields& groups(const std::string& name, std::function<size_t()> size,
                  std::function<Fields(size_t)> at, std::function<Fields()> append,
                  std::function<void()> clear, const std::string& help);
@@ -133,10 +133,10 @@ struct Field {
 // read in the order of the list, not of the file. One Error(usage) names every mistake.
 void read_fields(const Fields& fields, const ConfigNode& node);
 
-std::string print_fields(
-    const Fields& fields);  // YAML that read_fields reads back to the same values
-std::string describe_fields(
-    const Fields& fields);  // help: a line a field with kind, limits, unit, value
+// YAML that read_fields reads back to the same values
+std::string print_fields(const Fields& fields);
+// Help: a line a field with kind, limits, unit, value.
+std::string describe_fields(const Fields& fields);
 
 // --- templates ---
 

@@ -7,30 +7,12 @@
 #include <cstdio>
 
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace ortho {
 namespace {
 
 constexpr int kDeepest = 64;  // levels of nesting: hostile input must not exhaust the stack
-
-void append_utf8(std::string& out, std::uint32_t c) {
-  const auto byte = [&](std::uint32_t b) { out += static_cast<char>(b); };
-  if (c < 0x80) {
-    byte(c);
-  } else if (c < 0x800) {
-    byte(0xc0 | (c >> 6));
-    byte(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    byte(0xe0 | (c >> 12));
-    byte(0x80 | ((c >> 6) & 0x3f));
-    byte(0x80 | (c & 0x3f));
-  } else {
-    byte(0xf0 | (c >> 18));
-    byte(0x80 | ((c >> 12) & 0x3f));
-    byte(0x80 | ((c >> 6) & 0x3f));
-    byte(0x80 | (c & 0x3f));
-  }
-}
 
 class Parser {
  public:
@@ -193,8 +175,8 @@ class Parser {
     return code;
   }
 
-  // Behind "\u": one code point, whose second half may stand in a second escape (UTF-16
-  // surrogates).
+  // Behind "\u": one code point, whose second half
+  // may stand in a second escape (UTF-16 surrogates).
   std::uint32_t code_point() {
     const std::uint32_t high = hex4();
     if (high >= 0xdc00 && high < 0xe000) refuse("the second half of a surrogate pair stands alone");

@@ -10,8 +10,8 @@ namespace ortho {
 void set_log_rank(int rank);
 void say(const std::string& line);   // rank 0 only, a line
 void warn(const std::string& line);  // any rank, "warning: " and the rank in front
-void progress(
-    const std::string& line);  // rank 0 only: redrawn in place on a terminal, else a plain line
+// Rank 0 only: redrawn in place on a terminal, else a plain line.
+void progress(const std::string& line);
 bool log_is_terminal();
 
 }  // namespace ortho

@@ -57,8 +57,8 @@ double Random::uniform(std::uint64_t index) const {
 
 double Random::normal(std::uint64_t index) const {
   const auto c = block(index);
-  const double u =
-      (static_cast<double>(c[0] | (std::uint64_t{c[1]} << 32)) + 0.5) * 0x1p-64;  // (0, 1)
+  // In (0, 1): never 0, whose logarithm is infinite.
+  const double u = (static_cast<double>(c[0] | (std::uint64_t{c[1]} << 32)) + 0.5) * 0x1p-64;
   const double v = static_cast<double>(c[2] | (std::uint64_t{c[3]} << 32)) * 0x1p-64;
   return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
 }

@@ -1,8 +1,8 @@
 // Counter-based random numbers: a pure function of (seed, name, index), the same on every mesh.
 //
-// No state is kept and none is saved. Philox 4x32-10 (Salmon et al., "Parallel random numbers: as
-// easy as 1, 2, 3", SC11). Each Random is one stream; index i of a stream never depends on which
-// rank asks.
+// No state is kept and none is saved. Philox 4x32-10 (Salmon et al.,
+// "Parallel random numbers: as easy as 1, 2, 3", SC11). Each Random
+// is one stream; index i of a stream never depends on which rank asks.
 #pragma once
 
 #include <array>

@@ -26,8 +26,8 @@ class BoxFileWriter {
   BoxFileWriter(const BoxFileWriter&) = delete;
   BoxFileWriter& operator=(const BoxFileWriter&) = delete;
 
-  // `data` holds the elements of `box`, row-major and dense. An empty Box declares the array's
-  // shape only.
+  // `data` holds the elements of `box`, row-major and dense.
+  // An empty Box declares the array's shape only.
   template <class T>
   void write(const std::string& name, const Shape& global, const Box& box, const T* data);
 
@@ -36,8 +36,8 @@ class BoxFileWriter {
   void set_integer(const std::string& name, std::int64_t value);
   void set_real(const std::string& name, double value);
 
-  // Closes, reads everything back, syncs and renames. Error(disk) when any of it fails; nothing is
-  // left then.
+  // Closes, reads everything back, syncs and renames.
+  // Error(disk) when any of it fails; nothing is left then.
   void finish();
 
  private:
@@ -49,8 +49,8 @@ class BoxFileWriter {
 class BoxFileReader {
  public:
   explicit BoxFileReader(const std::string& path);
-  explicit BoxFileReader(
-      const std::vector<std::string>& paths);  // the files that together hold the arrays
+  // The files that together hold the arrays.
+  explicit BoxFileReader(const std::vector<std::string>& paths);
   ~BoxFileReader();
   BoxFileReader(BoxFileReader&&) noexcept;
   BoxFileReader& operator=(BoxFileReader&&) noexcept;
@@ -67,8 +67,8 @@ class BoxFileReader {
 
   void verify() const;  // every piece against its checksums, and every array covered whole
 
-  // Attributes of the first file, in the order of `paths`, that has the name. Error(data) when none
-  // has.
+  // Attributes of the first file, in the order of `paths`,
+  // that has the name. Error(data) when none has.
   bool has_attribute(const std::string& name) const;
   std::string get_text(const std::string& name) const;
   std::int64_t get_integer(const std::string& name) const;

@@ -99,9 +99,9 @@ std::vector<Piece> read_piece_heads(const Hdf5File& file, size_t row) {
   return pieces;
 }
 
-// Elements first … first + count - 1 of a piece, widened to whole checksummed chunks, each
-// verified; `values` is the start of the whole piece. Returns the first element behind what was
-// read.
+// Elements first … first + count - 1 of a piece, widened to whole
+// checksummed chunks, each verified; `values` is the start
+// of the whole piece. Returns the first element behind what was read.
 template <class T>
 std::int64_t load_verified(const Hdf5Dataset& dataset, const Piece& piece, std::int64_t first,
                            std::int64_t count, T* values) {

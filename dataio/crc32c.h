@@ -1,5 +1,5 @@
-// CRC32C (Castagnoli): reflected polynomial 0x82f63b78, start and end inverted. "123456789" ->
-// e3069283.
+// CRC32C (Castagnoli): reflected polynomial 0x82f63b78,
+// start and end inverted. "123456789" -> e3069283.
 //
 // One sum depends on the last, so a single stream waits three cycles an instruction: where the CPU
 // has the instruction (SSE 4.2), three stretches run at once and are joined by "what the first sum
@@ -13,8 +13,8 @@
 
 namespace ortho {
 
-// Of `size` bytes. `before` is the sum of what comes before them, so sums may be built piece by
-// piece.
+// Of `size` bytes. `before` is the sum of what comes
+// before them, so sums may be built piece by piece.
 std::uint32_t crc32c(const void* data, std::size_t size, std::uint32_t before = 0);
 
 // The same without the instruction: for CPUs that lack it, and for the test that both agree.

@@ -28,8 +28,8 @@ constexpr std::uint64_t kUnitCacheBytes = std::uint64_t{1} << 29;
 
 class Dataset {
  public:
-  // Each path is a folder with a MANIFEST, or one shard. At least one unit is cached, whatever its
-  // size.
+  // Each path is a folder with a MANIFEST, or one shard.
+  // At least one unit is cached, whatever its size.
   Dataset(const std::vector<std::string>& paths, Split split,
           std::uint64_t cache_bytes = kUnitCacheBytes);
 

@@ -56,8 +56,8 @@ struct NumberOf<double> {
   static constexpr Number value = Number::f64;
 };
 
-// Fails with `what` and the library's own text when a call returned a negative code; else returns
-// the code.
+// Fails with `what` and the library's own text when
+// a call returned a negative code; else returns the code.
 std::int64_t check_hdf5(std::int64_t code, ErrorKind kind, const std::string& what,
                         std::source_location where = std::source_location::current());
 

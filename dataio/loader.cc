@@ -4,18 +4,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <thread>
 
 #include "core/error.h"
 
 namespace ortho {
 namespace {
-
-std::int64_t count_all(const std::vector<ItemSize>& items) {
-  return std::accumulate(items.begin(), items.end(), std::int64_t{0},
-                         [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });
-}
 
 // Lays windows of records into batches. `epoch` keys the random padding.
 struct WindowMaker {
@@ -33,7 +27,7 @@ struct WindowMaker {
     const auto items = dataset.items(from.record);
     if (rule.objective == Objective::one_shot)
       return make_one_shot(from, items, epoch, window, batch);
-    const std::int64_t length = count_all(items);
+    const std::int64_t length = total_tokens(items);
     const std::int64_t spare = count_windows(length, rule.tokens) * rule.tokens - length;
     const auto read = [&](Range which, std::vector<Token>& out) {
       dataset.read(from.record, which, tokens, out);
@@ -77,7 +71,7 @@ SampleList::SampleList(const Dataset& dataset, const WindowRule& rule)
     const std::int64_t windows = windows_of(items, rule);
     if (rule.objective == Objective::one_shot) {
       skipped_ += windows == 0 ? 1 : 0;
-      cut_ += windows == 1 && count_all(items) > rule.tokens ? 1 : 0;
+      cut_ += windows == 1 && total_tokens(items) > rule.tokens ? 1 : 0;
     }
     first_sample_.push_back(first_sample_.back() + windows);
   }
@@ -232,8 +226,7 @@ HeldOut::HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const Loa
       options_(options),
       list_(dataset, options.window) {
   options_.window.padding = Padding::end;
-  owned_windows(options.windows, options.windows, options.replicas,
-                options.replica);  // checks them
+  owned_windows(options.windows, options.windows, options.replicas, options.replica);  // checks
   restart();
 }
 

@@ -1,8 +1,8 @@
 // Loader: batch after batch of windows, made ahead on a thread of its own.
 //
-// A pure function of (data, rules, seed, cursor): the global batches are the same for any number of
-// replicas, each replica gets its own contiguous windows of them. A failure in the thread is thrown
-// by next().
+// A pure function of (data, rules, seed, cursor): the global batches
+// are the same for any number of replicas, each replica gets its own
+// contiguous windows of them. A failure in the thread is thrown by next().
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ struct LoaderOptions {
   bool prefetch = true;  // false: next() makes the batch itself
 };
 
-// Batches that live at once while it makes them ahead: the last given, the next, and one in the
-// making.
+// Batches that live at once while it makes them ahead:
+// the last given, the next, and one in the making.
 constexpr int kLoaderBatches = 3;
 
 // Dataset and Vocabulary must outlive it and must not change meanwhile.

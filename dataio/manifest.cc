@@ -38,8 +38,8 @@ FileSum sum_of_file(const std::string& path) {
   return sum;
 }
 
-// Letters, digits, '.', '_', '-', no leading '.': such a name leads into no other folder and needs
-// no escape.
+// Letters, digits, '.', '_', '-', no leading '.':
+// such a name leads into no other folder and needs no escape.
 bool is_plain_name(std::string_view name) {
   constexpr std::string_view kAllowed =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";

@@ -1,5 +1,5 @@
-// MANIFEST lies beside the shards of a data set and is written last: without it there is no data
-// set.
+// MANIFEST lies beside the shards of a data set
+// and is written last: without it there is no data set.
 //
 // Plain text that any YAML parser reads, but read here by its own strict reader: the order and
 // spelling of write_manifest, nothing else. Its last line is the CRC32C of all lines before.
@@ -45,8 +45,8 @@ Manifest read_manifest(const std::string& folder);
 // file through. The symbols are the caller's to collect.
 void add_shard(Manifest& manifest, const std::string& path);
 
-// Reads the file named by `entry` through; Error(data) naming it and both values when size or sum
-// differ.
+// Reads the file named by `entry` through; Error(data)
+// naming it and both values when size or sum differ.
 void check_shard_file(const std::string& folder, const ManifestShard& entry);
 
 }  // namespace ortho

@@ -11,8 +11,8 @@
 namespace ortho {
 namespace {
 
-// G.711's mu-law: a magnitude plus the bias lies in one of eight segments, each twice the one
-// before.
+// G.711's mu-law: a magnitude plus the bias lies
+// in one of eight segments, each twice the one before.
 constexpr int kMuBias = 132, kMuClip = 32635;
 
 template <class Value>

@@ -38,9 +38,9 @@ class Vocabulary {
       rows_;  // by code point, -1 where not known; as long as the largest needs
 };
 
-// Audio levels. 16 bits: sample + 32768. 8 bits: mu-law in G.711's segments, numbered so that
-// louder positive samples have higher levels: 0 … 127 for samples below 0, 128 … 255 for the
-// others.
+// Audio levels. 16 bits: sample + 32768. 8 bits: mu-law in G.711's segments,
+// numbered so that louder positive samples have higher levels:
+// 0 … 127 for samples below 0, 128 … 255 for the others.
 std::int64_t audio_levels(int bits);  // 65,536 or 256; Error(usage) for other bits
 std::int32_t level_of(std::int16_t sample, int bits);
 std::int16_t sample_of(std::int32_t level, int bits);
@@ -66,9 +66,9 @@ struct TokenRule {
   int audio_bits = 16;  // 8 or 16
 };
 
-// Appends tokens `which` of the part, as item number `item`. Error(data) naming `source` and the
-// position of a code point that is none or is not in the vocabulary, and for audio of more than one
-// channel.
+// Appends tokens `which` of the part, as item number `item`. Error(data)
+// naming `source` and the position of a code point that is none
+// or is not in the vocabulary, and for audio of more than one channel.
 void tokenise(const PartView& part, Range which, std::int32_t item, const TokenRule& rule,
               const std::string& source, std::vector<Token>& out);
 

@@ -39,8 +39,8 @@ bool has_ending(const std::string& name, const std::vector<std::string>& endings
          });
 }
 
-// All files below, sorted by their path; hidden files and folders are passed over, links to folders
-// too.
+// All files below, sorted by their path; hidden files
+// and folders are passed over, links to folders too.
 std::vector<SourceFile> files_below(const PackPath& folder, const PackRule& options) {
   std::vector<SourceFile> files;
   std::error_code code;

@@ -2,8 +2,8 @@
 //
 //   {"parts": [{"file": "7.png"}, {"text": "ankle boot"}], "split": "train"}
 //
-// Paths start at the list's own folder. Without "split" the rule of `pack` decides. Empty lines are
-// none.
+// Paths start at the list's own folder. Without "split"
+// the rule of `pack` decides. Empty lines are none.
 #pragma once
 
 #include <string>

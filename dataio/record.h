@@ -1,9 +1,9 @@
-// A Record is one thing to learn from: parts in order, such as an image, its caption, and the
-// caption spoken.
+// A Record is one thing to learn from: parts in order,
+// such as an image, its caption, and the caption spoken.
 //
-// A Part holds raw values (code points, pixels, samples, a class), never table rows: what they mean
-// to a model is decided when they are read. The numbers of the enums are stored in shards (format
-// version 1).
+// A Part holds raw values (code points, pixels, samples, a class),
+// never table rows: what they mean to a model is decided when they are read.
+// The numbers of the enums are stored in shards (format version 1).
 #pragma once
 
 #include <array>
@@ -23,10 +23,10 @@ constexpr int kSplits = 3;
 
 struct Part {
   PartKind kind = PartKind::text;
-  DType dtype =
-      DType::u8;  // text: u8, u16 or u32; image, video: u8; audio: i16; label: any of the u…
-  std::array<std::uint32_t, 4> shape{};  // text, label {n,1,1,1}; image {1,H,W,3}; video {T,H,W,3};
-                                         // audio {n,1,1,channels}; never empty
+  // text: u8, u16 or u32; image, video: u8; audio: i16; label: u8, u16 or u32
+  DType dtype = DType::u8;
+  // text, label {n,1,1,1}; image {1,H,W,3}; video {T,H,W,3}; audio {n,1,1,channels}; never empty
+  std::array<std::uint32_t, 4> shape{};
   std::array<std::uint32_t, 2> rate = {
       0, 1};                        // audio, video: samples or frames per second, a fraction
   std::vector<std::uint8_t> bytes;  // row-major, little endian

@@ -10,8 +10,8 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kSamplesPerStream =
-    64;  // below that, leaving out N mod C samples would hurt
+// Below that, leaving out N mod C samples would hurt.
+constexpr std::int64_t kSamplesPerStream = 64;
 
 // Fisher–Yates with counter-based numbers.
 std::vector<std::uint32_t> permutation(std::int64_t n, const Random& random) {
@@ -56,8 +56,8 @@ EpochPlan::EpochPlan(std::span<const UnitSize> units, const OrderRule& order, st
 void EpochPlan::cut_windows(std::span<const UnitSize> units, std::int64_t stream) {
   const std::int64_t first = stream * per_stream_, end = first + per_stream_;
   std::vector<std::int64_t>& starts = windows_[static_cast<std::size_t>(stream)];
-  std::int64_t blocks =
-      order_.window_blocks;  // of the open window: full, so the first unit opens one
+  // Of the open window: full, so the first unit opens one.
+  std::int64_t blocks = order_.window_blocks;
   for (std::size_t at = last_at_most(begin_, first); at < unit_order_.size() && begin_[at] < end;
        ++at) {
     const UnitSize& unit = units[unit_order_[at]];

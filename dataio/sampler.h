@@ -43,9 +43,9 @@ struct SampleId {
 // worth of its samples.
 class EpochPlan {
  public:
-  // Fewer than 64 samples a stream, or two batches in all: gcd(C, batch) streams are used, so that
-  // tiny data lose no more than a rest. Error(usage) with both numbers when there are fewer samples
-  // than `batch`.
+  // Fewer than 64 samples a stream, or two batches in all: gcd(C, batch)
+  // streams are used, so that tiny data lose no more than a rest.
+  // Error(usage) with both numbers when there are fewer samples than `batch`.
   EpochPlan(std::span<const UnitSize> units, const OrderRule& order, std::int64_t batch,
             std::int64_t epoch);
 
@@ -72,9 +72,9 @@ class EpochPlan {
   std::vector<Shuffled> shuffled_;  // per stream
 };
 
-// Windows of the global batch that replica `replica` of `replicas` owns. Error(usage) with the
-// numbers when the replicas do not divide the batch and the streams, or there are more replicas
-// than windows.
+// Windows of the global batch that replica `replica` of `replicas` owns.
+// Error(usage) with the numbers when the replicas do not divide
+// the batch and the streams, or there are more replicas than windows.
 Range owned_windows(std::int64_t batch, std::int64_t streams, int replicas, int replica);
 
 // The samples j of the batch that starts at sample `consumed`, in the order of its windows: sorted

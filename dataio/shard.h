@@ -1,9 +1,9 @@
 // A shard is one HDF5 file of records in blocks: written once, whole or absent, checked before use.
 //
-// The format is version 1 of docs/files.md. A record crosses no block edge unless it is larger than
-// a block; then it starts one and owns the run behind it. A block holds one split and carries its
-// CRC32C. A unit, a block with its continuation blocks, is what is read, verified and shuffled as
-// one.
+// The format is version 1 of docs/files.md. A record crosses no block edge unless
+// it is larger than a block; then it starts one and owns the run behind it.
+// A block holds one split and carries its CRC32C. A unit, a block with
+// its continuation blocks, is what is read, verified and shuffled as one.
 #pragma once
 
 #include <array>
@@ -44,8 +44,8 @@ class ShardWriter {
   std::uint64_t records() const;  // added so far
   std::uint64_t bytes() const;    // of payload so far: when to start the next shard
 
-  // Closes, reads everything back, syncs and renames. Error(disk) when any of it fails; nothing is
-  // left then.
+  // Closes, reads everything back, syncs and renames.
+  // Error(disk) when any of it fails; nothing is left then.
   void finish();
 
  private:
@@ -103,8 +103,8 @@ class ShardReader {
       const;  // in file order; together they are all blocks and records
   RecordPlace record(std::uint64_t i) const;  // views into the reader
 
-  // The whole blocks of unit u, each CRC verified. The second form takes unit_bytes(u) bytes at
-  // `out`.
+  // The whole blocks of unit u, each CRC verified.
+  // The second form takes unit_bytes(u) bytes at `out`.
   void read_unit(std::uint64_t u, std::vector<std::uint8_t>& bytes) const;
   void read_unit(std::uint64_t u, std::uint8_t* out) const;
   std::uint64_t unit_bytes(std::uint64_t u) const;

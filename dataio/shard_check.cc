@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <string_view>
 
 #include "core/error.h"
+#include "dataio/media/utf8.h"
 #include "dataio/shard_directory.h"
 
 namespace ortho {
@@ -75,8 +75,8 @@ void check_part(const Complaint& check, const ShardDirectory& d, std::uint64_t p
                d.offset[part], ", no multiple of 8");
 }
 
-// Blocks own records, continuation blocks none; a unit holds one split, a longer one just one
-// record.
+// Blocks own records, continuation blocks none;
+// a unit holds one split, a longer one just one record.
 void check_units(const Complaint& check, const ShardDirectory& d) {
   check.unless(d.blocks() == 0 || d.first_record[1] > 0, "block 0 starts no record");
   const std::uint64_t most_blocks = std::max<std::uint64_t>(1, kUnitBytesLimit / d.block_bytes);
@@ -113,24 +113,6 @@ void check_places(const Complaint& check, const ShardDirectory& d) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view name) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(name[i]); };
-  for (size_t at = 0; at < name.size();) {
-    const unsigned lead = byte(at++);
-    if (lead < 0x80) continue;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    const size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (name.size() - at < more) return false;
-    const unsigned lo = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned hi = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (byte(at) < lo || byte(at) > hi) return false;
-    for (size_t i = 1; i < more; ++i)
-      if ((byte(at + i) & 0xc0) != 0x80) return false;
-    at += more;
-  }
-  return true;
-}
 
 void check_directory(const ShardDirectory& d, const std::string& path) {
   const Complaint check(path);

@@ -1,5 +1,5 @@
-// The directory of a shard: every dataset but the payload, as columns, and the attributes of the
-// root.
+// The directory of a shard: every dataset but the payload,
+// as columns, and the attributes of the root.
 //
 // One list, for_each_column, names the columns in the order of the format; it serves writing,
 // reading and the checksum. An array with one entry more than its level has rows says where each
@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "dataio/hdf5.h"
@@ -42,8 +41,8 @@ struct ShardDirectory {
   std::uint64_t sources() const { return source_offset.size() - 1; }
 };
 
-// act(path, column, columns): in the format's order; `columns` is the second extent, 0 for a flat
-// array.
+// act(path, column, columns): in the format's order;
+// `columns` is the second extent, 0 for a flat array.
 template <class Directory, class Act>
 void for_each_column(Directory& directory, Act act) {
   act("/block/first_record", directory.first_record, 0);
@@ -67,15 +66,12 @@ void write_directory(Hdf5File& file, const ShardDirectory& directory);
 // Attributes and columns, their sizes and checksum checked; Error(data) naming the file otherwise.
 ShardDirectory read_directory(const Hdf5File& file, const ShardLimits& limits);
 
-// Every promise of the format between the columns; Error(data) naming `path` and the first one
-// broken.
+// Every promise of the format between the columns;
+// Error(data) naming `path` and the first one broken.
 void check_directory(const ShardDirectory& directory, const std::string& path);
 
 // Blocks with their continuation blocks, of a checked directory.
 std::vector<Unit> shard_units(const ShardDirectory& directory);
-
-// Names of sources: no overlong forms, no surrogates, nothing past 10FFFF (Unicode table 3-7).
-bool is_utf8(std::string_view name);
 
 // Whether a block size is a power of two within the format's limits.
 bool block_bytes_allowed(std::uint64_t block_bytes);

@@ -15,8 +15,8 @@ void remove_file(const std::string& path) {
   if (code) fail(ErrorKind::disk, text("cannot remove ", path, ": ", code.message()));
 }
 
-// The MANIFEST first: from then on the rest is no data set. Shards it names follow when it can be
-// read.
+// The MANIFEST first: from then on the rest is no data set.
+// Shards it names follow when it can be read.
 void remove_data_set(const std::string& folder) {
   std::vector<ManifestShard> shards;
   try {

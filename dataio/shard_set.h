@@ -15,8 +15,8 @@ namespace ortho {
 
 class ShardSet {
  public:
-  // Error(usage) when the folder holds a data set and `replace` is false. A replaced one is gone
-  // from here on.
+  // Error(usage) when the folder holds a data set and `replace`
+  // is false. A replaced one is gone from here on.
   ShardSet(const std::string& folder, const DatasetId& dataset_id, std::uint64_t shard_bytes,
            const ShardOptions& options, bool replace);
   ~ShardSet();

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "dataio/crc32c.h"
 #include "dataio/hdf5_draft.h"
+#include "dataio/media/utf8.h"
 #include "dataio/shard.h"
 #include "dataio/shard_directory.h"
 
@@ -35,8 +36,8 @@ void check_record(const Record& record) {
   }
 }
 
-// A run of blocks being filled: one, or those of a record larger than that. Offsets are within the
-// run.
+// A run of blocks being filled: one, or those of a record
+// larger than that. Offsets are within the run.
 struct OpenBlock {
   struct Row {
     PartPlace place;
@@ -108,8 +109,8 @@ void ShardWriter::State::add_row(const OpenBlock::Row& row, Split split, std::ui
   d.nbytes.push_back(row.place.nbytes);
 }
 
-// Fills the tail with zeros, writes the block (or the run), enters it in the directory, and empties
-// it.
+// Fills the tail with zeros, writes the block (or the run),
+// enters it in the directory, and empties it.
 void ShardWriter::State::store(OpenBlock& block, Split split) {
   if (block.rows.empty()) return;
   const std::uint64_t blocks = (block.bytes.size() + block_bytes - 1) / block_bytes;

@@ -13,23 +13,11 @@ Target target_of(const Token& token) { return {1, token.modality, token.symbol};
 
 constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}};
 
-std::int64_t count_all(std::span<const ItemSize> items) {
-  return std::accumulate(items.begin(), items.end(), std::int64_t{0},
-                         [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });
-}
-
 }  // namespace
 
-Objective objective_from_name(const std::string& name) {
-  if (name == "next_token") return Objective::next_token;
-  if (name == "one_shot") return Objective::one_shot;
-  fail(ErrorKind::usage, text("unknown objective '", name, "'; known: next_token, one_shot"));
-}
-
-Padding padding_from_name(const std::string& name) {
-  if (name == "random") return Padding::random;
-  if (name == "end") return Padding::end;
-  fail(ErrorKind::usage, text("unknown padding '", name, "'; known: random, end"));
+std::int64_t total_tokens(std::span<const ItemSize> items) {
+  return std::accumulate(items.begin(), items.end(), std::int64_t{0},
+                         [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });
 }
 
 std::optional<OneShot> plan_one_shot(std::span<const ItemSize> items, const WindowRule& rule) {
@@ -50,7 +38,7 @@ std::optional<OneShot> plan_one_shot(std::span<const ItemSize> items, const Wind
 
 std::int64_t windows_of(std::span<const ItemSize> items, const WindowRule& rule) {
   if (rule.objective == Objective::one_shot) return plan_one_shot(items, rule) ? 1 : 0;
-  return count_windows(count_all(items), rule.tokens);
+  return count_windows(total_tokens(items), rule.tokens);
 }
 
 void lay_next_token(std::int64_t index, std::int64_t before, std::int64_t length,

@@ -18,15 +18,12 @@
 namespace ortho {
 
 enum class Objective { next_token, one_shot };
-enum class Padding { random, end };
-
-Objective objective_from_name(const std::string& name);  // Error(usage) listing the known names
-Padding padding_from_name(const std::string& name);
+enum class Padding { random, end };  // spare places: some before by chance, or all behind
 
 struct WindowRule {
   Objective objective = Objective::next_token;
-  std::int64_t tokens = 1;              // T, >= 1
-  Padding padding = Padding::random;    // spare places: a random number before, the rest after
+  std::int64_t tokens = 1;  // T, >= 1
+  Padding padding = Padding::random;
   bool score_end = false;               // next_token: the record's last token must predict `none`
   std::optional<Modality> output = {};  // one_shot: all items of it; default: the last item
   bool cut = false;  // one_shot: cut records that do not fit instead of skipping them
@@ -38,8 +35,10 @@ struct ItemSize {
   std::int64_t tokens;
 };
 
-// How a one_shot record lies in its window. Items are renumbered: first the inputs, then the
-// outputs.
+std::int64_t total_tokens(std::span<const ItemSize> items);
+
+// How a one_shot record lies in its window.
+// Items are renumbered: first the inputs, then the outputs.
 struct OneShot {
   std::vector<std::size_t> inputs, outputs;  // the record's items, each list in the record's order
   std::int64_t input_tokens = 0;             // that are used: from the start, less when cut

@@ -48,16 +48,16 @@ SumCost small_sums(int ranks) {
   return total;
 }
 
-// Beside the old state a growth holds the new weights and gradients; then the two models of the
-// probe, after them the new moments.
+// Beside the old state a growth holds the new weights and gradients; then the larger of the
+// two models that the probe runs in turn, after them the new moments.
 std::int64_t growing_bytes(const GrowPlan& plan, const OptimizerConfig& optimizer) {
   const std::int64_t per_weight = kWeightBytes * (2 + moments(optimizer));
   const std::int64_t old_weights = count_weights(param_specs(plan.from));
   const std::int64_t new_weights = count_weights(param_specs(plan.to));
   std::int64_t probe = 0;
   if (plan.promise.kind != PromiseKind::none)
-    probe = model_bytes(plan.from, promise_parts(plan) * kProbeWindows) +
-            model_bytes(plan.to, kProbeWindows);
+    probe = std::max(model_bytes(plan.from, promise_parts(plan) * probe_windows(plan)),
+                     model_bytes(plan.to, probe_windows(plan)));
   const std::int64_t new_moments = new_weights * kWeightBytes * moments(optimizer);
   return old_weights * per_weight + 2 * new_weights * kWeightBytes + std::max(probe, new_moments);
 }

@@ -1,8 +1,8 @@
 // Cost: what a stage asks of each rank, as numbers. Pure: no MPI, no device, nothing allocated.
 //
-// Bytes are counted where they are taken: the model is built on a measuring Arena, sums are asked of
-// comm/mpi.h, optimizer and loader are counted by their types. Ranks share the batch and nothing
-// else, so each holds all weights. Of several ranks the dearest counts.
+// Bytes are counted where they are taken: the model is built on a measuring Arena,
+// sums are asked of comm/mpi.h, optimizer and loader are counted by their types. Ranks share
+// the batch and nothing else, so each holds all weights. Of several ranks the dearest counts.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 
 #include "comm/mpi.h"
 #include "core/error.h"
+#include "dataio/pack.h"
 #include "launch/commands.h"
 #include "launch/open_run.h"
 #include "trainer/score.h"
@@ -20,19 +21,16 @@ std::int64_t windows_at_once(const ModelSpec& spec) {
 }
 
 Split split_of(const EvaluateOptions& options, const OpenRun& run) {
-  if (options.split == "train") return Split::train;
-  if (options.split == "valid") return Split::valid;
-  if (options.split == "test") return Split::test;
-  return static_cast<Split>(run.stage.config.data.held_out);
+  return options.split.empty() ? run.stage.config.data.held_out : split_from_name(options.split);
 }
 
 void print_loss(const TermSums& sums) {
-  constexpr std::array<const char*, kTerms> kNames = {"modality", "text", "pixel", "audio"};
   for (size_t i = 0; i < kTerms; ++i) {
     if (sums.targets[i] == 0) continue;
+    const auto term = static_cast<Term>(i);
     const double targets = static_cast<double>(sums.targets[i]),
-                 symbols = i == 2 ? 3 * targets : targets;
-    std::printf("%-9s %.4f nats a token, %.1f %% right, %lld tokens\n", kNames[i],
+                 symbols = term == Term::pixel ? 3 * targets : targets;
+    std::printf("%-9s %.4f nats a token, %.1f %% right, %lld tokens\n", term_name(term).c_str(),
                 sums.nats[i] / targets, 100.0 * static_cast<double>(sums.hits[i]) / symbols,
                 static_cast<long long>(sums.targets[i]));
   }

@@ -16,11 +16,12 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kTokensUnasked =
-    1024;  // of text or audio when --tokens is not given and nothing ends it
+// Of text or audio when --tokens is not given and nothing ends it.
+constexpr std::int64_t kTokensUnasked = 1024;
 constexpr std::int64_t kRateUnknown = 8000;  // samples per second where the data do not say
 
-// Height and width of the images a run was trained on, and the rate of its sounds: those of the first record.
+// Height and width of the images a run was trained on,
+// and the rate of its sounds: those of the first record.
 struct Media {
   std::int64_t height = 0, width = 0, rate = kRateUnknown;
 };

@@ -204,11 +204,10 @@ Command parse_evaluate(const Words& arguments) {
   listing.option("split", po::value(&o.split),
                  "train, valid or test; the run's held_out if not given");
   listing.option("score", po::value(&scores)->composing()->value_name("FROM:TO"),
-                 "exact matches of an item predicted from another: image:text");
+                 "exact matches of an item predicted from another: image:text; with shuffled pairs "
+                 "as the control");
   listing.option("limit", po::value(&o.limit)->default_value(0),
                  "records or windows to score; 0 = all");
-  listing.option("shuffled", po::bool_switch(&o.shuffled),
-                 "also score shuffled pairs, the control");
   if (store(listing, arguments))
     return ShowText{help_text(listing, "RUN [options]",
                               "Scores a run folder or a checkpoint on held-out data.")};

@@ -25,7 +25,8 @@ struct TrainOptions {
 };
 
 struct EvaluateOptions {
-  // Read items of one modality, predict an item of the other, count exact matches.
+  // Read items of one modality, predict an item of the other, count exact matches, and those with
+  // another record's item: what a guess that ignores the input reaches.
   struct Score {
     Modality from, to;
     bool operator==(const Score&) const = default;
@@ -36,7 +37,6 @@ struct EvaluateOptions {
   std::string split;              // train, valid or test; "": the run's held_out
   std::vector<Score> scores;      // none: the loss alone
   std::int64_t limit = 0;         // records or windows to score; 0 = all
-  bool shuffled = false;  // also with pairs shuffled: what a guess that ignores the input reaches
 };
 
 struct GenerateOptions {

@@ -49,12 +49,9 @@ Batch probe_batch(const Probe& probe) {
   for (std::int64_t i = 0; i < batch.tokens * batch.windows; ++i) {
     const auto at = static_cast<size_t>(i) % probe.spec.modalities.size();
     const Modality modality = probe.spec.modalities[at];
-    std::int64_t symbols = kPixelLevels;
-    if (modality == Modality::text) symbols = probe.spec.text_symbols;
-    if (modality == Modality::audio) symbols = probe.spec.audio_levels;
     Token token;
     token.modality = static_cast<std::int32_t>(modality);
-    token.symbol.fill(static_cast<std::int32_t>(i % symbols));
+    token.symbol.fill(static_cast<std::int32_t>(i % symbol_count(probe.spec, modality)));
     batch.input.push_back(token);
     batch.target.push_back({1, token.modality, token.symbol});
   }

@@ -1,7 +1,7 @@
 // Rate: how fast this machine trains a stage, measured through the Backend.
 //
-// A probe has the stage's shapes but one block and one pass; it runs forward and backward, once as a
-// whole and once without the ends, so a block more or less is known too. Windows too large for a
+// A probe has the stage's shapes but one block and one pass; it runs forward and backward, once as
+// a whole and once without the ends, so a block more or less is known too. Windows too large for a
 // short look lose their outermost axes, and batches some windows: the shapes of the products stay.
 #pragma once
 
@@ -19,8 +19,8 @@ struct Probe {
 };
 Probe probe_of(const ModelSpec& spec, std::int64_t windows);
 
-// Takes about `seconds`, on `threads` threads. One process is measured: ranks that share a memory
-// are slower.
+// Takes about `seconds`, on `threads` threads.
+// One process is measured: ranks that share a memory are slower.
 Rate measure_rate(const StageCost& cost, const ModelSpec& spec, const OptimizerConfig& optimizer,
                   std::int64_t threads, double seconds);
 

@@ -8,8 +8,8 @@
 
 namespace ortho {
 
-// Each setting is "stages.1.until.steps=10"; the value is YAML: 3, word, [2, 2], {tokens: 768}.
-// Error(usage).
+// Each setting is "stages.1.until.steps=10"; the value is YAML:
+// 3, word, [2, 2], {tokens: 768}. Error(usage).
 RunConfig read_run_file(const std::string& path, const std::vector<std::string>& settings);
 
 }  // namespace ortho

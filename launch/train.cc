@@ -11,8 +11,8 @@
 namespace ortho {
 namespace {
 
-// mpirun kills what is left as soon as one rank leaves with a code that is not 0. So the other ranks leave first
-// with 0, and rank 0 brings the code a moment later (docs/guide.md).
+// mpirun kills what is left as soon as one rank leaves with a code that is not 0.
+// So the other ranks leave first with 0, and rank 0 brings the code a moment later (docs/guide.md).
 constexpr std::chrono::milliseconds kLeaveLast{300};
 
 bool train(const RunConfig& config, int& rank) {
@@ -28,8 +28,8 @@ bool train(const RunConfig& config, int& rank) {
 }  // namespace
 
 int run_train(const TrainOptions& options) {
-  const RunConfig config =
-      read_run_file(options.config, options.settings);  // wrong configs end before MPI starts
+  // Wrong configs end before MPI starts.
+  const RunConfig config = read_run_file(options.config, options.settings);
   watch_stop_signals();
   int rank = 0;
   if (train(config, rank)) return 0;

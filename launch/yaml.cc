@@ -16,8 +16,8 @@ namespace {
 
 constexpr size_t kDeepest = 64;  // levels of nesting: hostile input must not exhaust the stack
 
-// Builds the tree from yaml-cpp's events, which carry the line of every value, keys given twice
-// included.
+// Builds the tree from yaml-cpp's events, which carry
+// the line of every value, keys given twice included.
 class TreeBuilder : public YAML::EventHandler {
  public:
   explicit TreeBuilder(const std::string& file) : file_(file) {}

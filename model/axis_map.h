@@ -1,5 +1,5 @@
-// DenseAxisMap: the paper's map along one axis, bound to its weight and to the backend that runs
-// it.
+// DenseAxisMap: the paper's map along one axis,
+// bound to its weight and to the backend that runs it.
 #pragma once
 
 #include "model/params.h"

@@ -1,7 +1,5 @@
 #include "model/block.h"
 
-#include <cmath>
-
 #include "core/error.h"
 
 namespace ortho {
@@ -20,8 +18,7 @@ Sublayer<T>::Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::stri
                       std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
                       Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch)
     : norm_(spec.norm),
-      gate_{spec.activation, spec.gate,
-            std::llround(spec.active * static_cast<double>(spec.hidden))},
+      gate_{spec.activation, spec.gate, active_units(spec)},
       nodes_(nodes),
       hidden_(nodes.with_channels(spec.hidden)),
       number_(number),

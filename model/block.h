@@ -37,8 +37,8 @@ struct DropoutKey {
 template <class T>
 class Sublayer {
  public:
-  // `prefix` names its weights: "block.0.axis.1" or "block.0"; `number` counts sublayers through
-  // all passes.
+  // `prefix` names its weights: "block.0.axis.1" or "block.0";
+  // `number` counts sublayers through all passes.
   Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
            std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
            Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch);

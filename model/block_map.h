@@ -1,7 +1,7 @@
 // BlockMap: what stands between norm and f in a sublayer, z = map(h).
 //
 // joint: taps of C x G blocks along one token axis (model/joint_map.h). dense: an optional channel
-// map, then a layer of dense axis maps (model/dense_map.h).
+// map, then a layer of dense axis maps (model/dense_block_map.h).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ class BlockMap {
  public:
   virtual ~BlockMap() = default;
   virtual void forward(const T* h, T* z) = 0;  // h [nodes, C] -> z [nodes, G]
-  virtual void backward(const T* h, const T* dz,
-                        T* dh) = 0;  // overwrites dh, adds to the weights' gradients
+  // Overwrites dh, adds to the weights' gradients.
+  virtual void backward(const T* h, const T* dz, T* dh) = 0;
 };
 
 }  // namespace ortho

@@ -1,4 +1,5 @@
-// DenseBlockMap: the dense side of a block, z = layer( in(h) ): an optional channel map C -> G, then the paper's layer.
+// DenseBlockMap: the dense side of a block, z = layer( in(h) ):
+// an optional channel map C -> G, then the paper's layer.
 #pragma once
 
 #include <string>

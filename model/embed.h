@@ -1,5 +1,5 @@
-// Embed: tokens to nodes, the sum of symbol, position, item and modality tables, then an optional
-// channel map.
+// Embed: tokens to nodes, the sum of symbol, position,
+// item and modality tables, then an optional channel map.
 //
 // Padding stays all zero and gets no gradient. Places and items beyond their table wrap around.
 #pragma once

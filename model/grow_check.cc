@@ -56,11 +56,8 @@ void no_shrink(const char* field, std::int64_t from, std::int64_t to) {
 }
 
 // The axis of combine: single, from the innermost; -1 is the channel axis.
-std::int64_t single_axis_from_inside(const ModelSpec& spec) {
-  const auto tokens = static_cast<std::int64_t>(spec.tokens.size());
-  const std::int64_t axes = tokens + (spec.channel_axis ? 1 : 0);
-  const std::int64_t axis = spec.single_axis < 0 ? spec.single_axis + axes : spec.single_axis;
-  return tokens - 1 - axis;
+int single_axis_from_inside(const ModelSpec& spec) {
+  return static_cast<int>(spec.tokens.size()) - 1 - mapped_axes(spec).front();
 }
 
 void check_kept(const ModelSpec& from, const ModelSpec& to) {

@@ -168,8 +168,8 @@ class Cutter {
     return last && growth_.spec.role != Role::gain ? Start::zero : Start::init;
   }
 
-  // Coordinates repeat. The mapped axis is block-diagonal: output j hears the inputs of its own
-  // block.
+  // Coordinates repeat. The mapped axis is block-diagonal:
+  // output j hears the inputs of its own block.
   Segments token_axis(const Dim& dim, std::int64_t old_size, std::int64_t block) const {
     if (!is_axis_out(dim)) return repeated(old_size, dim.size);
     Segments list;
@@ -215,8 +215,8 @@ std::int64_t block_of(const ParamSpec& param) {
   return param.name.starts_with("block.") ? std::stoll(param.name.substr(6)) : -1;
 }
 
-// A map of a dense layer, in a new block or along a new axis: nothing is added to a sum, a chain
-// hands on.
+// A map of a dense layer, in a new block or along a new axis:
+// nothing is added to a sum, a chain hands on.
 Start new_dense_map(const ModelSpec& from, const ModelSpec& to, const ParamSpec& param) {
   const bool channels =
       has_dim(param, DimKind::axis_in, -1) && has_dim(param, DimKind::axis_out, -1);
@@ -262,10 +262,6 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
 int axis_count(const ModelSpec& spec) {
   return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
                                                      : spec.tokens.size());
-}
-
-std::int64_t active_units(const ModelSpec& spec) {
-  return std::llround(spec.active * static_cast<double>(spec.hidden));
 }
 
 bool blocks_can_be_identity(const ModelSpec& spec) {

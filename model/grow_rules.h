@@ -11,7 +11,6 @@ namespace ortho {
 // Token axis `axis` counted from the innermost; 1 where the spec has no such axis.
 std::int64_t axis_size(const ModelSpec& spec, int axis);
 int axis_count(const ModelSpec& spec);  // token axes that have weights: joint maps have at least 1
-std::int64_t active_units(const ModelSpec& spec);  // of E, those that the activation works on
 
 // A block that hands its input on exactly: plain dense maps between idempotent activations.
 bool blocks_can_be_identity(const ModelSpec& spec);

@@ -10,9 +10,18 @@ namespace {
 
 constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 22;  // elements: 16 MiB in float
 
+// A term of symbols has its modality's number.
+static_assert(static_cast<int>(Term::text) == static_cast<int>(Modality::text) &&
+              static_cast<int>(Term::pixel) == static_cast<int>(Modality::pixel) &&
+              static_cast<int>(Term::audio) == static_cast<int>(Modality::audio));
+
 constexpr std::int32_t code(Modality modality) { return static_cast<std::int32_t>(modality); }
 
 }  // namespace
+
+std::string term_name(Term term) {
+  return term == Term::modality ? "modality" : modality_name(static_cast<Modality>(term));
+}
 
 void TermSums::add(const TermSums& other) {
   for (size_t i = 0; i < kTerms; ++i) {

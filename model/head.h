@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "model/arena.h"
@@ -19,6 +21,7 @@ namespace ortho {
 
 enum class Term { modality = 0, text = 1, pixel = 2, audio = 3 };  // pixel: red + green + blue
 constexpr int kTerms = 4;
+std::string term_name(Term term);  // "pixel"
 
 struct TermWeights {
   std::array<double, kTerms> weight = {1, 1, 1, 1};
@@ -42,16 +45,16 @@ class Head {
 
   // x [nodes, C], the stack's output. Only counts.
   TermSums score(const Batch& batch, const T* x);
-  // Counts, adds to the weights' gradients and writes dx. `normaliser`: scored targets of all
-  // ranks.
+  // Counts, adds to the weights' gradients and writes dx.
+  // `normaliser`: scored targets of all ranks.
   TermSums score_and_differentiate(const Batch& batch, const TermWeights& weights,
                                    double normaliser, const T* x, T* dx);
 
   // For generation: logits at rows (t * B + b) of the last forward_rows() call, in the named step.
   void forward_rows(const T* x);  // norm and post map
   std::int64_t classes(const std::string& head) const;
-  // `given`: symbols decoded before in this token (red for green; red and green for blue), one list
-  // per step.
+  // `given`: symbols decoded before in this token (red for green; red and green for blue),
+  // one list per step.
   void logits(const std::string& head, std::span<const std::int32_t> rows,
               const std::vector<std::vector<std::int32_t>>& given, T* out);
 

@@ -1,9 +1,7 @@
-// JointMap: the map over the set {token axis i, channel axis}, in every wiring and both tensor
-// orders.
+// JointMap: the map over {token axis i, channel axis}, in every wiring and both tensor orders.
 //
-//   causal  z[t] = sum_d h[t - d * stride] * W[d]           W [s][C][G], d * stride <= t
+//   causal  z[t] = sum_d h[t - d * stride] * W[d]            W [s][C][G], d * stride <= t
 //   grid    z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j
-//   only
 //
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
 // gathers each line into one row and is one GEMM of inner size s * C (docs/layer.md, section 3).

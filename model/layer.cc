@@ -8,31 +8,20 @@
 namespace ortho {
 namespace {
 
-bool on_channels(const DenseMap& map) { return map.axis == static_cast<int>(map.tokens.size()); }
-
 int from_innermost(const DenseMap& map, int axis) {
   return static_cast<int>(map.tokens.size()) - 1 - axis;  // -1: the channel axis, as in Dim
 }
 
-// Indices of the mapped axes in the order they run.
-std::vector<int> mapped_axes(const ModelSpec& spec) {
-  std::vector<int> axes;
-  for (size_t a = 0; a < spec.tokens.size() + (spec.channel_axis ? 1 : 0); ++a)
-    axes.push_back(static_cast<int>(a));
-  REQUIRE(!axes.empty(), "model: a dense layer needs a token axis or channel_axis: true");
-  const auto count = static_cast<std::int64_t>(axes.size());
-  if (spec.combine == Combine::single) {
-    REQUIRE(spec.single_axis >= -count && spec.single_axis < count, "model.single_axis ",
-            spec.single_axis, " is outside the ", count, " mapped axes");
-    return {static_cast<int>((spec.single_axis + count) % count)};
-  }
+// The mapped axes in the order they run.
+std::vector<int> running_order(const ModelSpec& spec) {
+  std::vector<int> axes = mapped_axes(spec);
   if (spec.combine == Combine::sequential && spec.sequence == Sequence::descending)
     std::reverse(axes.begin(), axes.end());
   return axes;
 }
 
 std::string weight_name(const DenseMap& map, const std::string& prefix) {
-  if (on_channels(map)) return prefix + ".channel.w";
+  if (map.on_channels()) return prefix + ".channel.w";
   return text(prefix, ".axis.", from_innermost(map, map.axis), ".w");
 }
 
@@ -63,11 +52,11 @@ std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
   REQUIRE(single_out == 0 || spec.combine == Combine::single,
           "model.combine: only a single axis can have another output size (", single_out, ")");
   std::vector<DenseMap> maps;
-  for (const int axis : mapped_axes(spec)) {
+  for (const int axis : running_order(spec)) {
     DenseMap map{spec.tokens, nodes.batch, nodes.channels, nodes.order,
                  axis,        1,           spec.weights,   spec.wiring};
     map.out = single_out == 0 ? map.size() : single_out;
-    if (on_channels(map) && map.weights == Weights::by_position) map.weights = Weights::shared;
+    if (map.on_channels() && map.weights == Weights::by_position) map.weights = Weights::shared;
     weight_shape(map);  // checks
     maps.push_back(map);
   }
@@ -123,8 +112,8 @@ void Layer<T>::backward(const T* x, const T* dy, T* dx) {
   }
   for (size_t i = maps_.size(); i-- > 0;) {
     const T* gradient = i < kept_.size() ? kept_[i] : dy;
-    // In place: DenseAxisMap reads its input for the weights before it writes that input's
-    // gradient.
+    // In place: DenseAxisMap reads its input for
+    // the weights before it writes that input's gradient.
     if (i == 0) maps_[i].backward(x, gradient, dx, false);
     if (i > 0) maps_[i].backward(kept_[i - 1], gradient, kept_[i - 1], false);
   }

@@ -1,8 +1,9 @@
 // Layer: dense maps along several axes of the node grid, combined (docs/layer.md, section 2).
 //
 //   parallel    y = sum of all maps of x
-//   sequential  y = the maps in a chain: ascending from the outermost axis, descending from the
-//   last single      y = one map of x, which may give its axis another size
+//   sequential  y = the maps in a chain: ascending from the outermost axis, descending from the last
+//   single      y = one map of x, which may give its axis another size
+//
 // The axes are all token axes and, with spec.channel_axis, the channel axis as the last. Weights
 // are "PREFIX.axis.A.w", A counted from the innermost token axis, and "PREFIX.channel.w".
 #pragma once
@@ -35,8 +36,8 @@ class Layer {
 
   Nodes input() const { return maps_.front().input(); }
   Nodes output() const { return maps_.back().output(); }
-  // Activations kept from forward to backward, taken from the arena: one less than the maps of a
-  // chain.
+  // Activations kept from forward to backward, taken
+  // from the arena: one less than the maps of a chain.
   std::int64_t kept_bytes() const;
 
   void forward(const T* x, T* y);

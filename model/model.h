@@ -1,5 +1,5 @@
-// Model: embedding, stack and heads over one batch shape; forward, loss and gradients of all
-// weights.
+// Model: embedding, stack and heads over one batch shape;
+// forward, loss and gradients of all weights.
 //
 // Weights live in Params and outlast the model: a model is the working memory and the order of work
 // for one stage.
@@ -18,15 +18,15 @@ namespace ortho {
 template <class T>
 class Model {
  public:
-  // `windows`: B of this rank. With a measuring arena nothing but memory_bytes() may be called.
+  // `windows`: B of this rank, at least 1; Error(usage) when T * B passes 2^31 - 1. With a measuring arena nothing but memory_bytes() may be called.
   Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, Backend<T>& backend,
         Arena<T>& arena);
 
   const ModelSpec& spec() const { return spec_; }
   const Nodes& nodes() const { return nodes_; }
 
-  // Adds the batch's gradients to Params; returns the batch's sums. `normaliser`: scored targets of
-  // all ranks.
+  // Adds the batch's gradients to Params; returns the batch's sums.
+  // `normaliser`: scored targets of all ranks.
   TermSums train(const Batch& batch, const TermWeights& weights, double normaliser,
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients

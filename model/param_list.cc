@@ -13,8 +13,8 @@ double inverse_root(std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>
 Init normal(double std) { return {Fill::normal, std}; }
 
 constexpr double kSymbolStd = 0.2;  // docs/layer.md: the recipe's table
-constexpr double kPlaceStd =
-    0.1;  // positions, items, modality: softer than the symbol they qualify
+// Positions, items, modality: softer than the symbol they qualify.
+constexpr double kPlaceStd = 0.1;
 constexpr double kHeadStd = 0.02;
 
 void add_table(std::vector<ParamSpec>& list, const std::string& name, DimKind kind,
@@ -111,8 +111,8 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   if (spec.modality_head) head("modality", DimKind::modality, kModalities);
   if (has_modality(spec, Modality::text)) head("text", DimKind::symbol, spec.text_symbols);
   if (has_modality(spec, Modality::pixel)) {
-    // Decoded in steps: green sees which red was chosen, blue sees both (logits added from a
-    // table).
+    // Decoded in steps: green sees which red was chosen,
+    // blue sees both (logits added from a table).
     const Dim level{DimKind::symbol, kPixelLevels};
     const auto given = [&](const char* name) {
       list.push_back(

@@ -36,8 +36,8 @@ enum class DimKind {
 struct Dim {
   DimKind kind;
   std::int64_t size;
-  int axis = -1;  // token axis counted from the innermost, for tap, axis_in, axis_out and line; -1:
-                  // the channel axis
+  // For tap, axis_in, axis_out and line: the token axis counted from the innermost, or -1: channels.
+  int axis = -1;
 };
 
 enum class Role {
@@ -67,8 +67,8 @@ struct ParamSpec {
 std::vector<ParamSpec> param_specs(const ModelSpec& spec);  // checks the spec first
 std::int64_t count_weights(const std::vector<ParamSpec>& specs);
 
-// Element `index` (row-major, global) of a freshly initialised array: a function of (seed, name,
-// index).
+// Element `index` (row-major, global) of a freshly
+// initialised array: a function of (seed, name, index).
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index);
 
 template <class T>

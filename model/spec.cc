@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kMaxNodes = std::int64_t{1}
-                                   << 40;  // above, even one activation passes 4 TiB
+constexpr std::int64_t kMaxNodes = std::int64_t{1} << 40;  // beyond, one activation has 4 TiB
 
 void check_axis_sizes(const ModelSpec& spec) {
   std::int64_t most = kMaxNodes / spec.channels;  // tokens that the limit leaves
@@ -24,14 +24,7 @@ void check_axis_sizes(const ModelSpec& spec) {
 
 void check_dense(const ModelSpec& spec) {
   const std::int64_t gated = gated_width(spec);
-  REQUIRE(
-      !spec.tokens.empty() || spec.channel_axis,
-      "model.map: dense needs a token axis or channel_axis: true; here it has no axis to work on");
-  if (spec.combine == Combine::single) {
-    const auto axes = static_cast<std::int64_t>(spec.tokens.size()) + (spec.channel_axis ? 1 : 0);
-    REQUIRE(spec.single_axis < axes && spec.single_axis >= -axes, "model.single_axis ",
-            spec.single_axis, " is outside the ", axes, " mapped axes");
-  }
+  mapped_axes(spec);  // checks
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
           layer_output_channels(spec), " channels but f needs ", gated, " (hidden",
           spec.gate ? " x 2 for the gate" : "", "). Set in: true, or make hidden fit channels.");
@@ -54,14 +47,35 @@ std::int64_t layer_input_channels(const ModelSpec& spec) {
 }
 
 std::int64_t single_output(const ModelSpec& spec) {
-  const auto axes = static_cast<std::int64_t>(spec.tokens.size()) + 1;
-  const bool channels = spec.combine == Combine::single && spec.channel_axis &&
-                        (spec.single_axis == -1 || spec.single_axis == axes - 1);
-  return channels ? gated_width(spec) : 0;
+  if (spec.combine != Combine::single) return 0;
+  const auto channels = static_cast<int>(spec.tokens.size());
+  return mapped_axes(spec).front() == channels ? gated_width(spec) : 0;
 }
 
 std::int64_t layer_output_channels(const ModelSpec& spec) {
   return single_output(spec) > 0 ? single_output(spec) : layer_input_channels(spec);
+}
+
+std::vector<int> mapped_axes(const ModelSpec& spec) {
+  std::vector<int> axes(spec.tokens.size() + (spec.channel_axis ? 1 : 0));
+  std::iota(axes.begin(), axes.end(), 0);
+  REQUIRE(!axes.empty(),
+          "model.map: dense needs a token axis or channel_axis: true; here it has no ",
+          "axis to work on");
+  if (spec.combine != Combine::single) return axes;
+  const auto count = static_cast<std::int64_t>(axes.size());
+  REQUIRE(spec.single_axis >= -count && spec.single_axis < count, "model.single_axis ",
+          spec.single_axis, " is outside the ", count, " mapped axes");
+  return {axes[static_cast<size_t>((spec.single_axis + count) % count)]};
+}
+
+std::int64_t active_units(const ModelSpec& spec) {
+  return std::llround(spec.active * static_cast<double>(spec.hidden));
+}
+
+std::int64_t symbol_count(const ModelSpec& spec, Modality modality) {
+  if (modality == Modality::text) return spec.text_symbols;
+  return modality == Modality::audio ? spec.audio_levels : kPixelLevels;
 }
 
 bool has_modality(const ModelSpec& spec, Modality modality) {
@@ -113,8 +127,8 @@ double reach(std::int64_t tokens, std::int64_t shift) {
   return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
 }
 
-// Taps along one axis summed over d: nominally s, executed the share that does not reach before the
-// window.
+// Taps along one axis summed over d: nominally s,
+// executed the share that does not reach before the window.
 Cost taps(const ModelSpec& spec, std::int64_t size, std::int64_t stride) {
   Cost cost{static_cast<double>(size), 0};
   const std::int64_t tokens = context(spec);
@@ -132,10 +146,9 @@ Cost block_macs(const ModelSpec& spec) {
   const Shape axes = spec.map == MapKind::joint ? joint_axes(spec) : spec.tokens;
   const Index step = strides(axes);
   const auto mapped = [&](size_t i) {
-    if (spec.map == MapKind::joint || spec.combine != Combine::single) return true;
-    const auto all = static_cast<std::int64_t>(axes.size()) + (spec.channel_axis ? 1 : 0);
-    return static_cast<std::int64_t>(i) ==
-           (spec.single_axis < 0 ? spec.single_axis + all : spec.single_axis);
+    if (spec.map == MapKind::joint) return true;
+    const std::vector<int> chosen = mapped_axes(spec);
+    return std::find(chosen.begin(), chosen.end(), static_cast<int>(i)) != chosen.end();
   };
   for (size_t i = 0; i < axes.size(); ++i) {
     if (!mapped(i)) continue;
@@ -148,7 +161,7 @@ Cost block_macs(const ModelSpec& spec) {
   }
   if (spec.map == MapKind::joint) return total;
   double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
-  if (spec.channel_axis && mapped(axes.size()))
+  if (mapped(axes.size()))
     ends += static_cast<double>(layer_input_channels(spec)) *
             static_cast<double>(layer_output_channels(spec));
   total.nominal += ends;
@@ -159,12 +172,11 @@ Cost block_macs(const ModelSpec& spec) {
 // A token passes the modality head and the symbol heads of one modality: the dearest one counts.
 double head_macs(const ModelSpec& spec) {
   const auto width = static_cast<double>(embed_width(spec));
-  double symbols = 0;
-  if (has_modality(spec, Modality::text)) symbols = static_cast<double>(spec.text_symbols);
-  if (has_modality(spec, Modality::pixel)) symbols = std::max(symbols, 3.0 * kPixelLevels);
-  if (has_modality(spec, Modality::audio))
-    symbols = std::max(symbols, static_cast<double>(spec.audio_levels));
-  return width * (symbols + (spec.modality_head ? kModalities : 0));
+  std::int64_t classes = 0;
+  for (const Modality modality : spec.modalities)
+    classes =
+        std::max(classes, (modality == Modality::pixel ? 3 : 1) * symbol_count(spec, modality));
+  return width * static_cast<double>(classes + (spec.modality_head ? kModalities : 0));
 }
 
 }  // namespace

@@ -19,10 +19,8 @@ namespace ortho {
 
 enum class MapKind { dense, joint };
 enum class Combine { parallel, sequential, single };
-enum class Sequence {
-  ascending,
-  descending
-};  // ascending: outermost axis first; descending: innermost first
+// ascending: outermost axis first; descending: innermost first.
+enum class Sequence { ascending, descending };
 
 // How many rows each position table has; 0 = no table. Places beyond a table wrap around.
 struct Places {
@@ -44,8 +42,7 @@ struct ModelSpec {
   Wiring wiring = Wiring::causal;
   Combine combine = Combine::sequential;
   Sequence sequence = Sequence::descending;
-  std::int64_t single_axis =
-      -1;  // combine: single — the axis, counted like Python: -1 is the channel axis
+  std::int64_t single_axis = -1;  // combine: single — counted like Python: -1 is the channel axis
   bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
   bool in = true;            // map: dense — a channel map C -> E (2E with a gate) before the map
   bool out = true;           // a channel map E -> C after f
@@ -73,13 +70,18 @@ struct ModelSpec {
 std::int64_t context(const ModelSpec& spec);      // T
 std::int64_t embed_width(const ModelSpec& spec);  // width, or C when it is 0
 std::int64_t gated_width(const ModelSpec& spec);  // channels f takes: 2E with a gate, else E
-std::int64_t layer_input_channels(
-    const ModelSpec& spec);  // channels the dense layer of a block maps from …
-std::int64_t layer_output_channels(const ModelSpec& spec);  // … and to
-std::int64_t single_output(
-    const ModelSpec& spec);               // size combine: single gives its axis; 0: as it is
+// Channels the dense layer of a block maps from, and to.
+std::int64_t layer_input_channels(const ModelSpec& spec);
+std::int64_t layer_output_channels(const ModelSpec& spec);
+// The size that `combine: single` gives its axis; 0: as it is.
+std::int64_t single_output(const ModelSpec& spec);
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
+// Axes that the layer of a dense block maps, outermost first; tokens.size() is the channel axis.
+std::vector<int> mapped_axes(const ModelSpec& spec);
+std::int64_t active_units(const ModelSpec& spec);  // of E, those that the activation works on
 bool has_modality(const ModelSpec& spec, Modality modality);
+// Values that a symbol of a token may take, each of red, green and blue for pixels.
+std::int64_t symbol_count(const ModelSpec& spec, Modality modality);
 // The order the blocks run in: joint maps channels_inner, dense maps batch_inner.
 Order tensor_order(const ModelSpec& spec);
 

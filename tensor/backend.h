@@ -52,8 +52,7 @@ class Backend {
                     const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T* c,
                     std::int64_t ldc, bool add) = 0;
 
-  // y[t,b,:] = x[t,b,:] * W, W [C][E]; x has nodes.channels = C, y has E channels in the same
-  // order.
+  // y[t,b,:] = x[t,b,:] * W, W [C][E]; C = nodes.channels of x, E = `out` of y. Same order.
   virtual void channel_map(const Nodes& nodes, std::int64_t out, const T* x, const T* w, T* y,
                            bool add) = 0;
   virtual void channel_map_dx(const Nodes& nodes, std::int64_t out, const T* dy, const T* w, T* dx,
@@ -83,8 +82,9 @@ class Backend {
   virtual void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq,
                            T* dz) = 0;
 
-  // In place: zero with probability p, else times 1 / (1 - p). The draw of node (t, global window, c) is a function of
-  // `random`, window * tokens + t, and c alone, so forward and backward, both orders and every mesh agree.
+  // In place: zero with probability p, else times 1 / (1 - p). The draw of a node is a function of
+  // `random`, its global window * tokens + t, and its channel alone, so forward and backward, both
+  // orders and every mesh agree.
   virtual void dropout(const Nodes& nodes, double p, const Random& random,
                        std::int64_t first_window, T* x) = 0;
 
@@ -98,8 +98,8 @@ class Backend {
   virtual void embed_dw(const Nodes& nodes, std::span<const std::int32_t> rows, const T* dx,
                         T* dtable) = 0;
 
-  // Rows (t * B + b) chosen by `at`, packed as [at.size()][C] whatever the order; and the way back,
-  // adding.
+  // Rows (t * B + b) chosen by `at`, packed as [at.size()][C]
+  // whatever the order; and the way back, adding.
   virtual void pack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* x,
                          T* packed) = 0;
   virtual void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed,

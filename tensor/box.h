@@ -1,8 +1,8 @@
 // A Box is a region of a global Shape: lo <= index < hi on every axis.
 //
-// Shards, exchanges, checkpoints and growth are all intersections of Boxes. hi lies outside, so
-// neighbours meet without a gap; a Box with lo == hi on some axis is empty, and empty is legal
-// everywhere.
+// Shards, exchanges, checkpoints and growth are all intersections of Boxes.
+// hi lies outside, so neighbours meet without a gap; a Box with
+// lo == hi on some axis is empty, and empty is legal everywhere.
 #pragma once
 
 #include "tensor/shape.h"
@@ -28,8 +28,8 @@ Box intersect(const Box& a, const Box& b);   // what both share; empty if they d
 Box shift(const Box& box, const Index& by);  // moved by `by` on every axis
 std::string box_text(const Box& box);        // "[0, 0] to [2, 8]"
 
-// Part `part` of `n` cut in `parts`: the first n % parts parts get one more. Any n >= 0, parts
-// >= 1.
+// Part `part` of `n` cut in `parts`: the first n % parts of them get one more.
+// Any n >= 0, parts >= 1.
 Range split(std::int64_t n, int parts, int part);
 
 // Copies region `from` of a row-major array of shape `source_shape` onto the equally large region
@@ -38,8 +38,8 @@ template <class T>
 void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target,
               const Shape& target_shape, const Index& to);
 
-// Calls act(offset, count) for every contiguous run of `box` inside a row-major array of `shape`,
-// in order.
+// Calls act(offset, count) for every contiguous run
+// of `box` inside a row-major array of `shape`, in order.
 template <class Act>
 void for_each_run(const Shape& shape, const Box& box, Act act) {
   if (is_empty(box)) return;

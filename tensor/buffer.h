@@ -1,5 +1,5 @@
-// Buffer: one aligned allocation that owns its memory; everything else holds std::span or plain
-// pointers.
+// Buffer: one aligned allocation that owns its memory;
+// everything else holds std::span or plain pointers.
 //
 // 64-byte aligned; from 4 MiB on aligned to 2 MiB and offered to the kernel as huge pages. Zero at
 // birth. Out of memory says how many bytes and what for.
@@ -11,10 +11,12 @@
 #include <span>
 #include <string>
 
+#include "core/error.h"
+
 namespace ortho {
 
-void* allocate_aligned(std::int64_t bytes,
-                       const std::string& purpose);  // zeroed; free with std::free
+// Zeroed; free with std::free.
+void* allocate_aligned(std::int64_t bytes, const std::string& purpose);
 
 template <class T>
 class Buffer {
@@ -22,7 +24,7 @@ class Buffer {
   Buffer() = default;
   Buffer(std::int64_t count, const std::string& purpose)
       : data_(static_cast<T*>(
-            allocate_aligned(count * static_cast<std::int64_t>(sizeof(T)), purpose))),
+            allocate_aligned(checked_product(count, std::int64_t{sizeof(T)}), purpose))),
         count_(count) {}
 
   T* data() { return data_.get(); }

@@ -5,8 +5,6 @@
 namespace ortho {
 namespace {
 
-bool on_channels(const DenseMap& map) { return map.axis == static_cast<int>(map.tokens.size()); }
-
 void check(const DenseMap& map) {
   REQUIRE(map.axis >= 0 && map.axis <= static_cast<int>(map.tokens.size()), "dense map: axis ",
           map.axis, " of a grid with token axes ", shape_text(map.tokens), "; 0 to ",
@@ -24,17 +22,17 @@ void check(const DenseMap& map) {
           map.out, " is not ", map.size(), ". Resize in wiring: grid.");
   REQUIRE(map.weights != Weights::by_position || map.causal(),
           "dense map: weights: by_position needs wiring: causal and a token axis; axis ", map.axis,
-          on_channels(map) ? " is the channel axis" : " is wired as a grid",
+          map.on_channels() ? " is the channel axis" : " is wired as a grid",
           ". Use separate or shared.");
 }
 
 }  // namespace
 
 std::int64_t DenseMap::size() const {
-  return on_channels(*this) ? channels : tokens[static_cast<size_t>(axis)];
+  return on_channels() ? channels : tokens[static_cast<size_t>(axis)];
 }
 
-Wiring DenseMap::effective_wiring() const { return on_channels(*this) ? Wiring::grid : wiring; }
+Wiring DenseMap::effective_wiring() const { return on_channels() ? Wiring::grid : wiring; }
 
 Shape weight_shape(const DenseMap& map) {
   check(map);
@@ -61,7 +59,7 @@ Nodes input_nodes(const DenseMap& map) {
 Nodes output_nodes(const DenseMap& map) {
   check(map);
   DenseMap resized = map;
-  if (on_channels(map)) {
+  if (map.on_channels()) {
     resized.channels = map.out;
   } else {
     resized.tokens[static_cast<size_t>(map.axis)] = map.out;

@@ -28,18 +28,19 @@ struct DenseMap {
   std::int64_t channels = 0;  // C of the input
   Order order = Order::batch_inner;
   int axis = 0;  // index into tokens, or tokens.size(): the channel axis
-  std::int64_t out =
-      0;  // size of that axis in the output; differs from the input's only in grid wiring
+  // Size of that axis in the output; differs from the input's only in grid wiring.
+  std::int64_t out = 0;
   Weights weights = Weights::separate;
   Wiring wiring = Wiring::grid;
 
-  std::int64_t size() const;        // of the mapped axis in the input
+  std::int64_t size() const;  // of the mapped axis in the input
+  bool on_channels() const { return axis == static_cast<int>(tokens.size()); }
   Wiring effective_wiring() const;  // grid on the channel axis
   bool causal() const { return effective_wiring() == Wiring::causal; }
 };
 
-Shape weight_shape(
-    const DenseMap& map);  // as in the table above; checks the combination, Error(usage)
+// As in the table above; checks the combination, Error(usage).
+Shape weight_shape(const DenseMap& map);
 Nodes input_nodes(const DenseMap& map);
 Nodes output_nodes(const DenseMap& map);
 

@@ -1,5 +1,5 @@
-// Nodes: the geometry of one activation tensor, T tokens x B windows x C channels in one of two
-// orders.
+// Nodes: the geometry of one activation tensor,
+// T tokens x B windows x C channels in one of two orders.
 //
 // Tokens are outermost in both, so a shift by d tokens is a pointer offset of d * B * C elements.
 #pragma once

@@ -1,8 +1,8 @@
 // Tokens and batches: the plain structs that data loading fills and the model eats.
 //
-// A token is one node column of the grid: a modality, its symbol(s), its place within its item, and
-// which item of the window it belongs to. All zeros is padding. Symbols are table rows, never raw
-// code points.
+// A token is one node column of the grid: a modality, its symbol(s),
+// its place within its item, and which item of the window it belongs to.
+// All zeros is padding. Symbols are table rows, never raw code points.
 #pragma once
 
 #include <array>
@@ -14,18 +14,19 @@ namespace ortho {
 
 // The numbers are stored in checkpoints and index the modality table and head.
 enum class Modality : std::int32_t { none = 0, text = 1, pixel = 2, audio = 3, query = 4 };
-constexpr int kModalities =
-    4;  // none, text, pixel, audio: what a head can predict; none means "nothing more"
+// none, text, pixel, audio: what a head can predict; none means "nothing more".
+constexpr int kModalities = 4;
 
 constexpr std::int64_t kPixelLevels = 256;  // of each of R, G, B
 
 struct Token {
-  std::int32_t modality =
-      0;  // a Modality; `query` marks an output slot of one_shot: its symbol is not known
-  std::array<std::int32_t, 3>
-      symbol{};  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}
-  std::array<std::int32_t, 3> place{};  // text, audio: {position}; pixel: {row, column, frame}
-  std::int32_t item = 0;                // 0 for the first item of the record, 1 for the next …
+  // A Modality; `query` marks an output slot of one_shot: its symbol is not known.
+  std::int32_t modality = 0;
+  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}
+  std::array<std::int32_t, 3> symbol{};
+  // text, audio: {position}; pixel: {row, column, frame}
+  std::array<std::int32_t, 3> place{};
+  std::int32_t item = 0;  // 0 for the first item of the record, 1 for the next …
   bool operator==(const Token&) const = default;
 };
 
@@ -41,8 +42,8 @@ struct Target {
 struct Batch {
   std::int64_t tokens = 0;   // T
   std::int64_t windows = 0;  // B of this rank
-  std::int64_t first_window =
-      0;  // global number of window 0, so that dropout does not depend on the mesh
+  // Global number of window 0, so that dropout does not depend on the mesh.
+  std::int64_t first_window = 0;
   std::vector<Token> input;    // [T][B]
   std::vector<Target> target;  // [T][B]
 };

@@ -16,7 +16,7 @@ function(clean_tree)
   file(WRITE ${SCRATCH}/model/layer.cc "#include \"comm/mpi.h\"\nvoid f() {\n${body_58}}\n")
   file(WRITE ${SCRATCH}/launch/yaml.cc "#include <yaml-cpp/yaml.h>\n#include \"dataio/shard.h\"\n")
   file(WRITE ${SCRATCH}/launch/long.h "#pragma once\n${lines_398}\n")
-  file(WRITE ${SCRATCH}/tests/core/error.test.cc "#include <zlib.h>\n#include \"support/x.h\"\n")
+  file(WRITE ${SCRATCH}/tests/core/error.test.cc "#include <zlib.h>\n#include \"tests/support/x.h\"\n")
 endfunction()
 
 function(run_floors)

@@ -217,15 +217,7 @@ RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
                          const OptimizerConfig& optimizer) {
   const BoxFileReader file = open_boxes(path);
   check_format(file, path);
-  RunState state{.spec = spec,
-                 .params = Params<float>(param_specs(spec)),
-                 .optimizer = {},
-                 .vocabulary = {},
-                 .ended = {},
-                 .cursor = {},
-                 .identity = {},
-                 .losses = {},
-                 .growths = {}};
+  RunState state(spec);
   state.optimizer = fresh_state(optimizer, state.params);
   for (size_t i = 0; i < state.params.all().size(); ++i) {
     const Param<float>& param = state.params.all()[i];

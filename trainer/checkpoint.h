@@ -1,8 +1,9 @@
 // Checkpoint: a RunState as named global arrays, readable on any mesh, whole or absent.
 //
-// OUT/checkpoints/step-00001234/ holds one box file per writer and a MANIFEST that is written last; a folder
-// without one is unfinished and ignored. With the batch as the only mesh axis every rank holds all weights, so
-// rank 0 writes. Arrays: weight/NAME, first/NAME, second/NAME, steps/NAME ([regions][lo…, hi…, steps]).
+// OUT/checkpoints/step-00001234/ holds one box file per writer and a MANIFEST that
+// is written last; a folder without one is unfinished and ignored. With the batch
+// as the only mesh axis every rank holds all weights, so rank 0 writes. Arrays:
+// weight/NAME, first/NAME, second/NAME, steps/NAME ([regions][lo…, hi…, steps]).
 #pragma once
 
 #include <cstdint>
@@ -16,9 +17,9 @@
 
 namespace ortho {
 
-// Writes state as the newest checkpoint of `folder`, then removes all but it and the keep - 1 before it: also later
-// ones, which could not be loaded, else the run would have gone on from them, and unfinished ones. Collective: a
-// failure of the writer is everyone's.
+// Writes state as the newest checkpoint of `folder`, then removes all but it and the `keep` - 1
+// before it: also later ones, which could not be loaded, else the run would have gone on from them,
+// and unfinished ones. Collective: a failure of the writer is everyone's.
 void save_checkpoint(Channel& channel, const std::string& folder, const RunState& state,
                      const RunConfig& config, std::int64_t keep);
 
@@ -34,9 +35,9 @@ struct CheckpointInfo {
 };
 CheckpointInfo read_checkpoint_info(const std::string& path);
 
-// Fills `state` from one checkpoint folder; every chunk's checksum is verified. `spec` must be the model of
-// the stage that CheckpointInfo names. Error(data) naming file and array when the file is damaged, Error(usage) when
-// it is whole and of another model.
+// Fills `state` from one checkpoint folder; every chunk's checksum is verified.
+// `spec` must be the model of the stage that CheckpointInfo names. Error(data) naming file
+// and array when the file is damaged, Error(usage) when it is whole and of another model.
 RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
                          const OptimizerConfig& optimizer);
 

@@ -8,8 +8,7 @@
 namespace ortho {
 namespace {
 
-constexpr Choice<DataConfig::Padding> kPaddings[] = {{"random", DataConfig::Padding::random},
-                                                     {"end", DataConfig::Padding::end}};
+constexpr Choice<Padding> kPaddings[] = {{"random", Padding::random}, {"end", Padding::end}};
 constexpr Choice<Split> kSplits[] = {
     {"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 constexpr Choice<OneShotConfig::Output> kOutputs[] = {{"last", OneShotConfig::Output::last},

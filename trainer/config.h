@@ -1,5 +1,5 @@
-// RunConfig: everything a run file may say, defaults beside the fields; trainer/config.cc lists
-// each once.
+// RunConfig: everything a run file may say, defaults
+// beside the fields; trainer/config.cc lists each once.
 //
 // A stage is a whole description: what it does not name it inherits from the stage before it, the
 // first from the top level, so a parsed StageConfig has no gaps. The groups batch, objective, until
@@ -14,16 +14,12 @@
 #include "core/config_node.h"
 #include "core/fields.h"
 #include "dataio/record.h"
+#include "dataio/window.h"
 #include "model/spec.h"
 
 namespace ortho {
 
 struct DataConfig {
-  enum class Padding {
-    random,
-    end
-  };  // where a window's spare places go: before by chance, or all behind
-
   std::vector<std::string> train;  // packed data sets: folders with a MANIFEST; read as one
   Padding padding = Padding::random;
   std::int64_t audio_bits = 8;     // 8: 256 mu-law levels; 16: 65,536 levels of PCM
@@ -58,8 +54,8 @@ struct BatchConfig {
   bool operator==(const BatchConfig&) const = default;
 };
 
-// A stage ends early when the mean training loss of the last `over` steps is not at least the share
-// `less_than` below that of the `over` steps before them.
+// A stage ends early when the mean training loss of the last `over` steps is less than `less_than`
+// nats below that of the `over` steps before them.
 struct PlateauConfig {
   std::int64_t over = 0;  // steps; 0 = never
   double less_than = 0;
@@ -145,8 +141,8 @@ struct RunConfig {
 
 Fields fields(RunConfig& config);
 
-// Parses, validates each field and the whole, and resolves what is `auto`. Error(usage) names every
-// mistake.
+// Parses, validates each field and the whole, and resolves
+// what is `auto`. Error(usage) names every mistake.
 RunConfig parse_config(const ConfigNode& root);
 
 // The whole resolved config as YAML; parsing it gives an equal RunConfig.

@@ -1,7 +1,7 @@
 // Decode: one symbol from a row of logits: greedy, or drawn with temperature, top-k and top-p.
 //
-// top-p: Holtzman et al., "The curious case of neural text degeneration", 2020. A pure function of the logits and
-// one uniform number.
+// top-p: Holtzman et al., "The curious case of neural text degeneration",
+// 2020. A pure function of the logits and one uniform number.
 #pragma once
 
 #include <cstdint>

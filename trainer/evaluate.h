@@ -9,7 +9,8 @@
 
 namespace ortho {
 
-// Sums over all ranks; `windows`: about so many, spread over the split (0 = all). Collective; ranks score different windows.
+// Sums over all ranks; `windows`: about so many, spread over
+// the split (0 = all). Collective; ranks score different windows.
 TermSums evaluate_split(Channel& channel, Model<float>& model, HeldOut& split,
                         std::int64_t windows);
 

@@ -8,8 +8,8 @@
 namespace ortho {
 namespace {
 
-// A token to choose: the row of the batch that was run last, and which of its window's draws are its own.
-// The draws name window and turn, never the row, so they are the same for any batch size.
+// A token to choose: the row of the batch that was run last, and which of its window's draws are
+// its own. The draws name window and turn, never the row, so they are the same for any batch size.
 struct Slot {
   std::int32_t row;
   std::int64_t window, turn;

@@ -1,7 +1,7 @@
 // Generate: new tokens after a prompt, decoded in steps: modality, then its symbol or symbols.
 //
-// next_token: one token after another, each from the last T tokens before it. one_shot: the prompt, then query
-// slots to the window's end, all answered in one pass.
+// next_token: one token after another, each from the last T tokens before it. one_shot:
+// the prompt, then query slots to the window's end, all answered in one pass.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct GenerateRule {
   std::int64_t image_width = 0;  // pixels a row: where the places of new pixels are
 };
 
-// The new tokens of each prompt. At most as many prompts as the model has windows; none may be empty. In a window
-// `place` and `item` follow the rule, as they do in training.
+// The new tokens of each prompt. At most as many prompts as the model has windows;
+// none may be empty. In a window `place` and `item` follow the rule, as they do in training.
 std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
                                                  const std::vector<std::vector<Token>>& prompts,
                                                  const GenerateRule& rule);

@@ -1,7 +1,6 @@
 #include "trainer/loop.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 
 #include "comm/agree.h"
@@ -25,11 +24,11 @@ double now_sec() {
 }
 
 std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
-  constexpr std::array<const char*, kTerms> kNames = {"modality", "text", "pixel", "audio"};
   std::vector<std::pair<std::string, double>> means;
   for (size_t i = 0; i < kTerms; ++i)
     if (sums.targets[i] > 0)
-      means.emplace_back(kNames[i], sums.nats[i] / static_cast<double>(sums.targets[i]));
+      means.emplace_back(term_name(static_cast<Term>(i)),
+                         sums.nats[i] / static_cast<double>(sums.targets[i]));
   return means;
 }
 
@@ -154,7 +153,8 @@ bool TrainingRun::run_stage(const Stage& planned) {
     say(text(work->loader.skipped(), " records do not fit the window and are left out"));
   const std::int64_t last = planned.first_step + planned.steps;
   bool over = state_->step >= last, stop = false;
-  // What is due after a step is done even when asked to stop, so that going on gives what never stopping had given.
+  // What is due after a step is done even when asked to stop,
+  // so that going on gives what never stopping had given.
   while (!over && !stop) {
     stop = !one_step(*work);
     const bool plateau = on_plateau(work->stage.config.until.loss_plateau, state_->losses);

@@ -1,7 +1,7 @@
 // Loop: a run from its first step, or its newest good checkpoint, to its last stage.
 //
-// Between two stages the model grows; a checkpoint is saved before each growth, so a run killed at any moment goes
-// on from the last one and repeats what it lost bit for bit (same ranks).
+// Between two stages the model grows; a checkpoint is saved before each growth, so a run killed
+// at any moment goes on from the last one and repeats what it lost bit for bit (same ranks).
 #pragma once
 
 #include <memory>
@@ -19,7 +19,8 @@ namespace ortho {
 
 class TrainingRun {
  public:
-  // Collective. Resolves the data and the plan; loads the newest good checkpoint under config.out if there is one.
+  // Collective. Resolves the data and the plan; loads the newest
+  // good checkpoint under config.out if there is one.
   TrainingRun(const RunConfig& config, Channel& channel);
   ~TrainingRun();
 
@@ -51,8 +52,8 @@ class TrainingRun {
   std::unique_ptr<RunState> state_;
   MetricsFile metrics_;
   std::string checkpoints_;  // folder
-  double started_at_ = 0, flops_at_start_ = 0,
-         shown_at_ = 0;  // of this process, for rate and progress
+  // Of this process, for rate and progress.
+  double started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
 };
 
 }  // namespace ortho

@@ -1,9 +1,9 @@
-// Metrics: a run's numbers, one JSON object a line in metrics.jsonl, and the line that shows
-// progress.
+// Metrics: a run's numbers, one JSON object a line
+// in metrics.jsonl, and the line that shows progress.
 //
-// Every line has `event` (step, evaluate, growth, …) and `step`, the number of steps done. A run
-// that goes on from a checkpoint first drops the lines behind it, so that no step stands in the
-// file twice.
+// Every line has `event` (step, evaluate, growth, …) and `step`,
+// the number of steps done. A run that goes on from a checkpoint first
+// drops the lines behind it, so that no step stands in the file twice.
 #pragma once
 
 #include <cstdint>
@@ -45,9 +45,9 @@ class MetricsFile {
  public:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
   void write(const JsonObject& line);
-  // Keeps the lines up to `step` steps done, but for a growth at `step`: the checkpoint is saved before it, and it
-  // is repeated. A last line cut short by a kill is dropped too; any
-  // other line that is no JSON object with a step is Error(data).
+  // Keeps the lines up to `step` steps done, but for a growth at `step`:
+  // the checkpoint is saved before it, and it is repeated. A last line cut short by a kill
+  // is dropped too; any other line that is no JSON object with a step is Error(data).
   void rewind(std::int64_t step);
 
  private:
@@ -59,8 +59,8 @@ struct Progress {
   size_t stage_number = 1, stages = 1;
   std::int64_t step = 0, steps = 0;  // of the run
   double flops_done = 0, flops_total = 0;
-  double flops_since_start = 0,
-         seconds_since_start = 0;  // of this process: what the rate is taken from
+  // Of this process: what the time left is taken from.
+  double flops_since_start = 0, seconds_since_start = 0;
   double loss = 0, rate = 0, tokens_per_sec = 0;
 };
 

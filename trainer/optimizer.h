@@ -4,9 +4,8 @@
 //          w -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * w)
 //   sgd    v = momentum v + g;   w -= lr * (v + decay * w)
 //
-// g is already scaled by clipping. t counts per Region (model/grow.h), not per run: weights that a growth added
-// start from t = 1 while old ones go on, else their first update would be up to (1-b1) / sqrt(1-b2)
-// times too large.
+// g is already scaled by clipping. t counts per Region (model/grow.h): weights that a growth added
+// start at t = 1, else their first update would be up to (1-b1) / sqrt(1-b2) times too large.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // Promise: checks on a probe batch that a growth changed what it said it would, and nothing else.
 //
-// The probe is random tokens of every modality the old model reads, a function of the seed alone, so all ranks
-// check the same and need not talk.
+// The probe is random tokens of every modality the old model reads, a function of the seed alone,
+// so all ranks check the same and need not talk. The two models run one after the other, and of a
+// long context one window: the check needs no more memory than a training step of the new model.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,11 @@
 
 namespace ortho {
 
-constexpr std::int64_t kProbeWindows = 2;  // of the new model's length
+constexpr std::int64_t kLongProbe = 4096;  // tokens of the new model's context, see probe_windows
+constexpr std::int64_t kProbeRows = 1024;  // most tokens whose logits are compared
+
+// Windows of the new model's length in the probe: 2, or 1 where they are longer than kLongProbe.
+std::int64_t probe_windows(const GrowPlan& plan);
 
 struct PromiseCheck {
   double largest_difference = 0;  // max |difference| of the promised logits

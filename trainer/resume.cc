@@ -11,8 +11,8 @@ namespace {
 // The model a checkpoint holds: its stage's, with the symbols that were known then.
 ModelSpec saved_spec(const RunConfig& config, std::int64_t stage, const Vocabulary& vocabulary,
                      const std::string& path) {
-  REQUIRE(stage < static_cast<std::int64_t>(config.stages.size()), path, " is of stage ", stage + 1,
-          ", the config has ", config.stages.size(),
+  REQUIRE(stage >= 0 && stage < static_cast<std::int64_t>(config.stages.size()), path,
+          " is of stage ", stage + 1, ", the config has ", config.stages.size(),
           " stages. Start a new run folder, or put the stages back.");
   return plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)].config.model;
 }
@@ -49,15 +49,8 @@ std::string newest_good(const std::string& folder, const RunConfig& config) {
 std::unique_ptr<RunState> fresh_run(const RunConfig& config, const RunPlan& plan,
                                     const Vocabulary& vocabulary) {
   const ModelSpec& spec = plan.stages.front().config.model;
-  auto state = std::make_unique<RunState>(RunState{.spec = spec,
-                                                   .params = Params<float>(param_specs(spec)),
-                                                   .optimizer = {},
-                                                   .vocabulary = vocabulary,
-                                                   .ended = {},
-                                                   .cursor = {},
-                                                   .identity = {},
-                                                   .losses = {},
-                                                   .growths = {}});
+  auto state = std::make_unique<RunState>(spec);
+  state->vocabulary = vocabulary;
   state->params.initialise(static_cast<std::uint64_t>(config.seed));
   state->optimizer = fresh_state(config.optimizer, state->params);
   return state;

@@ -13,13 +13,16 @@ namespace ortho {
 std::unique_ptr<RunState> fresh_run(const RunConfig& config, const RunPlan& plan,
                                     const Vocabulary& vocabulary);
 
-// The newest good checkpoint in `folder`; null when it has none at all. A damaged or unfinished one is named and the
-// one before it is used; Error(data) when all are damaged, so that no run begins anew over them. Symbols of `vocabulary` that the checkpoint does not know are appended; its weights are then those of fewer
-// symbols than the plan's, and the caller grows them. Collective: all ranks load the same checkpoint.
+// The newest good checkpoint in `folder`; null when it has none at all. A damaged
+// or unfinished one is named and the one before it is used; Error(data) when all are damaged,
+// so that no run begins anew over them. Symbols of `vocabulary` that the checkpoint does
+// not know are appended; its weights are then those of fewer symbols than the plan's,
+// and the caller grows them. Collective: all ranks load the same checkpoint.
 std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder,
                                      const RunConfig& config, const Vocabulary& vocabulary);
 
-// In the middle of an epoch the data must be those the checkpoint was saved with: Error(usage) naming both.
+// In the middle of an epoch the data must be those
+// the checkpoint was saved with: Error(usage) naming both.
 void check_identity(const RunState& state, const std::string& identity);
 
 }  // namespace ortho

@@ -13,6 +13,8 @@
 namespace ortho {
 
 struct RunState {
+  explicit RunState(const ModelSpec& model) : spec(model), params(param_specs(model)) {}
+
   ModelSpec spec;          // the model the weights belong to …
   std::int64_t stage = 0;  // … and the stage that declares it; ended when ended.size() is stage + 1
   Params<float> params;
@@ -26,7 +28,7 @@ struct RunState {
   std::int64_t tokens = 0;          // of all steps, over all ranks
   double seconds = 0;               // of training, earlier starts included
   std::vector<double>
-      losses;  // of the current stage's steps, as far as its plateau rule looks back
+      losses;  // of the current stage's steps, as far back as its plateau rule looks
   std::vector<std::string> growths;  // what each growth did and how its promise was kept
 };
 

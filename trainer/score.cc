@@ -1,9 +1,10 @@
 #include "trainer/score.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
-#include <optional>
 
+#include "comm/agree.h"
 #include "core/error.h"
 #include "trainer/generate.h"
 
@@ -38,12 +39,12 @@ std::vector<Pair> find_pairs(const Dataset& records, const ScoreRule& rule) {
   return pairs;
 }
 
-// A permutation of n pairs: Fisher-Yates with our own numbers.
-std::vector<size_t> permutation(size_t n, std::uint64_t seed) {
+// A permutation of n pairs that leaves none in its place (Sattolo, 1986): one pair alone stays.
+std::vector<size_t> others(size_t n, std::uint64_t seed) {
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
   const Random random(seed, "score/shuffled");
-  for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i, i)]);
+  for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i, i - 1)]);
   return order;
 }
 
@@ -76,26 +77,22 @@ std::int64_t right_symbols(const Tokens& answer, const Tokens& truth) {
   return right;
 }
 
-}  // namespace
-
-PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
-                      const TokenRule& tokens, const Stage& stage, const ScoreRule& rule) {
-  const std::vector<Pair> pairs = find_pairs(records, rule);
-  const std::vector<size_t> other = permutation(pairs.size(), rule.seed);
-  const auto truth = [&](size_t p) {
-    return read_items(records, pairs[p].record, pairs[p].to, pairs[p].to + 1, tokens);
-  };
-  const bool one_shot = stage.config.objective.one_shot > 0;
+// What a rank's share of the pairs is answered with, and how.
+struct Scoring {
+  Model<float>& model;
+  const Dataset& records;
+  const TokenRule& tokens;
   GenerateRule generate;
-  generate.decode.temperature = 0;
-  generate.only = rule.to;
-  generate.tokens = std::min(context(model.spec()), tokens_that_matter(pairs));
-  const auto windows = static_cast<size_t>(model.nodes().batch),
-             ranks = static_cast<size_t>(channel.ranks());
-  std::array<std::int64_t, 5> sums{};
-  for (size_t first = static_cast<size_t>(channel.rank()) * windows; first < pairs.size();
-       first += ranks * windows) {
-    const size_t last = std::min(pairs.size(), first + windows);
+  bool one_shot;
+  std::vector<Pair> pairs;
+  std::vector<size_t> other;  // per pair: the one whose true item is its control
+
+  Tokens truth(size_t p) const {
+    return read_items(records, pairs[p].record, pairs[p].to, pairs[p].to + 1, tokens);
+  }
+
+  // Pairs first … last - 1, at most as many as the model has windows.
+  void score(size_t first, size_t last, PairScore& score) const {
     std::vector<Tokens> prompts;
     for (size_t p = first; p < last; ++p)
       prompts.push_back(read_items(records, pairs[p].record, 0, pairs[p].to, tokens));
@@ -104,13 +101,38 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
     for (size_t p = first; p < last; ++p) {
       const Tokens& answer = answers[p - first];
       const Tokens right = truth(p);
-      sums[0] += 1;
-      sums[1] += same_symbols(answer, right);
-      sums[2] += static_cast<std::int64_t>(right.size());
-      sums[3] += right_symbols(answer, right);
-      sums[4] += same_symbols(answer, truth(other[p]));
+      score.records += 1;
+      score.exact += same_symbols(answer, right);
+      score.symbols += static_cast<std::int64_t>(right.size());
+      score.right_symbols += right_symbols(answer, right);
+      score.exact_shuffled += same_symbols(answer, truth(other[p]));
     }
   }
+};
+
+}  // namespace
+
+PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
+                      const TokenRule& tokens, const Stage& stage, const ScoreRule& rule) {
+  Scoring scoring{model, records, tokens, {}, stage.config.objective.one_shot > 0, {}, {}};
+  scoring.pairs = find_pairs(records, rule);
+  scoring.other = others(scoring.pairs.size(), rule.seed);
+  scoring.generate.decode.temperature = 0;
+  scoring.generate.only = rule.to;
+  scoring.generate.tokens = std::min(context(model.spec()), tokens_that_matter(scoring.pairs));
+  if (rule.to == Modality::pixel)  // the images of a data set have one size
+    scoring.generate.image_width =
+        records.parts(scoring.pairs[0].record)[scoring.pairs[0].to].shape[2];
+  const auto windows = static_cast<size_t>(model.nodes().batch),
+             ranks = static_cast<size_t>(channel.ranks()),
+             rank = static_cast<size_t>(channel.rank()), count = scoring.pairs.size();
+  PairScore mine;
+  agree(channel, [&] {
+    for (size_t first = rank * windows; first < count; first += ranks * windows)
+      scoring.score(first, std::min(count, first + windows), mine);
+  });
+  std::array<std::int64_t, 5> sums = {mine.records, mine.exact, mine.symbols, mine.right_symbols,
+                                      mine.exact_shuffled};
   channel.sum(std::span<std::int64_t>(sums));
   return {sums[0], sums[1], sums[2], sums[3], sums[4]};
 }

@@ -1,7 +1,9 @@
-// Score: cross-modal answers on held-out records: read items of one modality, predict the item of another.
+// Score: cross-modal answers on held-out records:
+// read items of one modality, predict the item of another.
 //
-// A record counts when an item `from` stands before an item `to`. The answer is greedy and right when it equals the
-// true item symbol for symbol, its end included. The control compares each answer with another record's item
+// A record counts when an item `from` stands before an item `to`.
+// The answer is greedy and right when it equals the true item symbol for symbol,
+// its end included. The control compares each answer with another record's item
 // (records permuted at random): what a guess that ignores its input would reach.
 #pragma once
 
@@ -28,7 +30,8 @@ struct ScoreRule {
   std::uint64_t seed = 1;  // of the permutation
 };
 
-// Collective: ranks answer different records; the sums are of all. Error(usage) when no record has such a pair.
+// Collective: ranks answer different records; the sums are
+// of all. Error(usage) when no record has such a pair.
 PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
                       const TokenRule& tokens, const Stage& stage, const ScoreRule& rule);
 

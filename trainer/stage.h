@@ -1,9 +1,9 @@
 // Stages: what the run does at which step, a pure function of the config and of where stages ended.
 //
-// A plateau may end a stage before its planned steps; the run then tells `ended`, the steps that
-// stage really ran, and planning again gives the run as it now is. Training FLOPs are 6 x executed
-// multiply-adds x tokens: a multiply-add is two, and the backward pass costs twice the forward
-// pass.
+// A plateau may end a stage before its planned steps; the run then tells
+// `ended`, the steps that stage really ran, and planning again gives the run
+// as it now is. Training FLOPs are 6 x executed multiply-adds x tokens:
+// a multiply-add is two, and the backward pass costs twice the forward pass.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
 // Error(usage) when the run's mesh does not fit the ranks that were started, or are planned for.
 void check_mesh(const MeshConfig& mesh, int ranks);
 
-// Whether `to` is another model than `from`. Dropout draws numbers, it has no weights: changing it grows nothing.
+// Whether `to` is another model than `from`. Dropout draws
+// numbers, it has no weights: changing it grows nothing.
 bool grows(ModelSpec from, const ModelSpec& to);
 
 size_t stage_of(const RunPlan& plan, std::int64_t step);  // of global step 0 … plan.steps - 1

@@ -14,8 +14,7 @@ LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica
   options.window.objective =
       config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
   options.window.tokens = context(config.model);
-  options.window.padding =
-      config.data.padding == DataConfig::Padding::random ? Padding::random : Padding::end;
+  options.window.padding = config.data.padding;
   options.window.score_end = config.loss.ends && config.model.modality_head;
   if (config.one_shot.output == OneShotConfig::Output::text) options.window.output = Modality::text;
   if (config.one_shot.output == OneShotConfig::Output::pixel)

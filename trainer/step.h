@@ -1,7 +1,8 @@
 // Step: one optimizer step over the ranks' windows: count, gradients, sum, clip, update.
 //
-// The loss is divided by the scored targets of all ranks, so each rank's gradients simply add up: one rank or many
-// compute the same mean. What differs between numbers of ranks is the order of adding (docs/guide.md).
+// The loss is divided by the scored targets of all ranks, so each rank's
+// gradients simply add up: one rank or many compute the same mean.
+// What differs between numbers of ranks is the order of adding (docs/guide.md).
 #pragma once
 
 #include "comm/channel.h"
@@ -24,7 +25,8 @@ struct StepRule {
   std::int64_t step = 0;  // steps done before
 };
 
-// Collective. Error(internal) with the step when loss or gradient is not finite: nothing is updated then, on any rank.
+// Collective. Error(internal) with the step when loss or gradient
+// is not finite: nothing is updated then, on any rank.
 StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& model,
                       Params<float>& params, Optimizer<float>& optimizer, const Batch& batch,
                       const StepRule& rule);

@@ -1,7 +1,8 @@
 // Stop flag: SIGTERM and SIGUSR1 ask a run to save and leave; the handler only sets a flag.
 //
-// The flag is summed over all ranks once a step, so all leave at the same step even if the signal reached one.
-// Send SIGUSR1 to mpirun, which hands it on. On SIGTERM it kills the ranks a second later and leaves with 1.
+// The flag is summed over all ranks once a step, so all leave at the same step
+// even if the signal reached one. Send SIGUSR1 to mpirun, which hands it on.
+// On SIGTERM it kills the ranks a second later and leaves with 1.
 #pragma once
 
 namespace ortho {

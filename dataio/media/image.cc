@@ -20,9 +20,9 @@ Image resize(const Image& image, std::int64_t height, std::int64_t width) {
   checked_pixels(width, height, "the size to resize to");
   if (height == image.height && width == image.width) return image;
   Image out{width, height, std::vector<std::uint8_t>(static_cast<std::size_t>(height * width * 3))};
-  // On one axis, count in units of 1/(old * new): a new pixel spans `old` units, an old pixel `new`
-  // units. The weights of a new pixel add up to old height * old width. 255 * 2^26 fits in 64 bits
-  // with ease.
+  // On one axis, count in units of 1/(old * new): a new pixel spans `old`
+  // units, an old pixel `new` units. The weights of a new pixel add up
+  // to old height * old width. 255 * 2^26 fits in 64 bits with ease.
   const std::int64_t area = image.height * image.width;
   std::uint8_t* target = out.rgb.data();
   for (std::int64_t y = 0; y < height; ++y) {

@@ -1,7 +1,7 @@
 // PNG: any colour type and depth to RGB, and RGB or grey back to PNG. Through libpng, from memory.
 //
-// Transparency is composited on white here, in sRGB values. 16-bit files without gamma count as
-// sRGB.
+// Transparency is composited on white here, in sRGB values.
+// 16-bit files without gamma count as sRGB.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,8 @@
 
 namespace ortho {
 
-bool is_pnm(
-    std::span<const std::uint8_t> bytes);  // starts with P2, P3, P5, P6 or P7 and white space
+// Starts with P2, P3, P5, P6 or P7 and white space.
+bool is_pnm(std::span<const std::uint8_t> bytes);
 
 // Error(data) naming `name`, the byte and what was expected there.
 Image decode_pnm(std::span<const std::uint8_t> bytes, const std::string& name);

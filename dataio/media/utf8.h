@@ -18,6 +18,8 @@ constexpr bool is_code_point(std::uint32_t value) {
   return value <= kLastCodePoint && (value < 0xD800 || value > 0xDFFF);
 }
 
+bool is_utf8(std::string_view text);
+
 // Error(data) naming `name` and the offset of the first byte of the ill-formed sequence; offsets
 // are counted from `first_offset`, for callers that decode a long file piece by piece.
 std::u32string decode_utf8(std::span<const std::uint8_t> bytes, const std::string& name,

@@ -13,8 +13,8 @@ namespace ortho {
 namespace {
 
 constexpr std::uint32_t kPcm = 1, kFloat = 3, kExtensible = 0xFFFE;
-constexpr std::int64_t kMaxRate =
-    10'000'000;  // samples per second: ultrasound, and far from a wild number
+// Samples per second: ultrasound, and far from a wild number.
+constexpr std::int64_t kMaxRate = 10'000'000;
 constexpr std::uint32_t kMaxChannels = 256;
 
 // What stands behind the first two bytes of the extensible format's GUID.

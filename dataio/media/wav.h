@@ -1,5 +1,5 @@
-// WAV: PCM of 8, 16, 24 or 32 bits and float of 32 or 64 bits, also WAVE_FORMAT_EXTENSIBLE, to mono
-// int16.
+// WAV: PCM of 8, 16, 24 or 32 bits and float of 32 or 64
+// bits, also WAVE_FORMAT_EXTENSIBLE, to mono int16.
 //
 // Samples of other widths are rounded to the nearest of 16 bits and clipped. Several channels
 // become one: their mean, or the first. The rate is kept.

@@ -1,8 +1,8 @@
 // f between the map and the way out: gate, activation, partial activation, in both orders.
 //
-// A row is one token and window with channels inside; with the batch inside a "row" is a token
-// whose channels are runs of B. Both are the same loop over E * run elements, u first and v behind
-// it.
+// A row is one token and window with channels inside;
+// with the batch inside a "row" is a token whose channels are runs of B.
+// Both are the same loop over E * run elements, u first and v behind it.
 #include <algorithm>
 #include <type_traits>
 
@@ -61,8 +61,8 @@ Rows rows_of(const Gate& gate, const Nodes& nodes) {
   return {inner ? nodes.rows() : nodes.tokens, nodes.channels * run, gate.active * run};
 }
 
-// sort2 (Anil et al., 2019): (a, b) of the two halves become (min, max). `keep` is what the gate
-// multiplies.
+// sort2 (Anil et al., 2019): (a, b) of the two halves
+// become (min, max).
 template <class T>
 ORTHO_CLONES void sort2(std::int64_t half, const T* __restrict v, T* __restrict f) {
   for (std::int64_t i = 0; i < half; ++i) {
@@ -71,8 +71,8 @@ ORTHO_CLONES void sort2(std::int64_t half, const T* __restrict v, T* __restrict 
   }
 }
 
-// Forward with a gate multiplies by u afterwards; backward routes each gradient to the half it came
-// from.
+// Forward with a gate multiplies by u afterwards;
+// backward routes each gradient to the half it came from.
 template <class T>
 ORTHO_CLONES void sort2_dz(std::int64_t half, const T* u, const T* __restrict v,
                            const T* __restrict dq, T* du, T* __restrict dv) {

@@ -1,15 +1,14 @@
 // CpuBackend: the Backend on this machine's cores. One operation, one file in this folder.
 //
-// Hot loops are compiled for three instruction sets and chosen when the program starts
-// (ORTHO_CLONES). Results depend on the instruction set, never on the number of threads.
+// Hot loops are compiled for several instruction sets and chosen when the program starts
+// (ORTHO_CLONES, whose value CMakeLists.txt gives). Results depend on the instruction set, never on
+// the number of threads.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "tensor/backend.h"
-
-#define ORTHO_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 
 namespace ortho {
 

@@ -37,8 +37,8 @@ template <class T>
 void CpuBackend<T>::cross_entropy(std::int64_t rows, std::int64_t classes,
                                   std::span<const std::int32_t> target, double scale, T* logits,
                                   double* loss, std::int64_t* hits) {
-  // Rows are summed in their order, whatever thread did them; block by block, so nothing is
-  // allocated.
+  // Rows are summed in their order, whatever thread did them;
+  // block by block, so nothing is allocated.
   std::array<double, kBlockRows> entropy;
   std::array<bool, kBlockRows> hit;
   for (std::int64_t first = 0; first < rows; first += kBlockRows) {

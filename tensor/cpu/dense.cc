@@ -75,7 +75,7 @@ void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, co
 
 // The channel axis with the channels innermost has no runs; its map is a small product per token.
 bool is_product_per_token(const DenseMap& map) {
-  return map.order == Order::channels_inner && static_cast<size_t>(map.axis) == map.tokens.size();
+  return map.order == Order::channels_inner && map.on_channels();
 }
 
 }  // namespace

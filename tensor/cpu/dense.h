@@ -1,8 +1,8 @@
 // The dense map of tensor/dense.h on the CPU. Results do not depend on the number of threads.
 //
-// Each output of cpu_dense is one sum over rising k, so both orders give the same bits. Fast where
-// nodes that share a weight lie side by side: batch innermost, or weights shared over channels and
-// batch.
+// Each output of cpu_dense is one sum over rising k, so both orders give
+// the same bits. Fast where nodes that share a weight lie side by side:
+// batch innermost, or weights shared over channels and batch.
 #pragma once
 
 #include "tensor/dense.h"

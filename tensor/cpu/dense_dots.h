@@ -17,9 +17,9 @@ struct DenseDots : DenseRows<T, Isa> {
 
   static constexpr I kMinColumns = 16;  // of a packed part
 
-  // The lanes of each of kCount vectors, summed in pairs of neighbours, pairs of pairs and so on.
-  // Two vectors fold into one while there are two; the tree, and so the result, is the same for any
-  // kCount.
+  // The lanes of each of kCount vectors, summed in pairs of neighbours,
+  // pairs of pairs and so on. Two vectors fold into one while there are two;
+  // the tree, and so the result, is the same for any kCount.
   template <int kBytes, int kCount>
   static void sum_lanes(Vector<kBytes> (&v)[kCount], T (&total)[kCount]) {
     constexpr int kLanes = kBytes / kScalar;
@@ -102,8 +102,8 @@ struct DenseDots : DenseRows<T, Isa> {
                              t.band.lo(0));
   }
 
-  // A grid's line with weights of its own: d = u * v^T as rows, with v transposed. No sums across
-  // lanes.
+  // A grid's line with weights of its own: d = u * v^T
+  // as rows, with v transposed. No sums across lanes.
   static bool is_product(const DotsTask<T>& t) {
     const Band& b = t.band;
     return t.d_line != 0 && t.segments == 1 && t.d_out == 1 && b.lo_slope == 0 && b.hi_slope == 0 &&

@@ -17,7 +17,7 @@ Shape part(const Shape& shape, size_t from, size_t to) {
 DenseGeometry dense_geometry(const DenseMap& map) {
   weight_shape(map);  // checks
   const auto axis = static_cast<size_t>(map.axis);
-  const bool token = axis < map.tokens.size();
+  const bool token = !map.on_channels();
   ASSERT(token || map.order == Order::batch_inner, "the channels do not lie in runs");
   const bool separate = map.weights == Weights::separate;
   DenseGeometry g{};

@@ -1,5 +1,5 @@
-// The four loops behind every dense map, and the choice of the instruction set they are compiled
-// for.
+// The four loops behind every dense map, and the choice
+// of the instruction set they are compiled for.
 //
 // A task is strides and counts only. `rows` broadcasts a weight over a contiguous run, `dots` sums
 // a product of two runs; both serve every axis whose nodes lie in runs. The two `channel` loops
@@ -70,8 +70,8 @@ struct ChannelTask {
   bool add;
 };
 
-// d[line][c][k][j] += sum over b of u[line][k][b][c] * v[line][j][b][c] for every k in the band of
-// j.
+// d[line][c][k][j] += sum over b of u[line][k][b][c] * v[line][j][b][c]
+// for every k in the band of j.
 template <class T>
 struct ChannelDotsTask {
   const T *u, *v;

@@ -81,8 +81,8 @@ struct DenseRows : DenseVectors<T, Isa> {
 
   static void rows(const RowsTask<T>& t) {
     T weights[kPacked];
-    const bool by_column =
-        t.a_out == 1;  // W's rows are inputs, its columns outputs; or both swapped
+    // W's rows are inputs, its columns outputs; or both swapped
+    const bool by_column = t.a_out == 1;
     const I inputs = t.band.last;
     const I w_rows = by_column ? inputs : t.outputs, w_columns = by_column ? t.outputs : inputs;
     const bool packed =

@@ -13,8 +13,8 @@ constexpr std::int64_t kChunkBytes = 256 << 10;  // of all rows of a chunk toget
 constexpr std::int64_t kRunStep = 64;            // a multiple of every vector width
 constexpr std::int64_t kTile = 4;                // weights that one thread takes together
 
-// d += the task's sums, chunk by chunk of segments and runs. `rows`: how many rows of u and v it
-// reads.
+// d += the task's sums, chunk by chunk of segments and runs.
+// `rows`: how many rows of u and v it reads.
 template <class T>
 void dots_in_chunks(const DotsTask<T>& task, std::int64_t rows) {
   const std::int64_t budget = kChunkBytes / (static_cast<std::int64_t>(sizeof(T)) * rows);

@@ -1,5 +1,5 @@
-// The gradient of weights that all lines share: long sums, cut so that no result depends on
-// threads.
+// The gradient of weights that all lines share:
+// long sums, cut so that no result depends on threads.
 //
 // Every weight is summed by one thread, over chunks that stay in its cache, in their order.
 #pragma once

@@ -1,5 +1,5 @@
-// Vectors of one instruction set, and rows packed side by side: what the register tiles are made
-// of.
+// Vectors of one instruction set, and rows packed
+// side by side: what the register tiles are made of.
 //
 // The tiles (dense_rows.h, dense_dots.h, dense_lanes.h) are written once and instantiated for each
 // instruction set in its own file, compiled with that set's flags. Isa says how wide a vector is

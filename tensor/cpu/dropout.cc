@@ -1,7 +1,9 @@
-// Dropout with counter-based draws: forward and backward multiply by the same mask without keeping it.
+// Dropout with counter-based draws: forward and backward
+// multiply by the same mask without keeping it.
 //
-// Each node column (t, window) has a 64-bit key from Philox; its channels are hashed from that key by an integer mixer
-// that compilers turn into vector code, since Philox a channel would cost as much as the GEMMs.
+// Each node column (t, window) has a 64-bit key from Philox; its channels
+// are hashed from that key by an integer mixer that compilers turn into
+// vector code, since Philox a channel would cost as much as the GEMMs.
 #include <algorithm>
 
 #include "tensor/cpu/cpu_backend.h"

@@ -43,8 +43,8 @@ template <class T>
 void CpuBackend<T>::embed_dw(const Nodes& nodes, std::span<const std::int32_t> rows, const T* dx,
                              T* dtable) {
   const std::int64_t c = nodes.channels;
-  for (std::int64_t r = 0; r < nodes.rows();
-       ++r) {  // in row order: the sum must not depend on threads
+  // In row order: the sum must not depend on threads.
+  for (std::int64_t r = 0; r < nodes.rows(); ++r) {
     const std::int32_t row = rows[static_cast<size_t>(r)];
     if (row < 0) continue;
     const RowPlace at = place_of(nodes, r);

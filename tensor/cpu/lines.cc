@@ -1,5 +1,5 @@
-// gather_lines and scatter_lines: [(outer, inner token, b)][k * C + c] against the tensor's own
-// order.
+// gather_lines and scatter_lines: rows [(outer, inner token, b)][k * C + c] against the tensor's
+// own order.
 #include <algorithm>
 
 #include "tensor/cpu/cpu_backend.h"

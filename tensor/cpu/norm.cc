@@ -1,8 +1,9 @@
 // rms and layer norm over channels, in both orders.
 //
 //   h = (x - mean) * rho * g,  rho = (mean_c (x - mean)^2 + eps)^-1/2,  mean = 0 for rms
-//   A = dh * g;  dx += rho * (A - mean_c A - xhat * mean_c(A * xhat)),  xhat = (x - mean) * rho (no
-//   mean_c A for rms)
+//   xhat = (x - mean) * rho,  A = dh * g,  dx += rho * (A - mean_c A - xhat * mean_c(A * xhat))
+//
+// rms has no term mean_c A: it subtracts no mean.
 #include <cmath>
 
 #include "tensor/cpu/cpu_backend.h"

@@ -5,7 +5,7 @@
 
 #include "comm/mesh.h"
 #include "comm/mpi.h"
-#include "support/agreement.h"
+#include "tests/support/agreement.h"
 
 namespace ortho {
 namespace {

@@ -6,7 +6,8 @@
 #include <stdexcept>
 
 #include "comm/local.h"
-#include "support/agreement.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -26,8 +27,7 @@ TEST(AgreeForeign, OtherExceptionsTravelAsInternal) {
     const auto attempt = [&] {
       if (channel.rank() == 1) throw std::runtime_error("out of luck");
     };
-    const std::string message =
-        test::message_of(ErrorKind::internal, [&] { agree(channel, attempt); });
+    const std::string message = message_of([&] { agree(channel, attempt); }, ErrorKind::internal);
     EXPECT_EQ(message, "out of luck");
   });
 }
@@ -35,7 +35,7 @@ TEST(AgreeForeign, OtherExceptionsTravelAsInternal) {
 TEST(AgreePlace, MessageNamesTheCaller) {
   const std::unique_ptr<Channel> channel = make_single_channel();
   const std::string message =
-      test::message_of(ErrorKind::data, [&] { agree(*channel, false, "damaged"); });
+      message_of([&] { agree(*channel, false, "damaged"); }, ErrorKind::data);
   EXPECT_NE(message.find("comm/agree.test.cc:"), std::string::npos) << message;
 }
 

@@ -1,5 +1,5 @@
-// The MPI channel: what every channel must do, sums equal to local ranks bit for bit, messages in
-// pieces.
+// The MPI channel: what every channel must do, sums
+// equal to local ranks bit for bit, messages in pieces.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -8,7 +8,7 @@
 #include "comm/local.h"
 #include "comm/mpi.h"
 #include "core/error.h"
-#include "support/collectives.h"
+#include "tests/support/collectives.h"
 
 namespace ortho {
 namespace {

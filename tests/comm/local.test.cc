@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "support/collectives.h"
+#include "tests/support/collectives.h"
 
 namespace ortho {
 namespace {

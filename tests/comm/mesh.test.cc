@@ -7,7 +7,8 @@
 
 #include "comm/local.h"
 #include "core/error.h"
-#include "support/agreement.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -69,16 +70,18 @@ TEST(Mesh, AxisChannelRanksAreCoordinates) {
 
 TEST(Mesh, RefusesWhatCannotBe) {
   const auto refusal = [](const std::vector<MeshAxis>& axes) {
-    return test::message_of(ErrorKind::usage, [&] { const Mesh mesh(axes); });
+    return message_of([&] { const Mesh mesh(axes); }, ErrorKind::usage);
   };
   EXPECT_NE(refusal({{"batch", 2}, {"batch", 2}}).find("'batch' is named twice"),
             std::string::npos);
   EXPECT_NE(refusal({{"batch", 0}}).find("'batch' has 0 ranks"), std::string::npos);
   EXPECT_NE(refusal({{"a", 1 << 20}, {"b", 1 << 20}}).find("mesh of more than"), std::string::npos);
   const std::unique_ptr<Channel> single = make_single_channel();
-  const std::string message = test::message_of(ErrorKind::usage, [&] {
-    axis_channel(*single, Mesh({{"batch", 2}}), "batch");
-  });
+  const std::string message = message_of(
+      [&] {
+        axis_channel(*single, Mesh({{"batch", 2}}), "batch");
+      },
+      ErrorKind::usage);
   EXPECT_NE(message.find("the mesh batch 2 needs 2 ranks, the job has 1"), std::string::npos)
       << message;
 }

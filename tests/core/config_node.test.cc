@@ -4,21 +4,14 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
 
 ConfigNode json(const std::string& source) { return parse_json(source, "t.json"); }
 
-std::string message_of(auto act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    return error.what();
-  }
-  return "no error";
-}
+std::string refusal(auto act) { return message_of(act, ErrorKind::usage); }
 
 TEST(ConfigNode, SetPathReplacesAndAdds) {
   ConfigNode root = json(R"({"a": {"b": 1}, "list": [{"x": 1}, {"x": 2}]})");
@@ -42,17 +35,17 @@ TEST(ConfigNode, SetPathMakesMapsWhereNothingIs) {
 
 TEST(ConfigNode, SetPathRefusesWrongWays) {
   ConfigNode root = json(R"({"a": 5, "list": [1, 2]})");
-  EXPECT_NE(message_of([&] {
+  EXPECT_NE(refusal([&] {
               set_path(root, "list.2", json("1"));
             }).find("2 is no element of the list at t.json:1, which has 2, counted from 0"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { set_path(root, "list.x", json("1")); }).find("x is no element"),
+  EXPECT_NE(refusal([&] { set_path(root, "list.x", json("1")); }).find("x is no element"),
             std::string::npos);
-  EXPECT_NE(message_of([&] {
+  EXPECT_NE(refusal([&] {
               set_path(root, "a.b", json("1"));
             }).find("what holds 'b' is the single value '5' at t.json:1"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { set_path(root, "a..b", json("1")); }).find("empty step"),
+  EXPECT_NE(refusal([&] { set_path(root, "a..b", json("1")); }).find("empty step"),
             std::string::npos);
 }
 

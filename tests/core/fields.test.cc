@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -63,17 +64,7 @@ Sample read(const std::string& source) {
 }
 
 std::string refusal(const std::string& source) {
-  try {
-    read(source);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    return error.what();
-  }
-  return "accepted";
-}
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
+  return message_of([&] { read(source); }, ErrorKind::usage);
 }
 
 TEST(Fields, ReadsEveryKind) {

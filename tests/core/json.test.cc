@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -15,13 +16,7 @@ namespace {
 std::string string_of(const std::string& source) { return parse_json(source, "l.jsonl").value; }
 
 std::string refusal(const std::string& source) {
-  try {
-    parse_json(source, "l.jsonl", 7);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::data);
-    return error.what();
-  }
-  return "accepted";
+  return message_of([&] { parse_json(source, "l.jsonl", 7); }, ErrorKind::data);
 }
 
 TEST(Json, ReadsEveryKindOfValue) {

@@ -39,8 +39,8 @@ void expect_box(const BoxFileReader& reader, const std::string& name, const Box&
 const Shape kGlobal = {5, 4, 6};
 
 // "weights" in three pieces over two files, a scalar and a vector of other types beside it.
-std::vector<std::string> two_files(const Folder& folder) {
-  const std::vector<std::string> paths = {folder.file("part-0.h5"), folder.file("part-1.h5")};
+std::vector<std::string> two_files(const TempFolder& folder) {
+  const std::vector<std::string> paths = {folder / "part-0.h5", folder / "part-1.h5"};
   BoxFileWriter first(paths[0]), second(paths[1]);
   write_part<float>(first, "weights", kGlobal, {{0, 0, 0}, {2, 4, 6}});
   write_part<float>(second, "weights", kGlobal, {{2, 0, 0}, {5, 1, 6}});
@@ -53,7 +53,7 @@ std::vector<std::string> two_files(const Folder& folder) {
 }
 
 TEST(BoxFile, AnyBoxOfThreePiecesInTwoFiles) {
-  const Folder folder;
+  const TempFolder folder;
   const BoxFileReader reader(two_files(folder));
   EXPECT_EQ(reader.names(), (std::vector<std::string>{"block.0/moment", "step", "weights"}));
   EXPECT_EQ(reader.shape("weights"), kGlobal);
@@ -78,37 +78,37 @@ TEST(BoxFile, AnyBoxOfThreePiecesInTwoFiles) {
 
 // Many chunks of 1 MiB, read whole, across a chunk's edge, and in thin slices.
 TEST(BoxFile, PiecesOfManyChunks) {
-  const Folder folder;
+  const TempFolder folder;
   const Shape global = {700, 1000};  // 2.67 MiB of float
-  BoxFileWriter writer(folder.file("a.h5"));
+  BoxFileWriter writer(folder / "a.h5");
   write_part<float>(writer, "a", global, whole(global));
   writer.finish();
-  const BoxFileReader reader(folder.file("a.h5"));
+  const BoxFileReader reader(folder / "a.h5");
   for (const Box& wanted : {whole(global), Box{{262, 0}, {263, 1000}}, Box{{0, 999}, {700, 1000}},
                             Box{{699, 0}, {700, 1}}, Box{{100, 3}, {600, 9}}})
     expect_box<float>(reader, "a", wanted);
 }
 
 TEST(BoxFile, EveryBitIsKept) {
-  const Folder folder;
+  const TempFolder folder;
   const std::vector<double> values = {0.0,
                                       -0.0,
                                       std::numeric_limits<double>::denorm_min(),
                                       std::numeric_limits<double>::infinity(),
                                       std::numeric_limits<double>::quiet_NaN(),
                                       0.1};
-  BoxFileWriter writer(folder.file("a.h5"));
+  BoxFileWriter writer(folder / "a.h5");
   writer.write("a", {6}, {{0}, {6}}, values.data());
   writer.finish();
   std::vector<double> found(6);
-  BoxFileReader(folder.file("a.h5")).read("a", {{0}, {6}}, found.data());
+  BoxFileReader(folder / "a.h5").read("a", {{0}, {6}}, found.data());
   EXPECT_EQ(std::memcmp(found.data(), values.data(), 6 * sizeof(double)), 0);
 }
 
 TEST(BoxFile, Attributes) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string large(200000, 'y');  // an HDF5 attribute would hold 64 KiB
-  BoxFileWriter first(folder.file("0.h5")), second(folder.file("1.h5"));
+  BoxFileWriter first(folder / "0.h5"), second(folder / "1.h5");
   first.set_text("config", large);
   first.set_text("empty", "");
   first.set_text("format", "a name that the file's own head has, too");
@@ -118,7 +118,7 @@ TEST(BoxFile, Attributes) {
   second.set_integer("only here", 3);
   first.finish();
   second.finish();
-  const BoxFileReader reader(std::vector<std::string>{folder.file("0.h5"), folder.file("1.h5")});
+  const BoxFileReader reader(std::vector<std::string>{folder / "0.h5", folder / "1.h5"});
   EXPECT_EQ(reader.get_text("config"), large);
   EXPECT_EQ(reader.get_text("empty"), "");
   EXPECT_EQ(reader.get_text("format"), "a name that the file's own head has, too");
@@ -134,12 +134,12 @@ TEST(BoxFile, Attributes) {
 }
 
 TEST(BoxFile, EmptyBoxesAndFilesDeclare) {
-  const Folder folder;
-  BoxFileWriter writer(folder.file("a.h5"));
+  const TempFolder folder;
+  BoxFileWriter writer(folder / "a.h5");
   writer.write("a", {4, 3}, {{2, 0}, {2, 3}}, static_cast<const float*>(nullptr));
   writer.finish();
-  BoxFileWriter(folder.file("b.h5")).finish();
-  const BoxFileReader reader(std::vector<std::string>{folder.file("a.h5"), folder.file("b.h5")});
+  BoxFileWriter(folder / "b.h5").finish();
+  const BoxFileReader reader(std::vector<std::string>{folder / "a.h5", folder / "b.h5"});
   EXPECT_EQ(reader.shape("a"), (Shape{4, 3}));
   float nothing = 5;
   reader.read("a", {{1, 1}, {1, 1}}, &nothing);
@@ -148,7 +148,7 @@ TEST(BoxFile, EmptyBoxesAndFilesDeclare) {
 }
 
 TEST(BoxFile, MissingAndDoubleElements) {
-  const Folder folder;
+  const TempFolder folder;
   const auto paths = two_files(folder);
   const BoxFileReader half(paths[0]);
   expect_box<float>(half, "weights", {{1, 0, 0}, {2, 4, 6}});
@@ -170,23 +170,23 @@ TEST(BoxFile, MissingAndDoubleElements) {
 }
 
 TEST(BoxFile, FilesThatDisagree) {
-  const Folder folder;
+  const TempFolder folder;
   two_files(folder);
-  BoxFileWriter other(folder.file("other.h5"));
+  BoxFileWriter other(folder / "other.h5");
   write_part<float>(other, "weights", {5, 4, 7}, {{0, 0, 0}, {1, 1, 1}});
   other.finish();
   const Error error = error_of([&] {
-    BoxFileReader(std::vector<std::string>{folder.file("part-0.h5"), folder.file("other.h5")});
+    BoxFileReader(std::vector<std::string>{folder / "part-0.h5", folder / "other.h5"});
   });
   EXPECT_EQ(error.kind(), ErrorKind::data);
-  EXPECT_SAYS(error, folder.file("other.h5") +
-                         ": array weights is f32 [5, 4, 7] here, f32 [5, 4, 6] before");
+  EXPECT_SAYS(error,
+              folder / "other.h5" + ": array weights is f32 [5, 4, 7] here, f32 [5, 4, 6] before");
 }
 
 // A float whose bytes stand once in the file, in the third MiB of the piece.
 TEST(BoxFile, FlippedByteNamesArrayAndSums) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5"), mark = "one mark";
+  const TempFolder folder;
+  const std::string path = folder / "a.h5", mark = "one mark";
   std::vector<float> values(700000);
   std::memcpy(&values[600000], mark.data(), mark.size());
   BoxFileWriter writer(path);
@@ -209,7 +209,7 @@ TEST(BoxFile, FlippedByteNamesArrayAndSums) {
 }
 
 TEST(BoxFile, TruncatedForeignAndMissingFiles) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = two_files(folder)[0];
   const auto bytes = read_bytes(path);
   write_bytes(path, {bytes.begin(), bytes.end() - 1});
@@ -218,13 +218,13 @@ TEST(BoxFile, TruncatedForeignAndMissingFiles) {
   EXPECT_SAYS(cut, path);
   EXPECT_SAYS(error_of([&] { BoxFileReader(made_shard(folder, {made_record(1)})); }),
               "is no box file");
-  EXPECT_EQ(error_of([&] { BoxFileReader(folder.file("none.h5")); }).kind(), ErrorKind::usage);
+  EXPECT_EQ(error_of([&] { BoxFileReader(folder / "none.h5"); }).kind(), ErrorKind::usage);
 }
 
 // As for shards: flipped bits and cuts are errors, or change nothing that is read.
 TEST(BoxFile, RandomDamageIsSeenOrHarmless) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5"), mutated = folder.file("mutated.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5", mutated = folder / "mutated.h5";
   BoxFileWriter writer(path);
   write_part<float>(writer, "weights", kGlobal, whole(kGlobal));
   writer.set_text("config", "seed: 1");
@@ -252,17 +252,17 @@ TEST(BoxFile, RandomDamageIsSeenOrHarmless) {
 }
 
 TEST(BoxFile, UnfinishedLeavesNothing) {
-  const Folder folder;
+  const TempFolder folder;
   {
-    BoxFileWriter writer(folder.file("a.h5"));
+    BoxFileWriter writer(folder / "a.h5");
     write_part<float>(writer, "weights", kGlobal, whole(kGlobal));
   }
   EXPECT_TRUE(list_folder(folder.path()).empty());
 }
 
 TEST(BoxFile, KilledWriterLeavesNoFile) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   const pid_t child = ::fork();
   if (child == 0) {
     BoxFileWriter writer(path);
@@ -279,8 +279,8 @@ TEST(BoxFile, KilledWriterLeavesNoFile) {
 // The old file stays when the disk fills while its successor is written; the limit meets the
 // values, the checksums, the attributes and the end.
 TEST(BoxFile, FullDiskKeepsTheOldFile) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   const auto save = [&](std::int64_t step) {
     BoxFileWriter writer(path);
     const Shape global = {500, 500};

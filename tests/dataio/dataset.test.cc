@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/make_data.h"
 #include "tests/support/temp_folder.h"
@@ -84,7 +85,7 @@ TEST_F(DatasetTest, SymbolsOutsideTheVocabularyNameTheSource) {
   const Dataset data(paths_, Split::train);
   const Vocabulary small(std::vector<std::uint32_t>{'s', 'e', 'c', 'o', 'n', 'd'});
   std::vector<Token> tokens;
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         data.read(2, {0, 12}, {small}, tokens);
       },
@@ -94,10 +95,10 @@ TEST_F(DatasetTest, SymbolsOutsideTheVocabularyNameTheSource) {
 
 TEST_F(DatasetTest, PathsThatAreNoDataAreNamed) {
   const std::string message =
-      error_of([&] { Dataset({folder_.path()}, Split::train); }, ErrorKind::usage);
+      message_of([&] { Dataset({folder_.path()}, Split::train); }, ErrorKind::usage);
   EXPECT_NE(message.find(folder_.path()), std::string::npos);
   EXPECT_THROW(Dataset({folder_ / "absent.h5"}, Split::train), Error);
-  error_of([] { Dataset({}, Split::train); }, ErrorKind::usage);
+  message_of([] { Dataset({}, Split::train); }, ErrorKind::usage);
 }
 
 }  // namespace

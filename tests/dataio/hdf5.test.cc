@@ -13,8 +13,8 @@ namespace ortho {
 namespace {
 
 // A foreign file, made with the library itself; every case has one dataset or link at /a.
-std::string foreign_file(const Folder& folder, const std::function<void(hid_t file)>& fill) {
-  const std::string path = folder.file("foreign.h5");
+std::string foreign_file(const TempFolder& folder, const std::function<void(hid_t file)>& fill) {
+  const std::string path = folder / "foreign.h5";
   const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   fill(file);
   EXPECT_GE(H5Fclose(file), 0);
@@ -22,7 +22,7 @@ std::string foreign_file(const Folder& folder, const std::function<void(hid_t fi
 }
 
 void expect_refused(const std::function<void(hid_t file)>& fill, const std::string& words) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = foreign_file(folder, fill);
   const Error error = error_of([&] { Hdf5File::open(path).open_dataset("/a", Number::u8, 1); });
   EXPECT_EQ(error.kind(), ErrorKind::data);
@@ -114,8 +114,8 @@ TEST(Hdf5, OtherTypesAndRanksAreRefused) {
 }
 
 TEST(Hdf5, AttributesOfAnotherKindAreRefused) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   const std::vector<std::int64_t> none, three = {1, 2, 3};
   {
     Hdf5File file = Hdf5File::create(path);
@@ -145,19 +145,19 @@ TEST(Hdf5, AttributesOfAnotherKindAreRefused) {
 
 // Each thread has an error stack of its own, which prints unless told otherwise.
 TEST(Hdf5, NothingIsPrintedOnAnyThread) {
-  const Folder folder;
-  write_bytes(folder.file("a.h5"), {1, 2, 3});
+  const TempFolder folder;
+  write_bytes(folder / "a.h5", {1, 2, 3});
   ::testing::internal::CaptureStderr();
   std::thread([&] {
-    EXPECT_SAYS(error_of([&] { Hdf5File::open(folder.file("a.h5")); }), "no HDF5 file");
+    EXPECT_SAYS(error_of([&] { Hdf5File::open(folder / "a.h5"); }), "no HDF5 file");
   }).join();
-  EXPECT_SAYS(error_of([&] { Hdf5File::open(folder.file("a.h5")); }), "no HDF5 file");
+  EXPECT_SAYS(error_of([&] { Hdf5File::open(folder / "a.h5"); }), "no HDF5 file");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(Hdf5Draft, WhatDoesNotReadBackGetsNoName) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   write_bytes(path, {1});
   Hdf5Draft draft(path);
   const Error error = error_of([&] {

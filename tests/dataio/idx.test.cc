@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "dataio/media/gzip.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -44,16 +45,16 @@ TEST(Idx, HostileFilesEndInAnError) {
 TEST(Idx, ErrorsNameFileFieldAndBothValues) {
   Bytes bytes = encode_idx_images(kImages);
   bytes[7] = 4;  // the count
-  std::string message = error_of([&] { decode_idx_images(bytes, "t.idx"); }, ErrorKind::data);
+  std::string message = message_of([&] { decode_idx_images(bytes, "t.idx"); }, ErrorKind::data);
   EXPECT_NE(message.find("t.idx: the IDX header says count 4, rows 2, columns 2, which takes 16 "
                          "bytes, but 12 bytes follow it"),
             std::string::npos)
       << message;
-  message = error_of([&] { decode_idx_labels(bytes, "t.idx"); }, ErrorKind::data);
+  message = message_of([&] { decode_idx_labels(bytes, "t.idx"); }, ErrorKind::data);
   EXPECT_NE(message.find("magic number is 00000803, expected 00000801"), std::string::npos)
       << message;
   bytes[4] = bytes[8] = bytes[12] = 0xFF;  // sizes whose product passes 64 bits
-  error_of([&] { decode_idx_images(bytes, "t.idx"); }, ErrorKind::data);
+  message_of([&] { decode_idx_images(bytes, "t.idx"); }, ErrorKind::data);
 }
 
 TEST(Gzip, SeveralMembersAndALimit) {
@@ -65,7 +66,8 @@ TEST(Gzip, SeveralMembersAndALimit) {
   EXPECT_EQ(out[999], 'a');
   EXPECT_EQ(out[1000], 'b');
   const Bytes bomb = gzip(Bytes(10'000'000, 0));
-  const std::string message = error_of([&] { gunzip(bomb, "bomb.gz", 1 << 20); }, ErrorKind::data);
+  const std::string message =
+      message_of([&] { gunzip(bomb, "bomb.gz", 1 << 20); }, ErrorKind::data);
   EXPECT_NE(message.find("bomb.gz unpacks to more than 1048576 bytes"), std::string::npos);
   EXPECT_EQ(gunzip(bomb, "bomb.gz").size(), 10'000'000u);
 }

@@ -4,6 +4,7 @@
 
 #include "dataio/media/png.h"
 #include "dataio/media/pnm.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -69,9 +70,9 @@ TEST(Image, ResizeKeepsConstantsAndSizes) {
 }
 
 TEST(Image, AbsurdSizesAreRefused) {
-  error_of([] { checked_pixels(0, 5, "x"); }, ErrorKind::data);
-  error_of([] { checked_pixels(std::int64_t{1} << 40, std::int64_t{1} << 40, "x"); },
-           ErrorKind::data);
+  message_of([] { checked_pixels(0, 5, "x"); }, ErrorKind::data);
+  message_of([] { checked_pixels(std::int64_t{1} << 40, std::int64_t{1} << 40, "x"); },
+             ErrorKind::data);
   EXPECT_EQ(checked_pixels(1 << 13, 1 << 13, "x"), kMaxPixels);
 }
 
@@ -89,7 +90,7 @@ TEST(Png, HostileFilesEndInAnError) {
   expect_truncations_refused(bytes, png, 12);  // the empty IEND chunk may be missing
   expect_changes_survived(bytes, png);
   const std::string message =
-      error_of([] { decode_png(bytes_of_text("not a png"), "a.png"); }, ErrorKind::data);
+      message_of([] { decode_png(bytes_of_text("not a png"), "a.png"); }, ErrorKind::data);
   EXPECT_NE(message.find("a.png"), std::string::npos);
 }
 
@@ -103,7 +104,7 @@ TEST(Png, FilesOfOtherProgramsAndKinds) {
 TEST(Png, TooManyPixelsAreRefusedBeforeMemoryIsTaken) {
   Bytes bytes = encode_png(pattern(1, 1));
   std::copy(kHugeHeader.begin(), kHugeHeader.end(), bytes.begin());
-  const std::string message = error_of([&] { decode_png(bytes, "huge.png"); }, ErrorKind::data);
+  const std::string message = message_of([&] { decode_png(bytes, "huge.png"); }, ErrorKind::data);
   EXPECT_NE(message.find("huge.png has 983040 x 983040 pixels"), std::string::npos) << message;
 }
 
@@ -147,7 +148,7 @@ TEST(Pnm, HostileFilesEndInAnError) {
 
 TEST(Pnm, ErrorsNameFileByteAndExpectation) {
   const auto message = [](const std::string& file) {
-    return error_of([&] { decode_pnm(bytes_of_text(file), "a.ppm"); }, ErrorKind::data);
+    return message_of([&] { decode_pnm(bytes_of_text(file), "a.ppm"); }, ErrorKind::data);
   };
   EXPECT_NE(message("P2 2 2 255 1 2 3").find("a.ppm"), std::string::npos);
   EXPECT_NE(message("P2 1 2 255 1 300").find("expected a sample of at most 255 at byte 13 of 16"),

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/file.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/make_data.h"
 #include "tests/support/temp_folder.h"
@@ -135,7 +136,7 @@ TEST_F(LoaderTest, ACursorContinuesWhereARunLeftOff) {
     Loader resumed(data, none_, options(4), run.cursor());
     ASSERT_TRUE(same(resumed.next(), run.next())) << step;
   }
-  error_of([&] { Loader(data, none_, options(4), {0, 1'000'000}); }, ErrorKind::usage);
+  message_of([&] { Loader(data, none_, options(4), {0, 1'000'000}); }, ErrorKind::usage);
 }
 
 TEST_F(LoaderTest, ADamagedBlockIsThrownToTheCaller) {
@@ -154,7 +155,7 @@ TEST_F(LoaderTest, ADamagedBlockIsThrownToTheCaller) {
       for (std::int64_t given = 0; given < loader.samples(); given += 4) loader.next();
     };
     for (int again = 0; again < 2; ++again) {
-      const std::string message = error_of(epoch, ErrorKind::data);
+      const std::string message = message_of(epoch, ErrorKind::data);
       EXPECT_NE(message.find("sounds.h5 block 1"), std::string::npos) << message;
     }
   }
@@ -162,11 +163,11 @@ TEST_F(LoaderTest, ADamagedBlockIsThrownToTheCaller) {
 
 TEST_F(LoaderTest, TooFewSamplesAndTooManyReplicasAreNamed) {
   const Dataset data({path_}, Split::train);
-  std::string message = error_of([&] { Loader(data, none_, options(8192)); }, ErrorKind::usage);
+  std::string message = message_of([&] { Loader(data, none_, options(8192)); }, ErrorKind::usage);
   EXPECT_NE(message.find("the batch has 8192 windows, the data give 5120 samples"),
             std::string::npos)
       << message;
-  message = error_of([&] { Loader(data, none_, options(4, 0, 8)); }, ErrorKind::usage);
+  message = message_of([&] { Loader(data, none_, options(4, 0, 8)); }, ErrorKind::usage);
   EXPECT_NE(message.find("8 replicas"), std::string::npos) << message;
 }
 

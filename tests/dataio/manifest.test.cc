@@ -38,7 +38,7 @@ TEST(Manifest, TextIsWhatTheFormatSays) {
 }
 
 TEST(Manifest, RoundTrip) {
-  const Folder folder;
+  const TempFolder folder;
   write_manifest(folder.path(), made_manifest());
   EXPECT_EQ(read_manifest(folder.path()), made_manifest());
   write_manifest(folder.path(), Manifest{});  // replaces; nothing in it is fine
@@ -91,7 +91,7 @@ TEST(Manifest, NamesStayInTheFolder) {
 }
 
 TEST(Manifest, AShardIsCountedAndItsFileChecked) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path =
       made_shard(folder, {made_record(1), made_record(2, Split::test), made_record(3)});
   Manifest manifest;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/make_data.h"
 
@@ -25,9 +26,9 @@ TEST(Vocabulary, RowsNeverMoveWhenItGrows) {
   EXPECT_EQ(vocabulary.row(0x1F600), 4);
   EXPECT_EQ(vocabulary.code_point(4), 0x1F600u);
   const std::vector<std::uint32_t> twice = {'a', 'a'}, surrogate = {0xD800};
-  error_of([&] { Vocabulary{twice}; }, ErrorKind::usage);
-  error_of([&] { Vocabulary{surrogate}; }, ErrorKind::usage);
-  error_of([&] { vocabulary.code_point(5); }, ErrorKind::usage);
+  message_of([&] { Vocabulary{twice}; }, ErrorKind::usage);
+  message_of([&] { Vocabulary{surrogate}; }, ErrorKind::usage);
+  message_of([&] { vocabulary.code_point(5); }, ErrorKind::usage);
 }
 
 TEST(Audio, MuLawLevelsRiseAndComeBack) {
@@ -42,8 +43,8 @@ TEST(Audio, MuLawLevelsRiseAndComeBack) {
     const std::int32_t level = level_of(value, 8);
     ASSERT_TRUE(level == last || level == last + 1) << sample;
     last = level;
-    // Half a step of the segment: 1/32 of magnitude + bias, rounded up; the last level clips 643
-    // more.
+    // Half a step of the segment: 1/32 of magnitude + bias,
+    // rounded up; the last level clips 643 more.
     const int allowed = (std::abs(sample) + 132) / 32 + 1;
     if (std::abs(sample) <= 32635) {
       ASSERT_LE(std::abs(sample_of(level, 8) - sample), allowed) << sample;
@@ -54,8 +55,8 @@ TEST(Audio, MuLawLevelsRiseAndComeBack) {
     const int expected = level == 127 ? 128 : level;  // the negative of two zeros
     EXPECT_EQ(level_of(sample_of(level, 8), 8), expected);
   }
-  error_of([] { audio_levels(12); }, ErrorKind::usage);
-  error_of([] { sample_of(256, 8); }, ErrorKind::usage);
+  message_of([] { audio_levels(12); }, ErrorKind::usage);
+  message_of([] { sample_of(256, 8); }, ErrorKind::usage);
 }
 
 TEST(Tokens, TextAtEveryWidth) {
@@ -79,7 +80,7 @@ TEST(Tokens, AnUnknownSymbolIsNamedWithItsPlace) {
   const Vocabulary vocabulary = vocabulary_of(U"ab");
   const Part part = text_of("abc\u20ac");
   std::vector<Token> tokens;
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         tokenise(view(part), {3, 4}, 0, {vocabulary}, "book.txt", tokens);
       },
@@ -100,7 +101,7 @@ TEST(Tokens, PixelsRowByRowAndFrameByFrame) {
   EXPECT_EQ(tokens[11].place, (std::array<std::int32_t, 3>{1, 2, 1}));
   EXPECT_EQ(tokens[11].symbol, (std::array<std::int32_t, 3>{33, 34, 35}));
   EXPECT_EQ(image_from(tokens, 4, 3).rgb, part.bytes);
-  error_of([&] { image_from(tokens, 4, 4); }, ErrorKind::usage);
+  message_of([&] { image_from(tokens, 4, 4); }, ErrorKind::usage);
 }
 
 TEST(Tokens, SoundAtBothWidths) {
@@ -119,11 +120,11 @@ TEST(Tokens, SoundAtBothWidths) {
   Part stereo = part;
   stereo.shape = {1, 1, 1, 2};
   std::vector<Token> tokens;
-  error_of([&] { tokenise(view(stereo), {0, 1}, 0, {none}, "s", tokens); }, ErrorKind::data);
+  message_of([&] { tokenise(view(stereo), {0, 1}, 0, {none}, "s", tokens); }, ErrorKind::data);
 }
 
 TEST(Tokens, LabelsAreRefused) {
-  error_of([] { count_tokens(PartKind::label, {1, 1, 1, 1}); }, ErrorKind::usage);
+  message_of([] { count_tokens(PartKind::label, {1, 1, 1, 1}); }, ErrorKind::usage);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "dataio/media/gzip.h"
 #include "dataio/media/idx.h"
 #include "dataio/media/png.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/make_data.h"
 #include "tests/support/temp_folder.h"
@@ -58,7 +59,7 @@ class PackTest : public ::testing::Test {
   // What pack complains about; nothing that looks like a data set may be left.
   std::string refusal(const std::vector<PackPath>& paths, const std::vector<PackItem>& items,
                       ErrorKind kind) const {
-    const std::string message = error_of([&] { pack(paths, items, options_); }, kind);
+    const std::string message = message_of([&] { pack(paths, items, options_); }, kind);
     EXPECT_FALSE(file_exists(manifest_path(out())));
     if (file_exists(out())) {
       EXPECT_EQ(list_folder(out()), std::vector<std::string>{});
@@ -189,7 +190,7 @@ TEST_F(PackTest, AnExistingDataSetIsNotReplacedUnasked) {
   const std::string path = put("a.txt", std::string("abc"));
   options_.split = split_rule_from("train");
   pack({{path, "", {}}}, {}, options_);
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         pack({{path, "", {}}}, {}, options_);
       },
@@ -227,7 +228,7 @@ TEST_F(PackTest, BadInputIsNamedAndLeavesNothing) {
 TEST_F(PackTest, AnOutputThatCannotBeMadeIsNamed) {
   const std::string path = put("a.txt", std::string("abc"));
   options_.output = path + "/below";  // a file is no folder
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         pack({{path, "", {}}}, {}, options_);
       },
@@ -270,7 +271,7 @@ TEST_F(PackTest, GoingOnListsWhatWasSkipped) {
   EXPECT_NE(list.find("not valid UTF-8 at byte 2"), std::string::npos) << list;
   std::filesystem::remove(folder_ / "in/good.txt");
   options_.replace = true;
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         pack({{folder_ / "in", "", {}}}, {}, options_);
       },
@@ -285,7 +286,7 @@ TEST(SplitRules, WordsAreKnownOrRefused) {
   EXPECT_EQ(tail.held_out, 0.25);
   EXPECT_EQ(split_rule_from("valid").fixed, Split::valid);
   for (const std::string bad : {"tail:", "tail:1.5", "hash:x", "hash:0.1x", "half", "tail"})
-    error_of([&] { split_rule_from(bad); }, ErrorKind::usage);
+    message_of([&] { split_rule_from(bad); }, ErrorKind::usage);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/temp_folder.h"
 
@@ -20,17 +21,13 @@ class PackList : public ::testing::Test {
   // What is said of a list whose second line is `line`; it must name that line.
   std::string refusal(const std::string& line, ErrorKind kind) const {
     const std::string list = put("{\"parts\": [{\"text\": \"good\"}]}\n" + line + "\n");
-    const std::string message = error_of([&] { read_pack_list(list); }, kind);
+    const std::string message = message_of([&] { read_pack_list(list); }, kind);
     EXPECT_NE(message.find(list + ":2: "), std::string::npos) << message;
     return message;
   }
 
   TempFolder folder_;
 };
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
-}
 
 TEST_F(PackList, ARecordALine) {
   const auto items = read_pack_list(put(
@@ -68,7 +65,7 @@ TEST_F(PackList, MistakesNameTheirLine) {
 
 TEST_F(PackList, AnEmptyListIsNamed) {
   const std::string list = put("\n\n");
-  expect_in(list + " lists no record", error_of([&] { read_pack_list(list); }, ErrorKind::usage));
+  expect_in(list + " lists no record", message_of([&] { read_pack_list(list); }, ErrorKind::usage));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/random.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -77,8 +78,8 @@ TEST(Sampler, SeekingEqualsRunningOn) {
   }
 }
 
-// At any time a stream draws from W blocks at most, larger units from a W-blocks' share of their
-// samples.
+// At any time a stream draws from W blocks at most,
+// larger units from a W-blocks' share of their samples.
 TEST(Sampler, AStreamDrawsFromAWindowOfBlocks) {
   std::vector<UnitSize> units(100, UnitSize{1, 50});
   const std::int64_t streams = 4, blocks = 4;
@@ -149,11 +150,11 @@ TEST(Sampler, TinyDataLoseOnlyARest) {
 
 TEST(Sampler, ImpossibleNumbersAreNamed) {
   const std::vector<UnitSize> one = {{1, 5}};
-  std::string message = error_of([&] { EpochPlan(one, {1, 64, 4}, 6, 0); }, ErrorKind::usage);
+  std::string message = message_of([&] { EpochPlan(one, {1, 64, 4}, 6, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("the batch has 6 windows, the data give 5 samples"), std::string::npos);
-  message = error_of([] { owned_windows(4, 64, 8, 0); }, ErrorKind::usage);
+  message = message_of([] { owned_windows(4, 64, 8, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("8 replicas, a batch of 4 windows"), std::string::npos);
-  message = error_of([] { owned_windows(12, 64, 3, 0); }, ErrorKind::usage);
+  message = message_of([] { owned_windows(12, 64, 3, 0); }, ErrorKind::usage);
   EXPECT_NE(message.find("3 replicas must divide the batch of 12 windows and the 64 streams"),
             std::string::npos);
 }
@@ -162,8 +163,8 @@ TEST(Sampler, PaddingCoversAllSpareAlike) {
   std::vector<int> counts(4, 0);
   for (std::int64_t record = 0; record < 4000; ++record)
     ++counts[static_cast<std::size_t>(random_padding(9, 1, record, 3))];
-  // 1000 each; the standard deviation is sqrt(4000 * 3 / 16) = 27, five of them never fail by
-  // chance.
+  // 1000 each; the standard deviation is sqrt(4000 * 3 / 16) = 27,
+  // five of them never fail by chance.
   for (const int count : counts) EXPECT_NEAR(count, 1000, 137);
   EXPECT_EQ(random_padding(9, 1, 5, 0), 0);
   EXPECT_EQ(count_windows(0, 4), 0);

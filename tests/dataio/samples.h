@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -16,40 +15,10 @@
 #include "core/file.h"
 #include "core/random.h"
 #include "dataio/shard.h"
+#include "tests/support/errors.h"
+#include "tests/support/temp_folder.h"
 
 namespace ortho {
-
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "ortho-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) fail(ErrorKind::disk, system_error());
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// The Error that `act` throws; a test fails when it throws none.
-template <class Act>
-Error error_of(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return Error(ErrorKind::internal, "");
-}
 
 #define EXPECT_SAYS(error, words) \
   EXPECT_NE(std::string((error).what()).find(words), std::string::npos) << (error).what()
@@ -130,9 +99,9 @@ inline void expect_same(const Record& found, const Record& expected) {
 }
 
 // A shard of these records with the smallest blocks.
-inline std::string made_shard(const Folder& folder, const std::vector<Record>& records,
+inline std::string made_shard(const TempFolder& folder, const std::vector<Record>& records,
                               int deflate = 0) {
-  const std::string path = folder.file("made.h5");
+  const std::string path = folder / "made.h5";
   ShardWriter writer(path, made_id(), 7, {std::uint64_t{1} << 16, deflate});
   for (const Record& record : records) writer.add(record);
   writer.finish();

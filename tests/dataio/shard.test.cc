@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 16;
 
 TEST(Shard, RoundTripOfEveryKind) {
-  const Folder folder;
+  const TempFolder folder;
   const ShardReader reader(made_shard(folder, {made_record(1), made_record(2)}));
   EXPECT_EQ(reader.dataset_id(), made_id());
   EXPECT_EQ(reader.shard_index(), 7u);
@@ -27,10 +27,10 @@ TEST(Shard, RoundTripOfEveryKind) {
   expect_same(reader.read_record(1), made_record(2));
 }
 
-// Records interleaved over three splits: each split keeps its order, no block mixes splits, all
-// come back.
+// Records interleaved over three splits: each split
+// keeps its order, no block mixes splits, all come back.
 TEST(Shard, ManyRecordsInThreeSplits) {
-  const Folder folder;
+  const TempFolder folder;
   std::vector<Record> records;
   for (std::uint64_t i = 0; i < 600; ++i)
     records.push_back(made_record(i, static_cast<Split>(i % 7 % 3)));
@@ -59,7 +59,7 @@ TEST(Shard, ManyRecordsInThreeSplits) {
 }
 
 TEST(Shard, RecordLargerThanABlockOwnsItsRun) {
-  const Folder folder;
+  const TempFolder folder;
   const Record large{{made_part(PartKind::label, DType::u8, {3, 1, 1, 1}, 5),
                       made_part(PartKind::audio, DType::i16, {100000, 1, 1, 1}, 6, {8000, 1})},
                      "long.wav",
@@ -77,7 +77,7 @@ TEST(Shard, RecordLargerThanABlockOwnsItsRun) {
 }
 
 TEST(Shard, UnitBytesHoldThePartsAndZeros) {
-  const Folder folder;
+  const TempFolder folder;
   const ShardReader reader(made_shard(folder, {made_record(3)}));
   std::vector<std::uint8_t> bytes;
   reader.read_unit(0, bytes);
@@ -92,7 +92,7 @@ TEST(Shard, UnitBytesHoldThePartsAndZeros) {
 }
 
 TEST(Shard, WithoutRecordsAndWithOneSplit) {
-  const Folder folder;
+  const TempFolder folder;
   const ShardReader empty(made_shard(folder, {}));
   EXPECT_EQ(empty.records() + empty.blocks() + empty.units().size(), 0u);
   empty.verify();
@@ -102,7 +102,7 @@ TEST(Shard, WithoutRecordsAndWithOneSplit) {
 }
 
 TEST(Shard, DeflatedReadsTheSame) {
-  const Folder folder;
+  const TempFolder folder;
   const Record plain{{made_text(std::string(50000, 'x'))}, "x.txt", Split::train};
   const std::string path = made_shard(folder, {plain, made_record(9)}, 1);
   EXPECT_LT(std::filesystem::file_size(path),
@@ -124,7 +124,7 @@ TEST(Shard, TextTakesTheNarrowestWidth) {
 }
 
 TEST(Shard, FlippedPayloadByteNamesBlockAndSums) {
-  const Folder folder;
+  const TempFolder folder;
   const Record large{
       {made_part(PartKind::text, DType::u8, {150000, 1, 1, 1}, 1)}, "a.txt", Split::train};
   Record marked{{made_text("a mark that stands once")}, "b.txt", Split::train};
@@ -140,8 +140,8 @@ TEST(Shard, FlippedPayloadByteNamesBlockAndSums) {
 }
 
 TEST(Shard, BadRecordsAreRefused) {
-  const Folder folder;
-  ShardWriter writer(folder.file("a.h5"), made_id(), 0);
+  const TempFolder folder;
+  ShardWriter writer(folder / "a.h5", made_id(), 0);
   const auto refused = [&](const Part& part, const char* words) {
     const Error error = error_of([&] { writer.add({{part}, "bad.png", Split::train}); });
     EXPECT_EQ(error.kind(), ErrorKind::usage);
@@ -157,23 +157,20 @@ TEST(Shard, BadRecordsAreRefused) {
   refused(cut, "11 bytes where 12 belong");
   EXPECT_SAYS(error_of([&] { writer.add({{}, "bad.png", Split::train}); }), "no parts");
   EXPECT_SAYS(error_of([&] { writer.add({{made_text("a")}, "bad\xff", Split::train}); }), "UTF-8");
-  EXPECT_SAYS(error_of([&] {
-                ShardWriter(folder.file("b.h5"), made_id(), 0, {100000, 0});
-              }),
-              "100000");
+  EXPECT_SAYS(error_of([&] { ShardWriter(folder / "b.h5", made_id(), 0, {100000, 0}); }), "100000");
 }
 
 TEST(Shard, UnfinishedLeavesNothing) {
-  const Folder folder;
-  { ShardWriter(folder.file("a.h5"), made_id(), 0).add(made_record(1)); }
+  const TempFolder folder;
+  { ShardWriter(folder / "a.h5", made_id(), 0).add(made_record(1)); }
   EXPECT_TRUE(list_folder(folder.path()).empty());
 }
 
-// A child dies by SIGKILL after two blocks: no file under the final name, and what it leaves does
-// not open.
+// A child dies by SIGKILL after two blocks: no file under
+// the final name, and what it leaves does not open.
 TEST(Shard, KilledWriterLeavesNoShard) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   const pid_t child = ::fork();
   if (child == 0) {
     ShardWriter writer(path, made_id(), 0, {kBlock, 0});
@@ -187,16 +184,16 @@ TEST(Shard, KilledWriterLeavesNoShard) {
   ASSERT_TRUE(file_exists(path + ".tmp"));
   EXPECT_SAYS(error_of([&] { ShardReader(path + ".tmp"); }), path + ".tmp");
   EXPECT_EQ(made_shard(folder, {made_record(1)}),
-            folder.file("made.h5"));  // the folder still works
+            folder / "made.h5");  // the folder still works
 }
 
 // The disk fills in the payload, in the directory, and in the last kilobytes.
 TEST(Shard, FullDiskIsAnErrorAndLeavesNothing) {
-  const Folder folder;
+  const TempFolder folder;
   std::vector<Record> records;
   for (std::uint64_t i = 0; i < 500; ++i) records.push_back(made_record(i));
   const std::uint64_t whole = std::filesystem::file_size(made_shard(folder, records));
-  std::filesystem::remove(folder.file("made.h5"));
+  std::filesystem::remove(folder / "made.h5");
   for (const std::uint64_t limit :
        {std::uint64_t{100}, kBlock, whole / 2, whole - 30000, whole - 1}) {
     const Error error = error_of([&] {
@@ -211,13 +208,13 @@ TEST(Shard, FullDiskIsAnErrorAndLeavesNothing) {
 }
 
 TEST(Shard, MissingFolderAndMissingFile) {
-  const Folder folder;
-  const Error no_folder = error_of([&] { ShardWriter(folder.file("none/a.h5"), made_id(), 0); });
+  const TempFolder folder;
+  const Error no_folder = error_of([&] { ShardWriter(folder / "none/a.h5", made_id(), 0); });
   EXPECT_EQ(no_folder.kind(), ErrorKind::disk);
   EXPECT_SAYS(no_folder, "No such file or directory");
-  const Error no_file = error_of([&] { ShardReader(folder.file("a.h5")); });
+  const Error no_file = error_of([&] { ShardReader(folder / "a.h5"); });
   EXPECT_EQ(no_file.kind(), ErrorKind::usage);
-  EXPECT_SAYS(no_file, folder.file("a.h5"));
+  EXPECT_SAYS(no_file, folder / "a.h5");
 }
 
 }  // namespace

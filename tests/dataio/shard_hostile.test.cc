@@ -85,8 +85,8 @@ void write_forgery(const std::string& path, const Forgery& forgery) {
 
 // The reader's complaint about `honest` after `forge` has been at it.
 void expect_refused(const std::function<void(Forgery&)>& forge, const std::string& words) {
-  const Folder folder;
-  const std::string path = folder.file("forged.h5");
+  const TempFolder folder;
+  const std::string path = folder / "forged.h5";
   Forgery forgery = honest();
   forge(forgery);
   write_forgery(path, forgery);
@@ -98,20 +98,20 @@ void expect_refused(const std::function<void(Forgery&)>& forge, const std::strin
 
 // Contiguous, not chunked as our writer's: readers take both.
 TEST(ShardHostile, TheHonestOneIsRead) {
-  const Folder folder;
-  write_forgery(folder.file("a.h5"), honest());
-  const ShardReader reader(folder.file("a.h5"));
+  const TempFolder folder;
+  write_forgery(folder / "a.h5", honest());
+  const ShardReader reader(folder / "a.h5");
   reader.verify();
   EXPECT_EQ(reader.records(), 2u);
   EXPECT_EQ(reader.record(1).source, "b");
 }
 
 TEST(ShardHostile, UnknownMinorVersionIsRead) {
-  const Folder folder;
+  const TempFolder folder;
   Forgery forgery = honest();
   forgery.minor = 41;
-  write_forgery(folder.file("a.h5"), forgery);
-  ShardReader(folder.file("a.h5")).verify();
+  write_forgery(folder / "a.h5", forgery);
+  ShardReader(folder / "a.h5").verify();
 }
 
 TEST(ShardHostile, Heads) {
@@ -240,8 +240,8 @@ TEST(ShardHostile, BlockChecksum) {
 }
 
 TEST(ShardHostile, WrongTypesAndMissingDatasets) {
-  const Folder folder;
-  const std::string path = folder.file("a.h5");
+  const TempFolder folder;
+  const std::string path = folder / "a.h5";
   const Forgery forgery = honest();
   {
     Hdf5File file = Hdf5File::create(path);
@@ -267,15 +267,15 @@ TEST(ShardHostile, WrongTypesAndMissingDatasets) {
 }
 
 TEST(ShardHostile, DirectoryBeyondTheMemoryLimit) {
-  const Folder folder;
-  write_forgery(folder.file("a.h5"), honest());
-  const Error error = error_of([&] { ShardReader reader(folder.file("a.h5"), {100}); });
+  const TempFolder folder;
+  write_forgery(folder / "a.h5", honest());
+  const Error error = error_of([&] { ShardReader reader(folder / "a.h5", {100}); });
   EXPECT_EQ(error.kind(), ErrorKind::data);
   EXPECT_SAYS(error, "passes the limit of 100 bytes");
 }
 
 TEST(ShardHostile, FlippedDirectoryByteOfARealShard) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = made_shard(folder, {made_record(1), made_record(30)});
   flip_behind(path, "folder/file-0.png", 3);
   const Error error = error_of([&] { ShardReader reader(path); });
@@ -284,7 +284,7 @@ TEST(ShardHostile, FlippedDirectoryByteOfARealShard) {
 }
 
 TEST(ShardHostile, TruncatedAndForeignFiles) {
-  const Folder folder;
+  const TempFolder folder;
   const std::string path = made_shard(folder, {made_record(1)});
   const auto bytes = read_bytes(path);
   for (const std::size_t size :
@@ -307,8 +307,8 @@ std::vector<Record> all_records(const std::string& path) {
   return records;
 }
 
-// One kind of damage a round, all from the seed: flipped bits, a run of one value, a copied run, a
-// cut.
+// One kind of damage a round, all from the seed:
+// flipped bits, a run of one value, a copied run, a cut.
 std::vector<std::uint8_t> damaged(std::vector<std::uint8_t> bytes, std::uint64_t round) {
   const Random random(11, "shard mutation", round);
   std::uint64_t draws = 0;
@@ -340,12 +340,12 @@ std::vector<std::uint8_t> damaged(std::vector<std::uint8_t> bytes, std::uint64_t
 
 // Never a crash, never an exception that is not ours, never other records than were written.
 TEST(ShardHostile, RandomDamageIsSeenOrHarmless) {
-  const Folder folder;
+  const TempFolder folder;
   std::vector<Record> written;
   for (std::uint64_t i = 0; i < 12; ++i) written.push_back(made_record(i));
   const std::string path = made_shard(folder, written);
   const auto whole = read_bytes(path);
-  const std::string mutated = folder.file("mutated.h5");
+  const std::string mutated = folder / "mutated.h5";
   int seen = 0;
   for (std::uint64_t round = 0; round < 500; ++round) {
     write_bytes(mutated, damaged(whole, round));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -40,7 +41,7 @@ TEST(TextRecords, CutsLoseNothing) {
 
 TEST(TextRecords, NamesAreKnownOrRefused) {
   EXPECT_EQ(text_records_from_name("percent"), TextRecords::percent);
-  error_of([] { text_records_from_name("lines"); }, ErrorKind::usage);
+  message_of([] { text_records_from_name("lines"); }, ErrorKind::usage);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -55,8 +56,8 @@ TEST(Utf8, AllStringsOfOneAndTwoBytesAsIconvSays) {
   }
 }
 
-// Three and four bytes: all first bytes that lead somewhere, second and later bytes at and around
-// every bound.
+// Three and four bytes: all first bytes that lead somewhere,
+// second and later bytes at and around every bound.
 TEST(Utf8, LongerStringsAtEveryBoundAsIconvSays) {
   Judge judge;
   const Bytes bounds = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xE1, 0xFF};
@@ -85,17 +86,17 @@ TEST(Utf8, EveryCodePointComesBackAndNothingElseIsEncoded) {
     ASSERT_EQ(decode_utf8(bytes, "bytes"), one);
   }
   for (const char32_t bad : {char32_t{0xD800}, char32_t{0xDFFF}, char32_t{0x110000}})
-    error_of([&] { encode_utf8(std::u32string(1, bad)); }, ErrorKind::usage);
+    message_of([&] { encode_utf8(std::u32string(1, bad)); }, ErrorKind::usage);
 }
 
 TEST(Utf8, AnErrorNamesFileOffsetAndBytes) {
   const Bytes bytes = bytes_of_text(std::string(1000, 'a') + "\xE2\x82(b");
   const std::string message =
-      error_of([&] { decode_utf8(bytes, "book.txt", 5000); }, ErrorKind::data);
+      message_of([&] { decode_utf8(bytes, "book.txt", 5000); }, ErrorKind::data);
   EXPECT_NE(message.find("book.txt is not valid UTF-8 at byte 6000 (E2 82 28 62)"),
             std::string::npos)
       << message;
-  error_of([] { decode_utf8(std::string_view("abc\xF0\x9F\x98"), "cut.txt"); }, ErrorKind::data);
+  message_of([] { decode_utf8(std::string_view("abc\xF0\x9F\x98"), "cut.txt"); }, ErrorKind::data);
 }
 
 TEST(Utf8, BoundariesSplitNoCodePoint) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 
 namespace ortho {
@@ -81,7 +82,7 @@ TEST(Wav, FloatsAreRoundedAndClipped) {
   EXPECT_EQ(samples_of(file(3, 1, 64, data64)), expected);
   Bytes bad;
   put(bad, std::bit_cast<std::uint32_t>(std::numeric_limits<float>::quiet_NaN()), 4);
-  const std::string message = error_of([&] { samples_of(file(3, 1, 32, bad)); }, ErrorKind::data);
+  const std::string message = message_of([&] { samples_of(file(3, 1, 32, bad)); }, ErrorKind::data);
   EXPECT_NE(message.find("a.wav is not a readable WAV at byte 54: a sample is not a number"),
             std::string::npos)
       << message;
@@ -120,7 +121,7 @@ TEST(Wav, TheExtensibleFormatIsRead) {
   const std::string tail("\0\0\0\0\x10\0\x80\0\0\xAA\0\x38\x9B\x71", 14);
   EXPECT_EQ(samples_of(extensible(tail)), Samples{77});
   expect_truncations_refused(extensible(tail), wav);
-  error_of([&] { samples_of(extensible(std::string(14, 'x'))); }, ErrorKind::data);
+  message_of([&] { samples_of(extensible(std::string(14, 'x'))); }, ErrorKind::data);
 }
 
 TEST(Wav, HostileFilesEndInAnError) {
@@ -133,7 +134,7 @@ TEST(Wav, HostileFilesEndInAnError) {
 
 TEST(Wav, ErrorsNameFileByteAndValue) {
   const auto message = [](const Bytes& bytes) {
-    return error_of([&] { decode_wav(bytes, "a.wav"); }, ErrorKind::data);
+    return message_of([&] { decode_wav(bytes, "a.wav"); }, ErrorKind::data);
   };
   Bytes cut = file(1, 1, 16, packed({1, 2, 3}, 2));
   cut.resize(cut.size() - 4);

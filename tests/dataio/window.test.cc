@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tests/support/hostile.h"
+#include "core/error.h"
 
 namespace ortho {
 namespace {
@@ -144,14 +144,6 @@ TEST(OneShot, SlotsRunToTheWindowsEnd) {
   lay_one_shot(input, output, 1, 2, rule, 1, batch);
   EXPECT_EQ(shown(batch, 1),
             (Places{".>-", ".>-", "7>-", "7>-", "7>-", "?0>50", "?1>51", "?2>end"}));
-}
-
-TEST(Window, NamesAreKnownOrRefused) {
-  EXPECT_EQ(objective_from_name("one_shot"), Objective::one_shot);
-  EXPECT_EQ(padding_from_name("end"), Padding::end);
-  const std::string message = error_of([] { objective_from_name("oneshot"); }, ErrorKind::usage);
-  EXPECT_NE(message.find("'oneshot'; known: next_token, one_shot"), std::string::npos);
-  error_of([] { padding_from_name("left"); }, ErrorKind::usage);
 }
 
 }  // namespace

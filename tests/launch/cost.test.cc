@@ -8,7 +8,8 @@
 #include <new>
 
 #include "dataio/window.h"
-#include "support/model_kit.h"
+#include "tests/support/errors.h"
+#include "tests/support/model_kit.h"
 #include "trainer/optimizer.h"
 #include "trainer/promise.h"
 
@@ -105,19 +106,7 @@ RunConfig run_of(const std::vector<ModelSpec>& specs) {
   return config;
 }
 
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), 64) << error.what();
-    return error.what();
-  }
-  return "accepted";
-}
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
-}
+std::string refusal(const std::function<void()>& act) { return message_of(act, ErrorKind::usage); }
 
 ModelSpec recipe() {
   ModelSpec spec;
@@ -238,15 +227,14 @@ TEST(Cost, ARunAddsItsStages) {
 }
 
 // Old weights, gradients and two moments, new weights and gradients; then the new moments, or the
-// two models of the probe if they need more.
+// new model on the two windows of the probe if that needs more.
 TEST(Cost, AGrowthHoldsBothModels) {
   ModelSpec longer = recipe();
   longer.tokens.insert(longer.tokens.begin(), 2);
   const RunCost run = cost_of_run(run_of({recipe(), longer}), 65, 2);
   const StageCost &before = run.stages[0], &after = run.stages[1];
   const std::int64_t held = 16 * before.weights + 8 * after.weights;
-  const std::int64_t probe = cost_of(stage_of(recipe(), kProbeWindows), {}, 1).bytes.activations +
-                             cost_of(stage_of(longer, kProbeWindows), {}, 1).bytes.activations;
+  const std::int64_t probe = cost_of(stage_of(longer, 2), {}, 1).bytes.activations;
   EXPECT_EQ(after.growing_bytes, held + std::max(8 * after.weights, probe));
   EXPECT_EQ(before.growing_bytes, 0);
 }

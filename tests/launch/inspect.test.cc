@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "dataio/box_file.h"
 #include "dataio/pack.h"
+#include "tests/support/errors.h"
 #include "tests/support/make_data.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
@@ -51,10 +52,6 @@ optimizer: {warmup: 1}
 
   TempFolder folder_;
 };
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
-}
 
 TEST_F(Inspect, AShardAndItsRecords) {
   const std::string path = folder_ / "made.h5";

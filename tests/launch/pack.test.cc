@@ -11,6 +11,7 @@
 #include "dataio/media/utf8.h"
 #include "dataio/media/wav.h"
 #include "launch/commands.h"
+#include "tests/support/errors.h"
 #include "tests/support/hostile.h"
 #include "tests/support/temp_folder.h"
 
@@ -40,7 +41,8 @@ class PackCommand : public ::testing::Test {
     return printed;
   }
 
-  // The records of a split, each as "image:…" of its first value, "audio:…" of its samples, or words.
+  // The records of a split, each as "image:…" of its
+  // first value, "audio:…" of its samples, or words.
   std::vector<std::string> packed(Split split) const {
     const Dataset data({out_}, split);
     std::vector<std::string> records;
@@ -139,7 +141,7 @@ TEST_F(PackCommand, SayingsBetweenLinesOfPercent) {
 TEST_F(PackCommand, LabelsNeedAnIdxFile) {
   const std::string labels = put("l", encode_idx_labels(Bytes{0}));
   const std::string words = put("words.txt", "words");
-  const std::string message = error_of(
+  const std::string message = message_of(
       [&] {
         pack({words, "--labels", labels});
       },

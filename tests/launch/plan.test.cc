@@ -2,51 +2,29 @@
 #include "launch/plan.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 
 #include "core/file.h"
 #include "launch/rate.h"
 #include "launch/run_file.h"
-#include "support/make_data.h"
-#include "support/temp_folder.h"
+#include "tests/support/errors.h"
+#include "tests/support/make_data.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_folder.h"
 
 namespace ortho {
 namespace {
 
-struct Outcome {
-  int code = 0;
-  std::string output;  // both streams
-};
-
-Outcome plan(const std::string& arguments) {
-  FILE* pipe = popen((std::string(ORTHO_BINARY) + " plan " + arguments + " 2>&1").c_str(), "r");
-  Outcome outcome;
-  std::array<char, 256> buffer;
-  while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) outcome.output += buffer.data();
-  outcome.code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
+Outcome plan(const std::string& arguments) { return run_program("plan " + arguments); }
 
 Outcome plan_config(const std::string& name, const std::string& options) {
   return plan(std::string(ORTHO_SOURCE_DIR) + "/configs/" + name +
               " --symbols 65 --gflops 50 --set data.train=[/nowhere/data] " + options);
 }
 
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << part << "\nnot in\n" << whole_text;
-}
-
 std::string refusal(const std::function<void()>& act, int code) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), code) << error.what();
-    return error.what();
-  }
-  return "accepted";
+  const Error error = error_of(act);
+  EXPECT_EQ(error.exit_code(), code) << error.what();
+  return error.what();
 }
 
 // A data set of one shard: `records` records of `letters` letters, all a and b.

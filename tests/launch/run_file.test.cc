@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -25,13 +26,7 @@ optimizer: {lr: 1e-3}
   void TearDown() override { std::remove(path_.c_str()); }
 
   std::string refusal(const std::vector<std::string>& settings) {
-    try {
-      read_run_file(path_, settings);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::usage);
-      return error.what();
-    }
-    return "accepted";
+    return message_of([&] { read_run_file(path_, settings); }, ErrorKind::usage);
   }
 
   std::string path_;

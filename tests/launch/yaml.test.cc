@@ -3,22 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
 
 std::string refusal(const std::string& source) {
-  try {
-    parse_yaml(source, "run.yaml");
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    return error.what();
-  }
-  return "accepted";
-}
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
+  return message_of([&] { parse_yaml(source, "run.yaml"); }, ErrorKind::usage);
 }
 
 TEST(Yaml, KeepsKindsOrderQuotesAndLines) {

@@ -121,8 +121,8 @@ TEST(Layer, OneAxisWithAnotherSizeEqualsThePapers) {
       }
 }
 
-// A ModelSpec has one kind of weights; the axis maps themselves mix freely, as the paper's layer
-// does.
+// A ModelSpec has one kind of weights; the axis maps
+// themselves mix freely, as the paper's layer does.
 TEST(AxisMap, MixedWeightsEqualThePapers) {
   const auto backend = make_cpu_backend<double>(1);
   for (const Golden& g : kGolden)

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tests/support/errors.h"
 #include "tests/support/grow_kit.h"
 
 namespace ortho {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "model/grow.h"
+#include "tests/support/errors.h"
 #include "tests/support/grow_kit.h"
 
 namespace ortho {
@@ -99,7 +100,7 @@ const std::vector<Refused> kCases = {
 
 TEST(GrowCheck, RefusesWhatIsNoGrowth) {
   for (const Refused& row : kCases) {
-    const std::string why = refusal(
+    const std::string why = message_of(
         [&] {
           plan_growth(changed(joint({2, 3}), row.from), changed(joint({2, 3}), row.to));
         },

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/orders.h"
+#include "tests/support/orders.h"
 
 namespace ortho {
 namespace {
@@ -96,7 +96,8 @@ TEST(JointMap, EqualsItsDefinitionInBothOrders) {
   }
 }
 
-// <J x, y> = <x, J* y>, and the weight gradient is the sum of products x * y along each path: exact in whole numbers.
+// <J x, y> = <x, J* y>, and the weight gradient is the sum
+// of products x * y along each path: exact in whole numbers.
 TEST(JointMap, BackwardIsTheAdjointInBothOrders) {
   for (const JointCase& c : cases()) {
     JointKit<double> kit(c, Order::channels_inner);

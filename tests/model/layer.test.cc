@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "tests/support/dense_terms.h"
+#include "tests/support/errors.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/layer_kit.h"
 
@@ -182,14 +183,7 @@ TEST(Layer, AChainKeepsOneActivationLessThanItHasMaps) {
 
 // The message of the usage error that making the list of weights ends with.
 std::string refused(const ModelSpec& spec, std::int64_t channels, std::int64_t single_out = 0) {
-  try {
-    layer_params(spec, channels, "b", single_out);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
+  return message_of([&] { layer_params(spec, channels, "b", single_out); }, ErrorKind::usage);
 }
 
 TEST(LayerParams, RefusesWhatMakesNoLayer) {

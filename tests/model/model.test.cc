@@ -74,7 +74,8 @@ TEST(Model, GradientsOfTheDenseBlock) {
       }
 }
 
-// The author's own model: one separate parallel layer between two channel maps, refed, no norm, no residual.
+// The author's own model: one separate parallel layer
+// between two channel maps, refed, no norm, no residual.
 TEST(Model, GradientsOfThePapersModel) {
   ModelSpec spec = small_joint();
   spec.map = MapKind::dense;

@@ -6,22 +6,9 @@
 #include <string>
 
 #include "comm/agree.h"
+#include "tests/support/errors.h"
 
 namespace ortho::test {
-
-// The message of the Error that `act` throws, whose kind must be `kind`; "" and a failure if none
-// comes.
-template <class Act>
-std::string message_of(ErrorKind kind, Act act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.kind(), kind) << e.what();
-    return e.what();
-  }
-  ADD_FAILURE() << "no error came";
-  return {};
-}
 
 // All ranks hold one message, and it contains `words`.
 inline void check_message(Channel& channel, const std::string& message, const std::string& words) {
@@ -39,11 +26,11 @@ inline void check_one_failing_rank(Channel& channel) {
          {ErrorKind::usage, ErrorKind::data, ErrorKind::disk, ErrorKind::internal}) {
       const std::string why = text("file ", failing, " is damaged");
       const bool ok = channel.rank() != failing;
-      check_message(channel, message_of(kind, [&] { agree(channel, ok, why, kind); }), why);
+      check_message(channel, message_of([&] { agree(channel, ok, why, kind); }, kind), why);
       const auto attempt = [&] {
         if (!ok) fail(kind, why);
       };
-      check_message(channel, message_of(kind, [&] { agree(channel, attempt); }), why);
+      check_message(channel, message_of([&] { agree(channel, attempt); }, kind), why);
     }
   }
 }
@@ -53,7 +40,7 @@ inline void check_all_failing(Channel& channel) {
   const ErrorKind mine = channel.rank() == 0 ? ErrorKind::disk : ErrorKind::data;
   const std::string why = text("broken at ", channel.rank());
   const std::string message =
-      message_of(ErrorKind::disk, [&] { agree(channel, false, why, mine); });
+      message_of([&] { agree(channel, false, why, mine); }, ErrorKind::disk);
   check_message(channel, message, "broken at 0");
   if (channel.ranks() == 3) check_message(channel, message, "(ranks [1, 2] failed too)");
 }
@@ -64,7 +51,7 @@ inline void check_require_same(Channel& channel) {
   const int last = channel.ranks() - 1;
   const std::string mine = channel.rank() == last ? "8" : "7";
   const std::string message =
-      message_of(ErrorKind::usage, [&] { require_same(channel, "the seed", mine); });
+      message_of([&] { require_same(channel, "the seed", mine); }, ErrorKind::usage);
   check_message(channel, message,
                 text("the seed differs between ranks: rank 0 has 7, rank ", last, " has 8."));
   EXPECT_EQ(message.find("failed too"), std::string::npos) << message;

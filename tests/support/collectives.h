@@ -13,8 +13,8 @@
 
 namespace ortho::test {
 
-// Value i of a rank: over many magnitudes, both signs, so that sums round differently in every
-// order.
+// Value i of a rank: over many magnitudes, both signs,
+// so that sums round differently in every order.
 template <class T>
 std::vector<T> rank_values(int rank, std::int64_t count) {
   std::vector<T> values;

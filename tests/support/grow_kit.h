@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "model/spec.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 
@@ -26,17 +27,6 @@ using Change = std::function<void(ModelSpec&)>;
 inline ModelSpec changed(ModelSpec spec, const Change& change) {
   change(spec);
   return spec;
-}
-
-// What `act` was refused with.
-inline std::string refusal(const std::function<void()>& act, ErrorKind kind) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
-    return error.what();
-  }
-  return "nothing was refused";
 }
 
 }  // namespace ortho

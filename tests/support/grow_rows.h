@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/grow.h"
+#include "tests/support/errors.h"
 #include "tests/support/grow_kit.h"
 #include "tests/support/model_kit.h"
 #include "trainer/promise.h"

@@ -1,7 +1,7 @@
 // What a decoder must survive: every truncation and many changes of a valid file.
 //
-// A decoder may return something or throw an Error of kind data that names the file; anything else
-// fails.
+// A decoder may return something or throw an Error
+// of kind data that names the file; anything else fails.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,24 +12,12 @@
 #include <vector>
 
 #include "core/error.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 
 using Bytes = std::vector<std::uint8_t>;
 using Decode = std::function<void(const Bytes& bytes, const std::string& name)>;
-
-// The message of the Error of that kind that `act` throws; "" and a failed test when it throws
-// none.
-inline std::string error_of(const std::function<void()>& act, ErrorKind kind) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return "";
-}
 
 inline bool decodes(const Bytes& bytes, const Decode& decode) {
   try {
@@ -42,8 +30,8 @@ inline bool decodes(const Bytes& bytes, const Decode& decode) {
   }
 }
 
-// Every shorter prefix is refused, except those at least `optional_tail` bytes short of nothing at
-// all.
+// Every shorter prefix is refused, except those at
+// least `optional_tail` bytes short of nothing at all.
 inline void expect_truncations_refused(const Bytes& bytes, const Decode& decode,
                                        std::size_t optional_tail = 0) {
   ASSERT_TRUE(decodes(bytes, decode));

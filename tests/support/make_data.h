@@ -17,8 +17,8 @@ inline Part text_of(const std::string& utf8) {
   return text_part({symbols.begin(), symbols.end()});
 }
 
-// Samples of the 16-bit levels first, first + 1, …: distinct, so that a test sees which tokens
-// came.
+// Samples of the 16-bit levels first, first + 1, …:
+// distinct, so that a test sees which tokens came.
 inline Part sound_of(int first, int count) {
   Part part{
       PartKind::audio, DType::i16, {static_cast<std::uint32_t>(count), 1, 1, 1}, {8000, 1}, {}};

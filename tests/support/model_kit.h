@@ -13,8 +13,8 @@ struct ModelKit {
       : params(param_specs(spec)),
         backend(make_cpu_backend<T>(1)),
         model(spec, windows, params, *backend, arena) {
-    // Every weight random, gains and zero-initialised tables too, so that no gradient is trivially
-    // zero.
+    // Every weight random, gains and zero-initialised
+    // tables too, so that no gradient is trivially zero.
     for (Param<T>& param : params.all()) {
       const Random random(seed, "kit/" + param.spec.name);
       const double middle = param.spec.role == Role::gain ? 1.0 : 0.0;
@@ -30,8 +30,8 @@ struct ModelKit {
   Model<T> model;
 };
 
-// Tokens of every modality the spec reads, some padding, some query slots; about two thirds are
-// scored.
+// Tokens of every modality the spec reads, some padding,
+// some query slots; about two thirds are scored.
 inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint64_t seed) {
   Batch batch;
   batch.tokens = context(spec);

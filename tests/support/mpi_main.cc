@@ -1,9 +1,9 @@
-// GoogleTest's main under mpirun: every rank runs every test, all ranks leave with the same
-// verdict.
+// GoogleTest's main under mpirun: every rank runs
+// every test, all ranks leave with the same verdict.
 //
-// Rank 0 reports as usual; the others say only what failed on them, each line with its rank. A test
-// that takes longer than 60 s is named and the process ends with 70, which makes mpirun end the
-// others.
+// Rank 0 reports as usual; the others say only what failed on them,
+// each line with its rank. A test that takes longer than 60 s is named
+// and the process ends with 70, which makes mpirun end the others.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -109,8 +109,8 @@ class Watchdog final : public testing::EmptyTestEventListener {
 int run_tests(Channel& world, int deadline_sec) {
   testing::TestEventListeners& listeners = testing::UnitTest::GetInstance()->listeners();
   if (world.rank() != 0) {
-    delete listeners.Release(
-        listeners.default_result_printer());             // GoogleTest's way: we own it now
+    // GoogleTest's way: we own it now
+    delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new FailurePrinter(world.rank()));  // and it owns this one
   }
   Watchdog watchdog(world.rank(), deadline_sec);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 
@@ -33,12 +34,19 @@ inline Outcome run_program(const std::string& arguments, const std::string& befo
   return run_shell(text(before, ORTHO_BINARY, ' ', arguments));
 }
 
-// Open MPI on a small machine, also as root. `what` is mpirun's: "-np 2 program arguments".
+// What Open MPI needs on a small machine, also as root.
+inline constexpr std::array<std::pair<const char*, const char*>, 5> kMpiEnvironment = {
+    {{"OMP_NUM_THREADS", "1"},
+     {"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+     {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+     {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"},
+     {"OMPI_MCA_mpi_yield_when_idle", "1"}}};
+
+// `what` is mpirun's: "-np 2 program arguments".
 inline Outcome run_mpi(const std::string& what) {
-  return run_shell(
-      text("OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "
-           "OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_yield_when_idle=1 ",
-           ORTHO_MPIEXEC, " --bind-to none --oversubscribe ", what));
+  std::string before;
+  for (const auto& [name, value] : kMpiEnvironment) before += text(name, '=', value, ' ');
+  return run_shell(text(before, ORTHO_MPIEXEC, " --bind-to none --oversubscribe ", what));
 }
 
 }  // namespace ortho

@@ -1,4 +1,5 @@
-// Whole small runs for tests: corpora of text, images and sound, a run that grows three times, and what it left.
+// Whole small runs for tests: corpora of text, images and sound,
+// a run that grows three times, and what it left.
 //
 // Two runs are the same when nothing differs but the seconds they took.
 #pragma once
@@ -16,7 +17,7 @@
 #include "dataio/media/wav.h"
 #include "dataio/pack.h"
 #include "launch/yaml.h"
-#include "support/temp_folder.h"
+#include "tests/support/temp_folder.h"
 #include "trainer/loop.h"
 #include "trainer/resume.h"
 
@@ -79,8 +80,8 @@ class RunKit {
   std::string media() const { return folder_ / "media"; }
   std::string operator/(const std::string& name) const { return folder_ / name; }
 
-  // T = 1, then token axes, then longer ones, then a block and two modalities more; 6 steps each. `more` is put
-  // at the top level.
+  // T = 1, then token axes, then longer ones, then a block and two
+  // modalities more; 6 steps each. `more` is put at the top level.
   std::string yaml(const std::string& out, const std::string& more = "") const {
     return text(
         "out: ", folder_ / out, "\nseed: 3\ndata: {train: [", texts(),

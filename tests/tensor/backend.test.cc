@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "support/orders.h"
+#include "tests/support/orders.h"
 
 namespace ortho {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "tests/support/dense_terms.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -176,14 +177,13 @@ TEST(Dense, BothOrdersGiveTheSameBits) {
     // Along the channels, innermost, dx sums the lanes of a vector apart: another order of 19 terms
     // of size 1, each rounded to 2^-24.
     const bool apart = map.axis == 2;
-    for (size_t i = 0; i < dx.size(); ++i)
-      EXPECT_NEAR(expected[i], dx2[i], apart ? 1e-5 : 0);
+    for (size_t i = 0; i < dx.size(); ++i) EXPECT_NEAR(expected[i], dx2[i], apart ? 1e-5 : 0);
     std::vector<float> dw(w.size()), dw2(w.size());
     cpu_dense_dw(map, x.data(), dy.data(), dw.data());
     cpu_dense_dw(other, reordered(in, other.order, x).data(),
                  reordered(out, other.order, dy).data(), dw2.data());
-    // Sums over up to 6 * 19 * 21 products of size 1 in another order: 2394 * 2^-24 if all errors
-    // had one sign.
+    // Sums over up to 6 * 19 * 21 products of size 1 in another
+    // order: 2394 * 2^-24 if all errors had one sign.
     for (size_t i = 0; i < dw.size(); ++i) EXPECT_NEAR(dw[i], dw2[i], 2e-4);
   }
 }
@@ -306,17 +306,7 @@ TEST(Dense, SixteenAxesOfTwo) {
 }
 
 // The message of the error that `act` must end with.
-template <class Act>
-std::string usage_error(Act act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
+std::string usage_error(const auto& act) { return message_of(act, ErrorKind::usage); }
 
 void expect_refused(const DenseMap& map, const std::string& words) {
   for (const std::string& message :

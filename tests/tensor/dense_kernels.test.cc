@@ -46,8 +46,8 @@ void for_pairs(const Band& band, std::int64_t outputs, Act act) {
 }
 
 constexpr std::int64_t kLines = 2, kInputs = 15, kOutputs = 15;
-constexpr std::int64_t kBefore =
-    kOutputs;  // rows before a line's first, for the band that needs them
+// Rows before a line's first, for the band that needs them.
+constexpr std::int64_t kBefore = kOutputs;
 
 // Whole numbers with space for kBefore rows of `row` elements in front.
 template <class T>

@@ -3,8 +3,9 @@
 
 #include <filesystem>
 
-#include "support/agreement.h"
-#include "support/run_kit.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
+#include "tests/support/run_kit.h"
 
 namespace ortho {
 namespace {
@@ -111,7 +112,7 @@ TEST_F(Checkpoint, AFlippedByteNeverGivesAnotherState) {
 TEST_F(Checkpoint, AllDamagedIsRefusedNotBegunAnew) {
   for (const std::string& path : list_checkpoints(folder_))
     std::filesystem::resize_file(path + "/rank-0.h5", 100);
-  const std::string message = test::message_of(ErrorKind::data, [&] { run(config_); });
+  const std::string message = message_of([&] { run(config_); }, ErrorKind::data);
   EXPECT_NE(message.find("none of the 4 checkpoints"), std::string::npos) << message;
   EXPECT_EQ(steps().size(), 4u);
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "launch/yaml.h"
+#include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
@@ -32,17 +33,7 @@ mesh: {batch: 2}
 RunConfig parse(const std::string& source) { return parse_config(parse_yaml(source, "run.yaml")); }
 
 std::string refusal(const std::string& source) {
-  try {
-    parse(source);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    return error.what();
-  }
-  return "accepted";
-}
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
+  return message_of([&] { parse(source); }, ErrorKind::usage);
 }
 
 // A run that is good but for `change`, which is put at the top level.
@@ -70,7 +61,7 @@ TEST(Config, AStageInheritsWhatItDoesNotName) {
   EXPECT_EQ(words.model.channels, 96);  // from the top level
   EXPECT_EQ(words.model.norm, Norm::layer);
   EXPECT_EQ(words.model.blocks, 1);
-  EXPECT_EQ(words.data.padding, DataConfig::Padding::end);
+  EXPECT_EQ(words.data.padding, Padding::end);
   EXPECT_EQ(words.loss.pixel, 0.25);
   EXPECT_EQ(lines.model.tokens, (Shape{2, 2, 2}));
   EXPECT_EQ(lines.model.places, (Places{.row = 28, .column = 28}));
@@ -80,7 +71,7 @@ TEST(Config, AStageInheritsWhatItDoesNotName) {
   EXPECT_EQ(more.model.blocks, 2);
   EXPECT_EQ(more.model.channels, 128);
   EXPECT_EQ(more.model.places.column, 28);
-  EXPECT_EQ(more.data.padding, DataConfig::Padding::random);
+  EXPECT_EQ(more.data.padding, Padding::random);
   EXPECT_EQ(more.data.train.size(), 2u);
 }
 
@@ -223,7 +214,7 @@ TEST(Config, RefusesWhatNoSingleFieldCanTell) {
   expect_in("give next_token or one_shot a weight", refusal(minimal("objective: {}")));
   expect_in("would see the token it predicts",
             refusal(minimal("model: {wiring: grid, tokens: [4]}")));
-  EXPECT_EQ(refusal(minimal("model: {wiring: grid}")), "accepted");  // one token looks nowhere
+  EXPECT_NO_THROW(parse(minimal("model: {wiring: grid}")));  // one token looks nowhere
   expect_in("one_shot.output is pixel, which is not among its modalities",
             refusal(minimal("objective: {one_shot: 1}\none_shot: {output: pixel}")));
   expect_in("modalities must name at least one modality, and each once",

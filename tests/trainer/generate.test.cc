@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "support/agreement.h"
-#include "support/model_kit.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
+#include "tests/support/model_kit.h"
 
 namespace ortho {
 namespace {
@@ -108,7 +109,7 @@ TEST_F(Generate, TheEndEnds) {
 
 TEST_F(Generate, Refuses) {
   const auto refusal = [&](const std::vector<Tokens>& prompts, const GenerateRule& rule) {
-    return test::message_of(ErrorKind::usage, [&] { continue_prompts(kit_.model, prompts, rule); });
+    return message_of([&] { continue_prompts(kit_.model, prompts, rule); }, ErrorKind::usage);
   };
   EXPECT_NE(
       refusal(std::vector<Tokens>(4, prompts_[0]), rule_of(1)).find("4 prompts for 3 windows"),

@@ -4,25 +4,20 @@
 #include <filesystem>
 #include <numeric>
 
-#include "support/agreement.h"
-#include "support/run_kit.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
+#include "tests/support/run_kit.h"
 #include "trainer/checkpoint.h"
 #include "trainer/stop_flag.h"
 
 namespace ortho {
 namespace {
 
-using test::message_of;
-
 class Loop : public testing::Test {
  protected:
   void TearDown() override { request_stop(false); }
   RunKit kit_;
 };
-
-void expect_in(const std::string& part, const std::string& whole_text) {
-  EXPECT_NE(whole_text.find(part), std::string::npos) << whole_text;
-}
 
 // Removes the checkpoints behind `step`, as if the run had been killed before it wrote them.
 void forget_after(const RunConfig& config, std::int64_t step) {
@@ -68,8 +63,9 @@ TEST_F(Loop, TheLossFalls) {
   const auto mean = [&](std::ptrdiff_t first) {
     return std::accumulate(losses.begin() + first, losses.begin() + first + 10, 0.0) / 10;
   };
-  // It begins near ln(16) + ln(4) = 4.2 nats: a letter of 16 and a modality of 4, both guessed. One letter says
-  // little about the next, three say nearly all. The margins are wide: 10 steps of 4 to 16 letters make a noisy mean.
+  // It begins near ln(16) + ln(4) = 4.2 nats: a letter of 16 and a modality of 4,
+  // both guessed. One letter says little about the next, three say nearly all.
+  // The margins are wide: 10 steps of 4 to 16 letters make a noisy mean.
   EXPECT_LT(mean(50), mean(0) - 0.5);
   EXPECT_LT(mean(110), mean(50) - 0.3);
 }
@@ -120,7 +116,7 @@ TEST_F(Loop, ALongerListOfStagesGoesOn) {
   EXPECT_EQ(newest_state(all)->step, kRunSteps);
   // Fewer stages than were begun.
   expect_in("is of stage 4, the config has 2 stages",
-            message_of(ErrorKind::usage, [&] { run(config); }));
+            message_of([&] { run(config); }, ErrorKind::usage));
 }
 
 TEST_F(Loop, AStageMadeShorterThanItRanEndsWhereItIs) {
@@ -138,7 +134,7 @@ TEST_F(Loop, OtherDataInTheMiddleOfAnEpochAreRefused) {
   request_stop(true);
   ASSERT_FALSE(run(config));
   const auto refusal = [](const RunConfig& changed) {
-    return message_of(ErrorKind::usage, [&] { run(changed); });
+    return message_of([&] { run(changed); }, ErrorKind::usage);
   };
   RunConfig seed = config;
   seed.seed = 4;
@@ -161,8 +157,8 @@ TEST_F(Loop, AnotherModelInsideAStageIsRefused) {
   request_stop(true);
   ASSERT_FALSE(run(config));
   config.stages[0].model.blocks = 2;
-  expect_in("array weight/block.1", message_of(ErrorKind::usage, [&] { run(config); }));
-  expect_in("a stage of its own", message_of(ErrorKind::usage, [&] { run(config); }));
+  expect_in("array weight/block.1", message_of([&] { run(config); }, ErrorKind::usage));
+  expect_in("a stage of its own", message_of([&] { run(config); }, ErrorKind::usage));
   EXPECT_EQ(list_checkpoints(checkpoints_of(config)).size(), 1u);  // nothing began anew
 }
 
@@ -209,7 +205,7 @@ TEST_F(Loop, ABrokenPromiseStopsTheRunAndSavesNothing) {
   const auto channel = make_single_channel();
   save_checkpoint(*channel, checkpoints_of(config), *state, config, 9);
   const auto files = list_checkpoints(checkpoints_of(config));
-  const std::string message = message_of(ErrorKind::internal, [&] { run(two_stages); });
+  const std::string message = message_of([&] { run(two_stages); }, ErrorKind::internal);
   expect_in("the growth broke its promise at step 6", message);
   expect_in("BROKEN", message);
   EXPECT_EQ(list_checkpoints(checkpoints_of(config)), files);
@@ -226,14 +222,14 @@ TEST_F(Loop, ALossThatIsNoNumberStopsTheRunAndSavesNothing) {
   save_checkpoint(*channel, checkpoints_of(config), *state, config, 9);
   const auto lines = metric_lines(config);
   expect_in("step 2 is not finite: loss nan",
-            message_of(ErrorKind::internal, [&] { run(config); }));
+            message_of([&] { run(config); }, ErrorKind::internal));
   EXPECT_EQ(list_checkpoints(checkpoints_of(config)).size(), 1u);
   EXPECT_EQ(metric_lines(config), lines);
 }
 
 TEST_F(Loop, RanksThatDoNotFitTheMeshAreRefused) {
   expect_in("mpirun -np 2",
-            message_of(ErrorKind::usage, [&] { run(kit_.config("run", "mesh: {batch: 2}")); }));
+            message_of([&] { run(kit_.config("run", "mesh: {batch: 2}")); }, ErrorKind::usage));
 }
 
 }  // namespace

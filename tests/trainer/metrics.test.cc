@@ -71,7 +71,8 @@ TEST_F(Metrics, RewindDropsWhatLiesBehindTheCheckpoint) {
   EXPECT_EQ(read_file(path_), expected);
 }
 
-// The checkpoint of a stage's last step is saved before the model grows, so a growth at its step is repeated.
+// The checkpoint of a stage's last step is saved before
+// the model grows, so a growth at its step is repeated.
 TEST_F(Metrics, RewindDropsAGrowthAtTheCheckpoint) {
   MetricsFile file(path_);
   const auto growth = [](std::int64_t step) {

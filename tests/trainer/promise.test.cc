@@ -7,7 +7,8 @@
 #include <functional>
 #include <utility>
 
-#include "support/agreement.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
 #include "trainer/grow_run.h"
 #include "trainer/optimizer.h"
 
@@ -108,20 +109,13 @@ TEST(Promise, NoticesWhatIsNoNumber) {
 
 TEST(GrowRun, ReplacesAllOrNothing) {
   const auto backend = make_cpu_backend<float>(1);
-  RunState state{.spec = small(),
-                 .params = random_params(small()),
-                 .optimizer = {},
-                 .vocabulary = {},
-                 .ended = {},
-                 .cursor = {},
-                 .identity = {},
-                 .losses = {},
-                 .growths = {}};
+  RunState state(small());
+  state.params = random_params(small());
   state.optimizer = fresh_state(OptimizerConfig{}, state.params);
   const std::int64_t weights = state.params.size();
   float& weight = state.params.at("head.text").value[0];
   const float number = std::exchange(weight, std::nanf(""));
-  EXPECT_NE(test::message_of(ErrorKind::internal, [&] { grow_run(state, longer(), *backend, 4); })
+  EXPECT_NE(message_of([&] { grow_run(state, longer(), *backend, 4); }, ErrorKind::internal)
                 .find("broke its promise at step 0"),
             std::string::npos);
   EXPECT_EQ(state.spec, small());

@@ -6,7 +6,7 @@
 #include "comm/agree.h"
 #include "comm/mpi.h"
 #include "dataio/loader.h"
-#include "support/run_kit.h"
+#include "tests/support/run_kit.h"
 #include "trainer/stage_data.h"
 #include "trainer/stop_flag.h"
 
@@ -33,10 +33,11 @@ class Run : public testing::Test {
   std::unique_ptr<RunKit> kit_;
 };
 
-// Gradients of the ranks' windows are added in another order than inside one rank's GEMM, so floats round
-// differently, and Adam hands the rounding on to the weights. Measured over these 24 steps with three growths, dropout
-// and random padding: 2.3e-8 of a loss with 2 and with 4 ranks. 1e-6 leaves room for other machines; a window lost or
-// another dropout mask changes a loss by more than 1e-3.
+// Gradients of the ranks' windows are added in another order than inside one rank's GEMM,
+// so floats round differently, and Adam hands the rounding on to the weights.
+// Measured over these 24 steps with three growths, dropout and random padding:
+// 2.3e-8 of a loss with 2 and with 4 ranks. 1e-6 leaves room for other machines;
+// a window lost or another dropout mask changes a loss by more than 1e-3.
 constexpr double kTolerance = 1e-6;
 
 TEST_F(Run, HasTheLossesOfOneRank) {

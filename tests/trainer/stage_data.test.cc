@@ -3,8 +3,9 @@
 
 #include <set>
 
-#include "support/agreement.h"
-#include "support/run_kit.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
+#include "tests/support/run_kit.h"
 
 namespace ortho {
 namespace {
@@ -25,7 +26,7 @@ TEST_F(StageData, VocabularyIsThatOfAllStages) {
   EXPECT_EQ(run_vocabulary(config_).code_points(),
             std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
   config_.stages[1].data.train.clear();
-  EXPECT_NE(test::message_of(ErrorKind::usage, [&] { run_vocabulary(config_); })
+  EXPECT_NE(message_of([&] { run_vocabulary(config_); }, ErrorKind::usage)
                 .find("stage axes: data.train names no data set"),
             std::string::npos);
 }
@@ -45,7 +46,7 @@ TEST_F(StageData, OptionsFollowTheStage) {
   EXPECT_EQ(rule.objective, Objective::one_shot);
   EXPECT_EQ(rule.output, Modality::audio);
   config_.stages[2].objective = {1, 1};
-  EXPECT_NE(test::message_of(ErrorKind::usage, [&] { loader_options(stage(2), 9, 0, 1); })
+  EXPECT_NE(message_of([&] { loader_options(stage(2), 9, 0, 1); }, ErrorKind::usage)
                 .find("exactly one of next_token and one_shot"),
             std::string::npos);
 }

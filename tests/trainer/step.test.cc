@@ -5,9 +5,10 @@
 
 #include <cmath>
 
-#include "support/agreement.h"
-#include "support/model_kit.h"
-#include "support/run_kit.h"
+#include "tests/support/agreement.h"
+#include "tests/support/errors.h"
+#include "tests/support/model_kit.h"
+#include "tests/support/run_kit.h"
 #include "trainer/evaluate.h"
 #include "trainer/stage_data.h"
 
@@ -34,10 +35,12 @@ TEST(TrainStep, WhatIsNotFiniteUpdatesNothing) {
   StepRule rule;
   rule.rate = 1;
   rule.step = 41;
-  const std::string message = test::message_of(ErrorKind::internal, [&] {
-    train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
-               random_batch(small(), 2, 5), rule);
-  });
+  const std::string message = message_of(
+      [&] {
+        train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
+                   random_batch(small(), 2, 5), rule);
+      },
+      ErrorKind::internal);
   EXPECT_NE(message.find("step 42 is not finite: loss "), std::string::npos) << message;
   EXPECT_NE(message.find("Nothing was updated"), std::string::npos) << message;
   EXPECT_EQ(std::vector<float>(kit.params.values().begin(), kit.params.values().end()), before);
@@ -93,8 +96,8 @@ TEST_F(Evaluate, RanksScoreEachTokenOnce) {
     EXPECT_EQ(many.scored, one.scored);
     EXPECT_EQ(many.targets, one.targets);
     EXPECT_EQ(many.hits, one.hits);
-    // Sums of some hundred doubles of size 3, taken from float losses that a GEMM of another height may round
-    // otherwise: 1e-6 is 16 roundings of a float.
+    // Sums of some hundred doubles of size 3, taken from float losses that a GEMM
+    // of another height may round otherwise: 1e-6 is 16 roundings of a float.
     for (size_t i = 0; i < kTerms; ++i)
       EXPECT_NEAR(many.nats[i], one.nats[i], 1e-6 * one.nats[i]) << ranks;
   }
@@ -108,7 +111,7 @@ TEST_F(Evaluate, SoManyWindowsOnAnyRanks) {
 }
 
 TEST_F(Evaluate, OneRanksFailureIsEveryones) {
-  const std::string message = test::message_of(ErrorKind::data, [&] { sums_of(2, 0, 1); });
+  const std::string message = message_of([&] { sums_of(2, 0, 1); }, ErrorKind::data);
   EXPECT_NE(message.find("is not among the 0 symbols"), std::string::npos) << message;
 }
 

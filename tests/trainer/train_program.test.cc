@@ -3,8 +3,9 @@
 #include <fstream>
 
 #include "core/random.h"
-#include "support/process.h"
-#include "support/run_kit.h"
+#include "tests/support/process.h"
+#include "tests/support/program.h"
+#include "tests/support/run_kit.h"
 #include "trainer/checkpoint.h"
 #include "trainer/stop_flag.h"
 
@@ -21,7 +22,8 @@ class TrainProgram : public testing::Test {
   std::vector<std::string> command(const std::string& name, const std::string& more = kSaving) {
     return {ORTHO_BINARY, "train", kit_.write_yaml(name, more)};
   }
-  // With a last stage so long that a signal always comes before its end, however busy the machine is.
+  // With a last stage so long that a signal always
+  // comes before its end, however busy the machine is.
   std::vector<std::string> long_command(const std::string& name) {
     auto words = command(name, "checkpoint: {every: 200, keep: 2}");
     words.insert(words.end(), {"--set", "stages.3.until.steps=600"});
@@ -29,16 +31,12 @@ class TrainProgram : public testing::Test {
   }
   std::vector<std::string> mpi_command(const std::string& name) {
     std::vector<std::string> words = {ORTHO_MPIEXEC, "-np",  "2",
-                                      "--bind-to",  "none", "--oversubscribe"};
+                                      "--bind-to",   "none", "--oversubscribe"};
     for (const std::string& word : long_command(name)) words.push_back(word);
     return words;
   }
   static void prepare_mpi() {
-    for (const char* name : {"OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
-                             "OMPI_MCA_mpi_yield_when_idle"})
-      ::setenv(name, "1", 1);
-    ::setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 1);
-    ::setenv("OMP_NUM_THREADS", "1", 1);
+    for (const auto& [name, value] : kMpiEnvironment) ::setenv(name, value, 1);
   }
 
   std::string log() const { return kit_ / "log"; }
