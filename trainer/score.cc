@@ -17,6 +17,7 @@ using Tokens = std::vector<Token>;
 struct Pair {
   std::int64_t record;
   size_t to;
+  std::int64_t tokens;  // of the item `to`
 };
 
 std::vector<Pair> find_pairs(const Dataset& records, const ScoreRule& rule) {
@@ -26,7 +27,7 @@ std::vector<Pair> find_pairs(const Dataset& records, const ScoreRule& rule) {
     const auto items = records.items(r);
     for (size_t i = 0; i < items.size(); ++i) {
       if (seen && items[i].modality == rule.to) {
-        pairs.push_back({r, i});
+        pairs.push_back({r, i, items[i].tokens});
         break;
       }
       seen = seen || items[i].modality == rule.from;
@@ -45,6 +46,13 @@ std::vector<size_t> others(size_t n, std::uint64_t seed) {
   const Random random(seed, "score/shuffled");
   for (size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i, i - 1)]);
   return order;
+}
+
+// No answer longer than every true one can be right: a model that has not learned to end is stopped there.
+std::int64_t tokens_that_matter(const std::vector<Pair>& pairs) {
+  std::int64_t longest = 0;
+  for (const Pair& pair : pairs) longest = std::max(longest, pair.tokens);
+  return longest + 1;
 }
 
 Tokens read_items(const Dataset& records, std::int64_t record, size_t first, size_t last,
@@ -111,7 +119,7 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   scoring.other = others(scoring.pairs.size(), rule.seed);
   scoring.generate.decode.temperature = 0;
   scoring.generate.only = rule.to;
-  scoring.generate.tokens = context(model.spec());
+  scoring.generate.tokens = std::min(context(model.spec()), tokens_that_matter(scoring.pairs));
   if (rule.to == Modality::pixel)  // the images of a data set have one size
     scoring.generate.image_width =
         records.parts(scoring.pairs[0].record)[scoring.pairs[0].to].shape[2];
