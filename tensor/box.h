@@ -69,4 +69,42 @@ void for_each_run(const Shape& shape, const Box& box, Act act) {
   }
 }
 
+// Calls act(offset, offset_b, count) for every run that is contiguous in both arrays: `box` inside
+// one of `shape`, the equally large `box_b` inside one of `shape_b`.
+template <class Act>
+void for_each_run(const Shape& shape, const Box& box, const Shape& shape_b, const Box& box_b,
+                  Act act) {
+  if (is_empty(box)) return;
+  const Shape size = extent(box);
+  const Index step = strides(shape), step_b = strides(shape_b);
+  size_t inner = size.size();
+  std::int64_t run = 1;
+  while (inner > 0) {
+    --inner;
+    run *= size[inner];
+    if (size[inner] != shape[inner] || size[inner] != shape_b[inner]) break;
+  }
+  std::int64_t offset = 0, offset_b = 0;
+  for (size_t axis = 0; axis < size.size(); ++axis) {
+    offset += box.lo[axis] * step[axis];
+    offset_b += box_b.lo[axis] * step_b[axis];
+  }
+  Index at(inner, 0);
+  while (true) {
+    act(offset, offset_b, run);
+    size_t axis = inner;
+    while (axis > 0) {
+      --axis;
+      offset += step[axis];
+      offset_b += step_b[axis];
+      if (++at[axis] < size[axis]) break;
+      offset -= size[axis] * step[axis];
+      offset_b -= size[axis] * step_b[axis];
+      at[axis] = 0;
+      if (axis == 0) return;
+    }
+    if (inner == 0) return;
+  }
+}
+
 }  // namespace ortho
