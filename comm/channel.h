@@ -60,8 +60,8 @@ class Channel {
       const std::string& mine) = 0;  // all of them, to every rank
   virtual std::unique_ptr<Channel> split(
       int color) = 0;  // ranks of equal color >= 0, in rank order
-  // Expects these messages, at most one of each other rank. Several transfers may be under way if
-  // all ranks open them in the same order and send all of one before they open the next.
+  // Expects these messages, at most one of each other rank. Other transfers and collectives may
+  // run meanwhile, if all ranks begin them in the same order and have sent all of one before.
   virtual std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) = 0;
   [[noreturn]] virtual void abort(int code) = 0;  // ends every rank of the job with `code`
 };

@@ -104,11 +104,10 @@ void Exchange<T>::send(std::span<T> packed) {
   const Side& from = plan_.from(now_.way);
   for (const size_t i : others_in_turn(from, plan_.rank)) {
     const Message& message = from.messages[i];
-    const T* place = now_.from + message.in_array;
-    if (message.in_array < 0) {
-      place = packed.data() + message.offset;
-      pack(from, message, now_.from, packed.data() + message.offset);
-    }
+    const bool in_array = message.in_array >= 0;
+    T* const own_packed = packed.data() + message.offset;
+    if (!in_array) pack(from, message, now_.from, own_packed);
+    const T* place = in_array ? now_.from + message.in_array : own_packed;
     now_.transfer->send(message.rank,
                         std::as_bytes(std::span(place, static_cast<size_t>(message.elements))));
   }

@@ -22,7 +22,6 @@ struct Target {
 
 // What the pure planning of one move knows.
 struct Move {
-  Shape shape;  // global
   const Layout& from;
   std::function<Box(int)> source;     // of a rank
   std::function<Target(int)> target;  // of a rank
@@ -37,26 +36,31 @@ bool serves(const Layout& from, int other, int rank) {
   return true;
 }
 
-Index minus(const Index& a, const Index& b) {
-  Index result = a;
-  for (size_t axis = 0; axis < a.size(); ++axis) result[axis] -= b[axis];
-  return result;
+Index negative(Index index) {
+  for (std::int64_t& entry : index) entry = -entry;
+  return index;
 }
 
-// Adds a region to both ends of the message between two ranks, where they are this rank's.
-void add_box(Message& message, const Box& box, const Index& first_here) {
-  message.boxes.push_back(shift(box, minus(first_here, box.lo)));
-  message.elements += elements(box);
-}
-
-// Where the message lies in the array if it is one run there, else -1.
+// Where the message lies in the array if it is one run there, else -1: one Box that is whole on all
+// axes behind the first with more than one index.
 std::int64_t as_one_run(const Shape& shape, const Message& message) {
   if (message.boxes.size() != 1) return -1;
-  std::int64_t runs = 0, first = 0;
-  for_each_run(shape, message.boxes[0], [&](std::int64_t offset, std::int64_t) {
-    if (runs++ == 0) first = offset;
-  });
-  return runs == 1 ? first : -1;
+  const Box& box = message.boxes[0];
+  const Shape size = extent(box);
+  size_t axis = 0;
+  while (axis < size.size() && size[axis] == 1) ++axis;
+  for (++axis; axis < size.size(); ++axis)
+    if (size[axis] != shape[axis]) return -1;
+  const Index step = strides(shape);
+  std::int64_t first = 0;
+  for (size_t i = 0; i < step.size(); ++i) first += box.lo[i] * step[i];
+  return first;
+}
+
+bool meet(const Box& a, const Box& b) {
+  for (size_t axis = 0; axis < a.lo.size(); ++axis)
+    if (std::max(a.lo[axis], b.lo[axis]) >= std::min(a.hi[axis], b.hi[axis])) return false;
+  return true;
 }
 
 bool any_overlap(const std::vector<Message>& messages) {
@@ -65,7 +69,7 @@ bool any_overlap(const std::vector<Message>& messages) {
     for (const Box& box : message.boxes) boxes.push_back(&box);
   for (size_t i = 0; i < boxes.size(); ++i)
     for (size_t j = i + 1; j < boxes.size(); ++j)
-      if (!is_empty(intersect(*boxes[i], *boxes[j]))) return true;
+      if (meet(*boxes[i], *boxes[j])) return true;
   return false;
 }
 
@@ -83,20 +87,18 @@ void finish_side(Side& side, int rank) {
   side.full = side.disjoint && all == size;  // else zeroed before it is filled
 }
 
-// What rank `giver` gives to rank `taker`, as boxes of this rank's array, `at_source` or not.
-Message message_between(const Move& move, const Box& source, const Target& target, bool at_source,
-                        int other) {
+// The message of the rank with `source` to the rank with `target`, as Boxes of the array of either;
+// `other` is the far end.
+Message message_between(const Box& source, const Target& target, bool at_source, int other) {
   Message message;
   message.rank = other;
   for (const Part& part : target.parts) {
     const Box shared = intersect(source, part.box);
     if (is_empty(shared)) continue;
-    ASSERT(shared == intersect(shared, whole(move.shape)), box_text(shared), " of ",
-           shape_text(move.shape));
-    Index first = minus(shared.lo, at_source ? source.lo : part.box.lo);
-    if (!at_source)
-      for (size_t axis = 0; axis < first.size(); ++axis) first[axis] += part.at[axis];
-    add_box(message, shared, first);
+    Box here = shift(shared, negative(at_source ? source.lo : part.box.lo));
+    if (!at_source) here = shift(here, part.at);
+    message.boxes.push_back(here);
+    message.elements += elements(shared);
   }
   return message;
 }
@@ -114,11 +116,11 @@ Plan plan_move(const Move& move, int rank) {
   plan.target.shape = own_target.shape;
   for (int other = 0; other < ranks; ++other) {
     if (serves(move.from, rank, other)) {
-      Message out = message_between(move, own_source, move.target(other), true, other);
+      Message out = message_between(own_source, move.target(other), true, other);
       if (out.elements > 0) plan.source.messages.push_back(std::move(out));
     }
     if (serves(move.from, other, rank)) {
-      Message in = message_between(move, move.source(other), own_target, false, other);
+      Message in = message_between(move.source(other), own_target, false, other);
       if (in.elements > 0) plan.target.messages.push_back(std::move(in));
     }
   }
@@ -202,7 +204,7 @@ Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int
     const Box box = to.box(shape, of);
     return Target{extent(box), {{box, Index(shape.size(), 0)}}};
   };
-  Plan plan = plan_move({shape, from, source, target, element_bytes}, rank);
+  Plan plan = plan_move({from, source, target, element_bytes}, rank);
   Hash hash;
   hash.add(shape);
   hash.add(from);
@@ -247,7 +249,7 @@ Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, i
     return flat_box(nodes, halo.axis, layout.box(nodes.shape, of));
   };
   const auto target = [&](int of) { return halo_target(flat, halo, source(of)); };
-  Plan plan = plan_move({flat, layout, source, target, element_bytes}, rank);
+  Plan plan = plan_move({layout, source, target, element_bytes}, rank);
   Hash hash;
   hash.add(nodes.shape);
   hash.add(layout);

@@ -38,45 +38,15 @@ template <class T>
 void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target,
               const Shape& target_shape, const Index& to);
 
-// Calls act(offset, count) for every contiguous run of `box` inside a row-major array of `shape`,
-// in order.
-template <class Act>
-void for_each_run(const Shape& shape, const Box& box, Act act) {
-  if (is_empty(box)) return;
-  const Index step = strides(shape);
-  const size_t axes = shape.size();
-  // Trailing axes that the box covers whole merge into one run with the axis before them.
-  size_t inner = axes;
-  std::int64_t run = 1;
-  while (inner > 0) {
-    --inner;
-    run *= box.hi[inner] - box.lo[inner];
-    if (box.hi[inner] - box.lo[inner] != shape[inner]) break;
-  }
-  Index at = box.lo;
-  while (true) {
-    std::int64_t offset = 0;
-    for (size_t axis = 0; axis < axes; ++axis) offset += at[axis] * step[axis];
-    act(offset, run);
-    size_t axis = inner;
-    while (axis > 0) {
-      --axis;
-      if (++at[axis] < box.hi[axis]) break;
-      at[axis] = box.lo[axis];
-      if (axis == 0) return;
-    }
-    if (inner == 0) return;
-  }
-}
-
-// Calls act(offset, offset_b, count) for every run that is contiguous in both arrays: `box` inside
-// one of `shape`, the equally large `box_b` inside one of `shape_b`.
+// Calls act(offset, offset_b, count) for every run that is contiguous in two row-major arrays:
+// `box` in one of `shape`, the equally large `box_b` in one of `shape_b`; in order.
 template <class Act>
 void for_each_run(const Shape& shape, const Box& box, const Shape& shape_b, const Box& box_b,
                   Act act) {
   if (is_empty(box)) return;
   const Shape size = extent(box);
   const Index step = strides(shape), step_b = strides(shape_b);
+  // Trailing axes that both boxes cover whole merge into one run with the axis before them.
   size_t inner = size.size();
   std::int64_t run = 1;
   while (inner > 0) {
@@ -105,6 +75,14 @@ void for_each_run(const Shape& shape, const Box& box, const Shape& shape_b, cons
     }
     if (inner == 0) return;
   }
+}
+
+// Calls act(offset, count) for every contiguous run of `box` inside a row-major array of `shape`,
+// in order.
+template <class Act>
+void for_each_run(const Shape& shape, const Box& box, Act act) {
+  for_each_run(shape, box, shape, box,
+               [&](std::int64_t offset, std::int64_t, std::int64_t run) { act(offset, run); });
 }
 
 }  // namespace ortho

@@ -105,7 +105,7 @@ inline void check_split(Channel& channel) {
   }
 }
 
-// Two transfers at once, messages of all lengths from none, finished in the other order.
+// Two transfers and a sum at once, messages of all lengths from none, finished in the other order.
 inline void check_transfers(Channel& channel) {
   const int own = channel.rank();
   const auto message = [](int from, int to, int round) {
@@ -125,6 +125,7 @@ inline void check_transfers(Channel& channel) {
     for (int other = 0; other < channel.ranks(); ++other)
       if (other != own) transfers[round]->send(other, out[round][static_cast<size_t>(other)]);
   }
+  check_sum<float>(channel, 3000);
   for (size_t one = 0; one + 1 < static_cast<size_t>(channel.ranks()); ++one)
     transfers[1]->wait(one);
   transfers[1]->wait_all();
