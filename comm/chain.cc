@@ -20,7 +20,7 @@ double move_sec(const Shape& shape, const Layout& from, const Layout& to, const 
   // The first rank has the largest part of every cut, the last keeps least of its own.
   for (const int rank : {0, from.mesh().ranks() - 1}) {
     const Plan plan = plan_exchange(shape, from, to, rank, element_bytes);
-    most = std::max(most, link.message_sec * plan.sent_messages(Way::forward) +
+    most = std::max(most, link.message_sec * static_cast<double>(plan.sent_messages(Way::forward)) +
                               link.byte_sec * static_cast<double>(plan.sent_bytes(Way::forward)));
   }
   return most;

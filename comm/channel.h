@@ -27,7 +27,7 @@ class Transfer {
   Transfer& operator=(const Transfer&) = delete;
   virtual ~Transfer() = default;
 
-  virtual void send(int to, std::span<const std::byte> bytes) = 0;  // at most one to each rank
+  virtual void send(int to, std::span<const std::byte> bytes) = 0;
   virtual bool progress() = 0;             // cheap, never waits; true once all is sent and received
   virtual void wait(size_t incoming) = 0;  // until that message is here
   virtual void wait_all() = 0;
@@ -60,8 +60,9 @@ class Channel {
       const std::string& mine) = 0;  // all of them, to every rank
   virtual std::unique_ptr<Channel> split(
       int color) = 0;  // ranks of equal color >= 0, in rank order
-  // Expects these messages, at most one of each other rank. Other transfers and collectives may
-  // run meanwhile, if all ranks begin them in the same order and have sent all of one before.
+  // Expects these messages; those of one rank arrive in the order in which it sends them. Other
+  // transfers and collectives may run meanwhile, if all ranks begin them in the same order and have
+  // sent all of one before.
   virtual std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) = 0;
   [[noreturn]] virtual void abort(int code) = 0;  // ends every rank of the job with `code`
 };

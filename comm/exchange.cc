@@ -41,6 +41,19 @@ void pack(const Side& side, const Message& message, const T* array, T* packed) {
     });
 }
 
+// Calls act(offset in the array) for each piece of a message that is in place.
+template <class Act>
+void for_each_piece(const Side& side, const Message& message, Act act) {
+  for_each_run(side.shape, message.boxes[0], [&](std::int64_t offset, std::int64_t count) {
+    for (std::int64_t at = 0; at < count; at += message.piece) act(offset + at);
+  });
+}
+
+template <class T>
+std::span<T> piece_at(T* place, const Message& message) {
+  return {place, static_cast<size_t>(message.piece)};
+}
+
 const Message* own_message(const Side& side, int rank) {
   for (const Message& message : side.messages)
     if (message.rank == rank) return &message;
@@ -77,24 +90,29 @@ bool Exchange<T>::adds(const Side& into) const {
 // Straight into the result, if nothing else goes there.
 template <class T>
 bool Exchange<T>::arrives_in_place(const Side& into, const Message& message) const {
-  return !adds(into) && message.in_array >= 0;
+  return !adds(into) && message.in_place;
 }
 
 template <class T>
 void Exchange<T>::expect(std::span<T> received) {
   const Side& into = plan_.into(now_.way);
   now_.received = received.data();
-  now_.slots.assign(into.messages.size(), 0);
+  now_.last.assign(into.messages.size(), 0);
   std::vector<Incoming> incoming;
   std::vector<size_t> turn = others_in_turn(into, plan_.rank);
   std::reverse(turn.begin(), turn.end());  // the rank before sends to this one first
   for (const size_t i : turn) {
     const Message& message = into.messages[i];
-    T* place = arrives_in_place(into, message) ? now_.into + message.in_array
-                                               : now_.received + message.offset;
-    now_.slots[i] = incoming.size();
-    incoming.push_back({message.rank, std::as_writable_bytes(std::span(
-                                          place, static_cast<size_t>(message.elements)))});
+    const auto expect_at = [&](T* place) {
+      incoming.push_back({message.rank, std::as_writable_bytes(piece_at(place, message))});
+    };
+    if (arrives_in_place(into, message)) {
+      for_each_piece(into, message, [&](std::int64_t at) { expect_at(now_.into + at); });
+    } else {
+      for (std::int64_t at = 0; at < message.elements; at += message.piece)
+        expect_at(now_.received + message.offset + at);
+    }
+    now_.last[i] = incoming.size() - 1;
   }
   now_.transfer = channel_.open(incoming);
 }
@@ -104,12 +122,16 @@ void Exchange<T>::send(std::span<T> packed) {
   const Side& from = plan_.from(now_.way);
   for (const size_t i : others_in_turn(from, plan_.rank)) {
     const Message& message = from.messages[i];
-    const bool in_array = message.in_array >= 0;
-    T* const own_packed = packed.data() + message.offset;
-    if (!in_array) pack(from, message, now_.from, own_packed);
-    const T* place = in_array ? now_.from + message.in_array : own_packed;
-    now_.transfer->send(message.rank,
-                        std::as_bytes(std::span(place, static_cast<size_t>(message.elements))));
+    const auto send_from = [&](const T* place) {
+      now_.transfer->send(message.rank, std::as_bytes(piece_at(place, message)));
+    };
+    if (message.in_place) {
+      for_each_piece(from, message, [&](std::int64_t at) { send_from(now_.from + at); });
+    } else {
+      T* const place = packed.data() + message.offset;
+      pack(from, message, now_.from, place);
+      send_from(place);
+    }
   }
 }
 
@@ -178,7 +200,9 @@ void Exchange<T>::finish() {
     }
     {
       const Clock clock(count.waiting_sec);
-      now_.transfer->wait(now_.slots[i]);
+      const std::int64_t pieces = message.elements / message.piece;
+      for (size_t back = static_cast<size_t>(pieces); back-- > 0;)
+        now_.transfer->wait(now_.last[i] - back);
     }
     const Clock clock(count.unpacking_sec);
     if (!arrives_in_place(side, message)) unpack(message);

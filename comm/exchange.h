@@ -52,8 +52,8 @@ class Exchange {
     const T* from = nullptr;
     T* into = nullptr;
     Fill fill = Fill::over;
-    T* received = nullptr;      // packed messages
-    std::vector<size_t> slots;  // of the transfer's incoming messages, by message of the side
+    T* received = nullptr;     // packed messages
+    std::vector<size_t> last;  // incoming piece of each message of the side
     std::unique_ptr<Transfer> transfer;
   };
   bool adds(const Side& into) const;

@@ -41,20 +41,14 @@ Index negative(Index index) {
   return index;
 }
 
-// Where the message lies in the array if it is one run there, else -1: one Box that is whole on all
-// axes behind the first with more than one index.
-std::int64_t as_one_run(const Shape& shape, const Message& message) {
-  if (message.boxes.size() != 1) return -1;
-  const Box& box = message.boxes[0];
-  const Shape size = extent(box);
-  size_t axis = 0;
-  while (axis < size.size() && size[axis] == 1) ++axis;
-  for (++axis; axis < size.size(); ++axis)
-    if (size[axis] != shape[axis]) return -1;
-  const Index step = strides(shape);
-  std::int64_t first = 0;
-  for (size_t i = 0; i < step.size(); ++i) first += box.lo[i] * step[i];
-  return first;
+// Elements of the runs of a Box of extent `size` that are contiguous in arrays of both shapes.
+std::int64_t shared_run(const Shape& size, const Shape& a, const Shape& b) {
+  std::int64_t run = 1;
+  for (size_t axis = size.size(); axis-- > 0;) {
+    run *= size[axis];
+    if (size[axis] != a[axis] || size[axis] != b[axis]) break;
+  }
+  return run;
 }
 
 bool meet(const Box& a, const Box& b) {
@@ -77,7 +71,6 @@ void finish_side(Side& side, int rank) {
   std::int64_t all = 0;
   for (Message& message : side.messages) {
     all += message.elements;
-    message.in_array = as_one_run(side.shape, message);
     if (message.rank == rank) continue;
     message.offset = side.packed;
     side.packed += message.elements;
@@ -89,9 +82,11 @@ void finish_side(Side& side, int rank) {
 
 // The message of the rank with `source` to the rank with `target`, as Boxes of the array of either;
 // `other` is the far end.
-Message message_between(const Box& source, const Target& target, bool at_source, int other) {
+Message message_between(const Box& source, const Target& target, bool at_source, int other,
+                        int element_bytes) {
   Message message;
   message.rank = other;
+  const Shape source_shape = extent(source);
   for (const Part& part : target.parts) {
     const Box shared = intersect(source, part.box);
     if (is_empty(shared)) continue;
@@ -100,6 +95,14 @@ Message message_between(const Box& source, const Target& target, bool at_source,
     message.boxes.push_back(here);
     message.elements += elements(shared);
   }
+  message.piece = message.elements;
+  if (message.boxes.size() != 1) return message;
+  const Shape size = extent(message.boxes[0]);
+  const Shape& own_shape = at_source ? source_shape : target.shape;
+  const std::int64_t run = shared_run(size, source_shape, target.shape);
+  if (run * element_bytes >= kPlaceBytes) message.piece = run;
+  message.in_place = message.piece < message.elements ||
+                     shared_run(size, own_shape, own_shape) == message.elements;
   return message;
 }
 
@@ -116,11 +119,13 @@ Plan plan_move(const Move& move, int rank) {
   plan.target.shape = own_target.shape;
   for (int other = 0; other < ranks; ++other) {
     if (serves(move.from, rank, other)) {
-      Message out = message_between(own_source, move.target(other), true, other);
+      Message out =
+          message_between(own_source, move.target(other), true, other, move.element_bytes);
       if (out.elements > 0) plan.source.messages.push_back(std::move(out));
     }
     if (serves(move.from, other, rank)) {
-      Message in = message_between(move.source(other), own_target, false, other);
+      Message in =
+          message_between(move.source(other), own_target, false, other, move.element_bytes);
       if (in.elements > 0) plan.target.messages.push_back(std::move(in));
     }
   }
@@ -189,10 +194,11 @@ Target halo_target(const Shape& flat, const Halo& halo, const Box& own) {
 
 }  // namespace
 
-int Plan::sent_messages(Way way) const {
-  int messages = 0;
-  for (const Message& message : from(way).messages) messages += message.rank != rank ? 1 : 0;
-  return messages;
+std::int64_t Plan::sent_messages(Way way) const {
+  std::int64_t pieces = 0;
+  for (const Message& message : from(way).messages)
+    if (message.rank != rank) pieces += message.elements / message.piece;
+  return pieces;
 }
 
 Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int rank,

@@ -16,18 +16,25 @@
 
 namespace ortho {
 
+constexpr std::int64_t kPlaceBytes = 64 << 10;  // runs from here on are not packed
+
 enum class Way {
   forward,   // from source to target
   backward,  // from target to source, its adjoint
 };
 
-// One message, or what the rank keeps (rank is its own).
+// What goes to or comes from one rank, or what the rank keeps (rank is its own).
+//
+// It travels in pieces of equal size. Where the runs that are contiguous at both ends are long,
+// each is a piece, sent from and received into the arrays; else there is one piece, packed where it
+// is no run of the array.
 struct Message {
   int rank = 0;
-  std::vector<Box> boxes;      // of the local array, one after the other; within a Box row-major
-  std::int64_t elements = 0;   // of all boxes
-  std::int64_t offset = 0;     // of the message in the side's packed buffer; the own one has none
-  std::int64_t in_array = -1;  // >= 0: it is one run of the array from here and needs no packing
+  std::vector<Box> boxes;     // of the local array, one after the other; within a Box row-major
+  std::int64_t elements = 0;  // of all boxes
+  std::int64_t piece = 0;     // elements of each piece
+  std::int64_t offset = 0;    // in the side's packed buffer; the own one has none
+  bool in_place = false;      // the pieces are runs of the local array
 };
 
 // One end of a plan: the local array and the messages that leave or reach it.
@@ -50,7 +57,7 @@ struct Plan {
   const Side& into(Way way) const { return way == Way::forward ? target : source; }
   std::int64_t workspace() const { return source.packed + target.packed; }  // elements
   std::int64_t sent_bytes(Way way) const { return from(way).packed * element_bytes; }
-  int sent_messages(Way way) const;
+  std::int64_t sent_messages(Way way) const;  // pieces
 };
 
 // From one layout to another of the same mesh, for an array of any kind. A rank takes what it lacks

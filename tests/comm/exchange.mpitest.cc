@@ -27,14 +27,7 @@ TEST(MpiExchange, MovesInPieces) {
     test::check_move(*channel, test::draw_move(5, number, channel->ranks()), number);
 }
 
-// Above MPI's eager size, so that both sides must take part.
-TEST(MpiExchange, MovesLargeMessages) {
-  const auto channel = make_world_channel();
-  const Mesh mesh({{"m", channel->ranks()}});
-  const NodeShape nodes = node_shape({24, 25}, 8, 32, Order::batch_inner);
-  test::check_move(*channel, {nodes, Layout(mesh, {0}), Layout(mesh, {1})}, 0);
-  test::check_move(*channel, {nodes, Layout(mesh, {0}), Layout(mesh, {2})}, 1);
-}
+TEST(MpiExchange, MovesLongRuns) { test::check_long_runs(*make_world_channel()); }
 
 }  // namespace
 }  // namespace ortho

@@ -32,6 +32,10 @@ TEST_P(ExchangeRanks, BringsTheTokensBefore) {
 INSTANTIATE_TEST_SUITE_P(Ranks, ExchangeRanks, testing::Values(1, 2, 3, 4, 5, 6, 8, 12),
                          testing::PrintToStringParamName());
 
+TEST(Exchange, MovesLongRuns) {
+  for (const int ranks : {2, 3, 4}) run_local_ranks(ranks, test::check_long_runs);
+}
+
 // Two at once, finished in the other order; a map's way to the lines and home gives x back.
 TEST(Exchange, SeveralUnderWay) {
   run_local_ranks(4, [](Channel& channel) {

@@ -35,6 +35,7 @@ void check_both_ends(const std::vector<Plan>& plans, const std::string& what) {
       ASSERT_EQ(out == nullptr, in == nullptr) << what << ": " << giver.rank << " " << taker.rank;
       if (out == nullptr) continue;
       EXPECT_EQ(out->elements, in->elements) << what;
+      EXPECT_EQ(out->piece, in->piece) << what;
       ASSERT_EQ(out->boxes.size(), in->boxes.size()) << what;
       for (size_t i = 0; i < out->boxes.size(); ++i)
         EXPECT_EQ(extent(out->boxes[i]), extent(in->boxes[i])) << what;
@@ -104,13 +105,29 @@ TEST(ExchangePlan, OneSideNeedsNoPacking) {
   const NodeShape nodes = node_shape({4, 8, 3}, 2, 5, Order::channels_inner);
   const Mesh mesh({{"x", 4}});
   for (const Plan& plan : all_plans({nodes, Layout(mesh, {0}), Layout(mesh, {1})}))
-    for (const Message& message : plan.target.messages) EXPECT_GE(message.in_array, 0);
+    for (const Message& message : plan.target.messages) EXPECT_TRUE(message.in_place);
   for (int rank = 0; rank < 4; ++rank) {
     const Plan plan = plan_halo(nodes, Layout(mesh, {0}), {0, 6, false}, rank, 4);
     for (const Side* side : {&plan.source, &plan.target})
-      for (const Message& message : side->messages) EXPECT_GE(message.in_array, 0);
+      for (const Message& message : side->messages) EXPECT_TRUE(message.in_place);
     EXPECT_EQ(plan.sent_bytes(Way::forward), rank < 3 ? 4 * 6 * 2 * 5 : 0);
     EXPECT_EQ(plan.target.full, rank > 0);  // zeros before the start
+  }
+}
+
+// Runs of 64 KB at both ends go without packing, each as a message of its own.
+TEST(ExchangePlan, LongRunsArePieces) {
+  const Mesh mesh({{"x", 2}});
+  for (const std::int64_t windows : {127, 128}) {
+    const NodeShape nodes = node_shape({6, 8}, windows, 32, Order::batch_inner);
+    for (const Plan& plan : all_plans({nodes, Layout(mesh, {0}), Layout(mesh, {1})})) {
+      const bool long_runs = windows == 128;  // 4 tokens of 32 channels and 128 windows, 4 bytes
+      EXPECT_EQ(plan.sent_messages(Way::forward), long_runs ? 3 : 1);
+      EXPECT_EQ(plan.sent_messages(Way::backward), long_runs ? 3 : 1);
+      for (const Message& message : plan.source.messages)
+        EXPECT_EQ(message.in_place, long_runs) << windows;
+      for (const Message& message : plan.target.messages) EXPECT_TRUE(message.in_place);
+    }
   }
 }
 

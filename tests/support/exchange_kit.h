@@ -222,6 +222,17 @@ inline void check_move(Channel& channel, const MoveCase& one, std::uint64_t numb
   check_count(exchange);
 }
 
+// Runs of 64 KB and more on up to 4 ranks: above MPI's eager size, and sent without packing.
+inline void check_long_runs(Channel& channel) {
+  const Mesh mesh({{"m", channel.ranks()}});
+  const NodeShape nodes = node_shape({6, 8}, 256, 32, Order::batch_inner);
+  const Layout cut(mesh, {0}), lines(mesh, {1}), channels(mesh, {2}), all(mesh, {kReplicates});
+  check_move(channel, {nodes, cut, lines}, 0);
+  check_move(channel, {nodes, lines, cut}, 1);
+  check_move(channel, {nodes, cut, channels}, 2);
+  check_move(channel, {nodes, cut, all}, 3);
+}
+
 struct HaloCase {
   NodeShape nodes;
   Layout layout;
