@@ -1,7 +1,7 @@
 // Channel: the collectives Orthotope uses, over MPI
 // messages (comm/mpi.h) or over threads (comm/local.h).
 //
-// Every function but rank, ranks, host and abort is Collective:
+// Every function but rank, ranks, host, open and abort is Collective:
 // all ranks of the channel call it, in the same order and with equal sizes.
 // Sums are taken in rank order, ((v0 + v1) + v2) + …, by every kind of channel,
 // so a result depends on the number of ranks and on nothing else. Counts are 64-bit.
@@ -15,6 +15,29 @@
 #include <vector>
 
 namespace ortho {
+
+// Messages to and from other ranks that are under way while this rank computes.
+//
+// Their memory belongs to the transfer until wait_all() is through. A transfer that is destroyed
+// earlier, by an exception, is abandoned: the job can only end.
+class Transfer {
+ public:
+  Transfer() = default;
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  virtual ~Transfer() = default;
+
+  virtual void send(int to, std::span<const std::byte> bytes) = 0;
+  virtual bool progress() = 0;             // cheap, never waits; true once all is sent and received
+  virtual void wait(size_t incoming) = 0;  // until that message is here
+  virtual void wait_all() = 0;
+};
+
+// Where the message of rank `from` goes; its size is known before.
+struct Incoming {
+  int from;
+  std::span<std::byte> bytes;
+};
 
 class Channel {
  public:
@@ -37,6 +60,10 @@ class Channel {
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
   // Ranks of equal color >= 0, in rank order.
   virtual std::unique_ptr<Channel> split(int color) = 0;
+  // Expects these messages; those of one rank arrive in the order in which it sends them. Other
+  // transfers and collectives may run meanwhile, if all ranks begin them in the same order and have
+  // sent all of one before.
+  virtual std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) = 0;
   [[noreturn]] virtual void abort(int code) = 0;  // ends every rank of the job with `code`
 };
 

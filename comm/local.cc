@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "comm/host.h"
 #include "comm/rank_sum.h"
@@ -26,6 +27,14 @@ struct Job {
   std::exception_ptr cause;  // the first error of any rank; once set, nobody waits any more
 };
 
+// A message of one rank that waits for another to copy it; gone once that is done.
+struct Posted {
+  std::span<const std::byte> bytes;
+  bool being_copied = false;
+};
+// From, to, and how many of that pair were before it: they match in order, like MPI's.
+using Place = std::tuple<int, int, std::int64_t>;
+
 // The ranks of one channel. A rank writes its own slot before a barrier; the others read it between
 // that barrier and the next, so slots need no lock.
 struct Group {
@@ -38,11 +47,114 @@ struct Group {
   int arrived = 0;
   std::int64_t round = 0;                          // barriers passed
   std::map<int, std::shared_ptr<Group>> by_color;  // while a split is under way
+  std::map<Place, Posted> posted;
 };
+
+class LocalTransfer final : public Transfer {
+ public:
+  LocalTransfer(std::shared_ptr<Group> group, int rank, std::vector<std::int64_t>& sent)
+      : group_(std::move(group)), rank_(rank), sent_before_(sent) {}
+  ~LocalTransfer() override;
+
+  void expect(const Incoming& incoming, std::int64_t before);
+  void send(int to, std::span<const std::byte> bytes) override;
+  bool progress() override;
+  void wait(size_t incoming) override;
+  void wait_all() override;
+
+ private:
+  struct Expected {
+    Place place;
+    std::span<std::byte> target;
+    bool arrived = false;
+  };
+  // Copies the message if it is posted. The lock is free meanwhile: `being_copied` protects it.
+  void try_copy(std::unique_lock<std::mutex>& lock, Expected& expected);
+  void wait_until(std::unique_lock<std::mutex>& lock, const std::function<bool()>& ready);
+  bool delivered(const Place& place) const { return group_->posted.count(place) == 0; }
+
+  std::shared_ptr<Group> group_;  // shared with the ranks' channels
+  int rank_;
+  std::vector<std::int64_t>& sent_before_;  // of the channel: messages so far, by receiver
+  std::vector<Expected> expected_;
+  std::vector<Place> sent_;
+};
+
+// What nobody began to copy is withdrawn, so that its memory may go.
+LocalTransfer::~LocalTransfer() {
+  std::unique_lock lock(group_->job->mutex);
+  for (const Place& place : sent_) {
+    const auto found = group_->posted.find(place);
+    if (found == group_->posted.end()) continue;
+    if (!found->second.being_copied)
+      group_->posted.erase(found);
+    else
+      group_->job->changed.wait(lock, [&] { return delivered(place); });
+  }
+}
+
+void LocalTransfer::expect(const Incoming& incoming, std::int64_t before) {
+  expected_.push_back({{incoming.from, rank_, before}, incoming.bytes});
+}
+
+void LocalTransfer::send(int to, std::span<const std::byte> bytes) {
+  ASSERT(to >= 0 && to < group_->ranks && to != rank_, "rank ", rank_, " sends to rank ", to);
+  const Place place = {rank_, to, sent_before_[static_cast<size_t>(to)]++};
+  const std::lock_guard lock(group_->job->mutex);
+  group_->posted[place] = {bytes};
+  sent_.push_back(place);
+  group_->job->changed.notify_all();
+}
+
+void LocalTransfer::try_copy(std::unique_lock<std::mutex>& lock, Expected& expected) {
+  const auto found = group_->posted.find(expected.place);
+  if (expected.arrived || found == group_->posted.end()) return;
+  const std::span<const std::byte> bytes = found->second.bytes;
+  ASSERT(bytes.size() == expected.target.size(), "rank ", std::get<0>(expected.place), " sends ",
+         bytes.size(), " bytes, rank ", rank_, " expects ", expected.target.size());
+  found->second.being_copied = true;
+  lock.unlock();
+  std::copy(bytes.begin(), bytes.end(), expected.target.begin());
+  lock.lock();
+  group_->posted.erase(found);
+  expected.arrived = true;
+  group_->job->changed.notify_all();
+}
+
+bool LocalTransfer::progress() {
+  std::unique_lock lock(group_->job->mutex);
+  for (Expected& expected : expected_) try_copy(lock, expected);
+  return std::all_of(expected_.begin(), expected_.end(), [](auto& one) { return one.arrived; }) &&
+         std::all_of(sent_.begin(), sent_.end(), [&](auto& place) { return delivered(place); });
+}
+
+void LocalTransfer::wait_until(std::unique_lock<std::mutex>& lock,
+                               const std::function<bool()>& ready) {
+  group_->job->changed.wait(lock, [&] { return ready() || group_->job->cause != nullptr; });
+  if (!ready()) fail(ErrorKind::internal, "another rank failed, this one stops too");
+}
+
+void LocalTransfer::wait(size_t incoming) {
+  Expected& expected = expected_[incoming];
+  std::unique_lock lock(group_->job->mutex);
+  if (expected.arrived) return;
+  wait_until(lock, [&] { return !delivered(expected.place); });  // it is posted
+  try_copy(lock, expected);
+}
+
+void LocalTransfer::wait_all() {
+  for (size_t incoming = 0; incoming < expected_.size(); ++incoming) wait(incoming);
+  std::unique_lock lock(group_->job->mutex);
+  for (const Place& place : sent_) wait_until(lock, [&] { return delivered(place); });
+}
 
 class LocalChannel final : public Channel {
  public:
-  LocalChannel(std::shared_ptr<Group> group, int rank) : group_(std::move(group)), rank_(rank) {}
+  LocalChannel(std::shared_ptr<Group> group, int rank)
+      : group_(std::move(group)),
+        rank_(rank),
+        sent_(static_cast<size_t>(group_->ranks)),
+        expected_(sent_) {}
 
   int rank() const override { return rank_; }
   int ranks() const override { return group_->ranks; }
@@ -56,6 +168,7 @@ class LocalChannel final : public Channel {
   std::int64_t max(std::int64_t value) override;
   std::vector<std::string> gather(const std::string& mine) override;
   std::unique_ptr<Channel> split(int color) override;
+  std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) override;
   [[noreturn]] void abort(int code) override;
 
  private:
@@ -72,6 +185,7 @@ class LocalChannel final : public Channel {
 
   std::shared_ptr<Group> group_;  // shared with the other ranks' channels
   int rank_;
+  std::vector<std::int64_t> sent_, expected_;  // messages of all transfers so far, by other rank
 };
 
 void LocalChannel::wait_for_all(bool even_if_one_failed) {
@@ -163,6 +277,16 @@ std::unique_ptr<Channel> LocalChannel::split(int color) {
   }
   barrier();
   return std::make_unique<LocalChannel>(std::move(mine), my_place);
+}
+
+std::unique_ptr<Transfer> LocalChannel::open(std::span<const Incoming> incoming) {
+  auto transfer = std::make_unique<LocalTransfer>(group_, rank_, sent_);
+  for (const Incoming& one : incoming) {
+    ASSERT(one.from >= 0 && one.from < ranks() && one.from != rank_, "rank ", rank_,
+           " expects a message of rank ", one.from);
+    transfer->expect(one, expected_[static_cast<size_t>(one.from)]++);
+  }
+  return transfer;
 }
 
 void LocalChannel::abort(int code) {

@@ -49,6 +49,87 @@ struct CommunicatorTraits {
 };
 using Communicator = Handle<CommunicatorTraits>;
 
+// Calls act(piece) for consecutive pieces of at most `limit` bytes; never for an empty span.
+template <class Byte, class Act>
+void for_each_piece(std::span<Byte> bytes, std::int64_t limit, Act act) {
+  while (!bytes.empty()) {
+    const size_t size = std::min(bytes.size(), static_cast<size_t>(limit));
+    act(bytes.first(size));
+    bytes = bytes.subspan(size);
+  }
+}
+
+class MpiTransfer final : public Transfer {
+ public:
+  MpiTransfer(MPI_Comm communicator, std::int64_t piece_bytes, std::span<const Incoming> incoming);
+  ~MpiTransfer() override;
+
+  void send(int to, ConstBytes bytes) override;
+  bool progress() override;
+  void wait(size_t incoming) override;
+  void wait_all() override;
+
+ private:
+  MPI_Comm communicator_;  // the channel's, which outlives this
+  std::int64_t piece_bytes_;
+  std::vector<MPI_Request> receives_, sends_;
+  std::vector<size_t> ends_;  // of each incoming message's pieces in receives_
+};
+
+MpiTransfer::MpiTransfer(MPI_Comm communicator, std::int64_t piece_bytes,
+                         std::span<const Incoming> incoming)
+    : communicator_(communicator), piece_bytes_(piece_bytes) {
+  for (const Incoming& one : incoming) {
+    for_each_piece(one.bytes, piece_bytes_, [&](Bytes piece) {
+      check_mpi(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, one.from, kTag,
+                          communicator_, &receives_.emplace_back(MPI_REQUEST_NULL)));
+    });
+    ends_.push_back(receives_.size());
+  }
+}
+
+// Nothing is left to do unless an exception came first; then waiting could last for ever.
+MpiTransfer::~MpiTransfer() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized != 0) return;
+  for (MPI_Request& request : receives_)
+    if (request != MPI_REQUEST_NULL) MPI_Cancel(&request);
+  for (auto* requests : {&receives_, &sends_})
+    for (MPI_Request& request : *requests)
+      if (request != MPI_REQUEST_NULL) MPI_Request_free(&request);
+}
+
+void MpiTransfer::send(int to, ConstBytes bytes) {
+  for_each_piece(bytes, piece_bytes_, [&](ConstBytes piece) {
+    check_mpi(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, to, kTag,
+                        communicator_, &sends_.emplace_back(MPI_REQUEST_NULL)));
+  });
+}
+
+bool MpiTransfer::progress() {
+  bool all = true;
+  for (auto* requests : {&receives_, &sends_}) {
+    int done = 0;
+    check_mpi(MPI_Testall(static_cast<int>(requests->size()), requests->data(), &done,
+                          MPI_STATUSES_IGNORE));
+    all = all && done != 0;
+  }
+  return all;
+}
+
+void MpiTransfer::wait(size_t incoming) {
+  const size_t first = incoming == 0 ? 0 : ends_[incoming - 1];
+  check_mpi(MPI_Waitall(static_cast<int>(ends_[incoming] - first), receives_.data() + first,
+                        MPI_STATUSES_IGNORE));
+}
+
+void MpiTransfer::wait_all() {
+  for (auto* requests : {&receives_, &sends_})
+    check_mpi(
+        MPI_Waitall(static_cast<int>(requests->size()), requests->data(), MPI_STATUSES_IGNORE));
+}
+
 class MpiChannel final : public Channel {
  public:
   MpiChannel(Communicator communicator, std::int64_t piece_bytes);
@@ -65,6 +146,7 @@ class MpiChannel final : public Channel {
   std::int64_t max(std::int64_t value) override;
   std::vector<std::string> gather(const std::string& mine) override;
   std::unique_ptr<Channel> split(int color) override;
+  std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) override;
   [[noreturn]] void abort(int code) override;
 
  private:
@@ -84,16 +166,6 @@ class MpiChannel final : public Channel {
   int ranks_ = 1;
 };
 
-// Calls act(piece) for consecutive pieces of at most `limit` bytes; never for an empty span.
-template <class Byte, class Act>
-void for_each_piece(std::span<Byte> bytes, std::int64_t limit, Act act) {
-  while (!bytes.empty()) {
-    const size_t size = std::min(bytes.size(), static_cast<size_t>(limit));
-    act(bytes.first(size));
-    bytes = bytes.subspan(size);
-  }
-}
-
 MpiChannel::MpiChannel(Communicator communicator, std::int64_t piece_bytes)
     : communicator_(std::move(communicator)), piece_bytes_(piece_bytes) {
   ASSERT(piece_bytes >= 1 && piece_bytes <= INT_MAX, "pieces of ", piece_bytes, " bytes");
@@ -111,25 +183,20 @@ void MpiChannel::broadcast(Bytes bytes, int root) {
 }
 
 void MpiChannel::exchange(const std::vector<ConstBytes>& out, const std::vector<Bytes>& in) {
-  std::vector<MPI_Request> requests;
+  std::vector<Incoming> incoming;
   for (int step = 1; step < ranks_; ++step) {
     const int from = (rank_ - step + ranks_) % ranks_;
-    for_each_piece(in[static_cast<size_t>(from)], piece_bytes_, [&](Bytes piece) {
-      check_mpi(MPI_Irecv(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, from, kTag,
-                          communicator_.get(), &requests.emplace_back()));
-    });
+    incoming.push_back({from, in[static_cast<size_t>(from)]});
   }
+  const std::unique_ptr<Transfer> transfer = open(incoming);
   for (int step = 1; step < ranks_; ++step) {  // each rank starts with another neighbour
     const int to = (rank_ + step) % ranks_;
-    for_each_piece(out[static_cast<size_t>(to)], piece_bytes_, [&](ConstBytes piece) {
-      check_mpi(MPI_Isend(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, to, kTag,
-                          communicator_.get(), &requests.emplace_back()));
-    });
+    transfer->send(to, out[static_cast<size_t>(to)]);
   }
   const ConstBytes own = out[static_cast<size_t>(rank_)];
   const Bytes own_target = in[static_cast<size_t>(rank_)];
   if (own.data() != own_target.data()) std::copy(own.begin(), own.end(), own_target.begin());
-  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
+  transfer->wait_all();
 }
 
 template <class T>
@@ -215,6 +282,10 @@ std::unique_ptr<Channel> MpiChannel::split(int color) {
   MPI_Comm group = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(communicator_.get(), color, rank_, &group));
   return std::make_unique<MpiChannel>(Communicator(group), piece_bytes_);
+}
+
+std::unique_ptr<Transfer> MpiChannel::open(std::span<const Incoming> incoming) {
+  return std::make_unique<MpiTransfer>(communicator_.get(), piece_bytes_, incoming);
 }
 
 void MpiChannel::abort(int code) {

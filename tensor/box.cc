@@ -64,25 +64,10 @@ void copy_box(const T* source, const Shape& source_shape, const Box& from, T* ta
                to[axis] + size[axis] <= target_shape[axis],
            box_text(from), " of ", shape_text(source_shape), " onto ", list_text(to), " of ",
            shape_text(target_shape));
-  const Index source_step = strides(source_shape), target_step = strides(target_shape);
-  const size_t axes = size.size();
-  const std::int64_t run = axes == 0 ? 1 : size[axes - 1];
-  std::int64_t rows = 1;
-  for (size_t axis = 0; axis + 1 < axes; ++axis) rows *= size[axis];
-  for (std::int64_t row = 0; row < rows; ++row) {
-    std::int64_t rest = row, s = 0, t = 0;
-    if (axes > 0) {
-      s = from.lo[axes - 1];
-      t = to[axes - 1];
-    }
-    for (size_t axis = axes > 0 ? axes - 1 : 0; axis-- > 0;) {
-      const std::int64_t i = rest % size[axis];
-      rest /= size[axis];
-      s += (from.lo[axis] + i) * source_step[axis];
-      t += (to[axis] + i) * target_step[axis];
-    }
-    std::copy_n(source + s, run, target + t);
-  }
+  for_each_run(source_shape, from, target_shape, shift(whole(size), to),
+               [&](std::int64_t s, std::int64_t t, std::int64_t count) {
+                 std::copy_n(source + s, count, target + t);
+               });
 }
 
 template void copy_box(const float*, const Shape&, const Box&, float*, const Shape&, const Index&);

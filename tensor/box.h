@@ -38,35 +38,51 @@ template <class T>
 void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target,
               const Shape& target_shape, const Index& to);
 
-// Calls act(offset, count) for every contiguous run
-// of `box` inside a row-major array of `shape`, in order.
+// Calls act(offset, offset_b, count) for every run that is contiguous in two row-major arrays:
+// `box` in one of `shape`, the equally large `box_b` in one of `shape_b`; in order.
 template <class Act>
-void for_each_run(const Shape& shape, const Box& box, Act act) {
+void for_each_run(const Shape& shape, const Box& box, const Shape& shape_b, const Box& box_b,
+                  Act act) {
   if (is_empty(box)) return;
-  const Index step = strides(shape);
-  const size_t axes = shape.size();
-  // Trailing axes that the box covers whole merge into one run with the axis before them.
-  size_t inner = axes;
+  const Shape size = extent(box);
+  const Index step = strides(shape), step_b = strides(shape_b);
+  // Trailing axes that both boxes cover whole merge into one run with the axis before them.
+  size_t inner = size.size();
   std::int64_t run = 1;
   while (inner > 0) {
     --inner;
-    run *= box.hi[inner] - box.lo[inner];
-    if (box.hi[inner] - box.lo[inner] != shape[inner]) break;
+    run *= size[inner];
+    if (size[inner] != shape[inner] || size[inner] != shape_b[inner]) break;
   }
-  Index at = box.lo;
+  std::int64_t offset = 0, offset_b = 0;
+  for (size_t axis = 0; axis < size.size(); ++axis) {
+    offset += box.lo[axis] * step[axis];
+    offset_b += box_b.lo[axis] * step_b[axis];
+  }
+  Index at(inner, 0);
   while (true) {
-    std::int64_t offset = 0;
-    for (size_t axis = 0; axis < axes; ++axis) offset += at[axis] * step[axis];
-    act(offset, run);
+    act(offset, offset_b, run);
     size_t axis = inner;
     while (axis > 0) {
       --axis;
-      if (++at[axis] < box.hi[axis]) break;
-      at[axis] = box.lo[axis];
+      offset += step[axis];
+      offset_b += step_b[axis];
+      if (++at[axis] < size[axis]) break;
+      offset -= size[axis] * step[axis];
+      offset_b -= size[axis] * step_b[axis];
+      at[axis] = 0;
       if (axis == 0) return;
     }
     if (inner == 0) return;
   }
+}
+
+// Calls act(offset, count) for every contiguous run of `box` inside a row-major array of `shape`,
+// in order.
+template <class Act>
+void for_each_run(const Shape& shape, const Box& box, Act act) {
+  for_each_run(shape, box, shape, box,
+               [&](std::int64_t offset, std::int64_t, std::int64_t run) { act(offset, run); });
 }
 
 }  // namespace ortho

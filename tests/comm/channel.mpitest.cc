@@ -18,6 +18,7 @@ TEST(MpiChannel, Broadcasts) { test::check_broadcast(*make_world_channel()); }
 TEST(MpiChannel, FindsTheMaximum) { test::check_max(*make_world_channel()); }
 TEST(MpiChannel, Gathers) { test::check_gather(*make_world_channel()); }
 TEST(MpiChannel, Splits) { test::check_split(*make_world_channel()); }
+TEST(MpiChannel, TransfersWhileOthersRun) { test::check_transfers(*make_world_channel()); }
 
 // Pieces of 100 bytes in place of 1 GiB: the same code as for counts above INT_MAX. 100 is no
 // multiple of a double, so values are cut too.
@@ -27,6 +28,7 @@ TEST(MpiChannel, CutsLongMessages) {
   test::check_broadcast(*channel);
   test::check_gather(*channel);
   test::check_split(*channel);
+  test::check_transfers(*channel);
 }
 
 TEST(MpiChannel, RefusesPiecesThatMpiCannotCount) {

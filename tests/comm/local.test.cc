@@ -32,6 +32,7 @@ TEST_P(LocalRanks, Broadcasts) { run_local_ranks(GetParam(), test::check_broadca
 TEST_P(LocalRanks, FindsTheMaximum) { run_local_ranks(GetParam(), test::check_max); }
 TEST_P(LocalRanks, Gathers) { run_local_ranks(GetParam(), test::check_gather); }
 TEST_P(LocalRanks, Splits) { run_local_ranks(GetParam(), test::check_split); }
+TEST_P(LocalRanks, TransfersWhileOthersRun) { run_local_ranks(GetParam(), test::check_transfers); }
 
 TEST_P(LocalRanks, BarrierWaitsForAll) {
   std::atomic<int> arrived = 0;
@@ -91,6 +92,40 @@ TEST(Local, AFailureWakesGroupsSplitBefore) {
                                  channel.barrier();
                                }),
                std::runtime_error);
+}
+
+// Rank 2 fails with a message posted and one expected; the others must not wait for it, nor read
+// memory that is gone.
+TEST(Local, AFailureEndsTransfers) {
+  EXPECT_THROW(run_local_ranks(3,
+                               [](Channel& channel) {
+                                 std::vector<std::byte> in(1000), out(1000);
+                                 const int before = (channel.rank() + 2) % 3;
+                                 const std::vector<Incoming> incoming = {{before, in}};
+                                 const auto transfer = channel.open(incoming);
+                                 if (channel.rank() != 1)
+                                   transfer->send((channel.rank() + 1) % 3, out);
+                                 if (channel.rank() == 2) throw std::runtime_error("the cause");
+                                 transfer->wait_all();
+                               }),
+               std::runtime_error);
+}
+
+TEST(Local, MessagesOfAnotherSizeNameBothRanks) {
+  try {
+    run_local_ranks(2, [](Channel& channel) {
+      std::vector<std::byte> in(channel.rank() == 1 ? 9 : 10), out(10);
+      const std::vector<Incoming> incoming = {{1 - channel.rank(), in}};
+      const auto transfer = channel.open(incoming);
+      transfer->send(1 - channel.rank(), out);
+      transfer->wait_all();
+    });
+    ADD_FAILURE() << "10 bytes went into 9";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("rank 0 sends 10 bytes, rank 1 expects 9"),
+              std::string::npos)
+        << e.what();
+  }
 }
 
 TEST(Local, RefusesZeroRanks) {

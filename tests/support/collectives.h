@@ -105,4 +105,40 @@ inline void check_split(Channel& channel) {
   }
 }
 
+// Two transfers and a sum at once, messages of all lengths from none, finished in the other order.
+inline void check_transfers(Channel& channel) {
+  const int own = channel.rank();
+  const auto message = [](int from, int to, int round) {
+    const auto size = static_cast<size_t>((from * 3 + to + round) % 5 * 100);
+    return std::vector<std::byte>(size, static_cast<std::byte>(1 + from + 16 * round));
+  };
+  std::vector<std::vector<std::byte>> in[2], out[2];
+  std::unique_ptr<Transfer> transfers[2];
+  for (int round = 0; round < 2; ++round) {
+    std::vector<Incoming> incoming;
+    for (int other = 0; other < channel.ranks(); ++other) {
+      in[round].emplace_back(message(other, own, round).size());
+      out[round].push_back(message(own, other, round));
+      if (other != own) incoming.push_back({other, in[round].back()});
+    }
+    transfers[round] = channel.open(incoming);
+    for (int other = 0; other < channel.ranks(); ++other)
+      if (other != own) transfers[round]->send(other, out[round][static_cast<size_t>(other)]);
+  }
+  check_sum<float>(channel, 3000);
+  for (size_t one = 0; one + 1 < static_cast<size_t>(channel.ranks()); ++one)
+    transfers[1]->wait(one);
+  transfers[1]->wait_all();
+  while (!transfers[0]->progress()) {
+  }
+  transfers[0]->wait_all();
+  for (int round = 0; round < 2; ++round) {
+    for (int other = 0; other < channel.ranks(); ++other) {
+      if (other == own) continue;
+      EXPECT_EQ(in[round][static_cast<size_t>(other)], message(other, own, round))
+          << "rank " << other << " to " << own;
+    }
+  }
+}
+
 }  // namespace ortho::test

@@ -1,0 +1,107 @@
+// Pack + exchange + unpack against a bare all-to-all of the same bytes, interleaved in one run
+// (docs/performance.md).
+//
+//   mpirun -np 2 build/release/bench/exchange [megabytes a rank, at most]
+// The bare one sends the messages from and into packed buffers and copies the own block, over the
+// same channel. Prints minima over the runs of the slowest rank's time, since others may use the
+// machine; the aim is a ratio of 1.2.
+#include "comm/exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "comm/mpi.h"
+#include "tensor/buffer.h"
+
+namespace ortho {
+namespace {
+
+double now_sec() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The time of `act` on the slowest rank.
+template <class Act>
+double slowest_sec(Channel& channel, Act act) {
+  channel.barrier();
+  const double began = now_sec();
+  act();
+  return 1e-9 *
+         static_cast<double>(channel.max(static_cast<std::int64_t>(1e9 * (now_sec() - began))));
+}
+
+double least(const std::vector<double>& x) { return *std::min_element(x.begin(), x.end()); }
+
+std::span<float> part(Buffer<float>& buffer, const Message& message) {
+  return buffer.span().subspan(static_cast<size_t>(message.offset),
+                               static_cast<size_t>(message.elements));
+}
+
+// The messages of the plan without their Boxes.
+void bare_all_to_all(Channel& channel, const Plan& plan, Buffer<float>& out, Buffer<float>& in,
+                     const Buffer<float>& own, Buffer<float>& own_target) {
+  std::vector<Incoming> incoming;
+  for (const Message& message : plan.target.messages)
+    if (message.rank != plan.rank)
+      incoming.push_back({message.rank, std::as_writable_bytes(part(in, message))});
+  const auto transfer = channel.open(incoming);
+  for (const Message& message : plan.source.messages)
+    if (message.rank != plan.rank) transfer->send(message.rank, std::as_bytes(part(out, message)));
+  std::copy_n(own.data(), own.size(), own_target.data());
+  transfer->wait_all();
+}
+
+void compare(Channel& channel, Order order, std::int64_t local_bytes) {
+  const int ranks = channel.ranks();
+  constexpr std::int64_t kSide = 16, kChannels = 32;
+  const std::int64_t windows = local_bytes * ranks / 4 / (kSide * kSide * kChannels);
+  const NodeShape nodes = node_shape({kSide, kSide}, windows, kChannels, order);
+  const Layout home(Mesh({{"x", ranks}}), {0});
+  Exchange<float> exchange(
+      plan_exchange(nodes.shape, home, lines_layout(nodes, home, 0), channel.rank(), 4), channel,
+      "to the lines");
+  const Plan& plan = exchange.plan();
+  Buffer<float> x(elements(plan.source.shape), "bench"),
+      lines(elements(plan.target.shape), "bench");
+  Buffer<float> out(plan.source.packed, "bench"), in(plan.target.packed, "bench");
+  Buffer<float> own(x.size() - out.size(), "bench"), own_target(own.size(), "bench");
+  Buffer<float> workspace(plan.workspace(), "bench");
+
+  std::vector<double> there, back, bare;
+  const double until = now_sec() + 1;
+  for (int i = 0; i < 5 || channel.max(now_sec() < until ? 1 : 0) > 0; ++i) {
+    bare.push_back(
+        slowest_sec(channel, [&] { bare_all_to_all(channel, plan, out, in, own, own_target); }));
+    there.push_back(slowest_sec(channel, [&] {
+      exchange.run(Way::forward, x.data(), lines.data(), Fill::over, workspace.span());
+    }));
+    back.push_back(slowest_sec(channel, [&] {
+      exchange.run(Way::backward, lines.data(), x.data(), Fill::over, workspace.span());
+    }));
+  }
+  if (channel.rank() != 0) return;
+  std::printf("%-14s %9.2f %9.2f %10.3f %10.3f %10.3f   %5.2f %5.2f\n",
+              order == Order::batch_inner ? "batch_inner" : "channels_inner",
+              static_cast<double>(local_bytes) / (1 << 20),
+              static_cast<double>(plan.sent_bytes(Way::forward)) / (1 << 20), 1e3 * least(bare),
+              1e3 * least(there), 1e3 * least(back), least(there) / least(bare),
+              least(back) / least(bare));
+}
+
+}  // namespace
+}  // namespace ortho
+
+int main(int argc, char** argv) {
+  const ortho::MpiSession session;
+  const auto channel = ortho::make_world_channel();
+  const double most = (argc > 1 ? std::atof(argv[1]) : 64) * (1 << 20);
+  if (channel->rank() == 0)
+    std::printf("%d ranks       MB local   MB sent    bare ms   there ms    back ms   ratios\n",
+                channel->ranks());
+  for (const ortho::Order order : {ortho::Order::batch_inner, ortho::Order::channels_inner})
+    for (std::int64_t bytes = 64 << 10; static_cast<double>(bytes) <= most; bytes *= 4)
+      ortho::compare(*channel, order, bytes);
+  return 0;
+}

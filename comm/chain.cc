@@ -1,0 +1,75 @@
+#include "comm/chain.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "comm/exchange_plan.h"
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+double move_sec(const Shape& shape, const Layout& from, const Layout& to, const LinkCost& link,
+                int element_bytes) {
+  if (from.cuts() == to.cuts()) return 0;
+  double most = 0;
+  // The first rank has the largest part of every cut, the last keeps least of its own.
+  for (const int rank : {0, from.mesh().ranks() - 1}) {
+    const Plan plan = plan_exchange(shape, from, to, rank, element_bytes);
+    most = std::max(most, link.message_sec * static_cast<double>(plan.sent_messages(Way::forward)) +
+                              link.byte_sec * static_cast<double>(plan.sent_bytes(Way::forward)));
+  }
+  return most;
+}
+
+ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
+                         std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
+                         int element_bytes) {
+  const size_t count = candidates.size();
+  ASSERT(begin < count && end < count, "ends ", begin, ", ", end, " of ", count, " layouts");
+  std::vector<double> edge(count * count);  // [from][to]
+  for (size_t from = 0; from < count; ++from)
+    for (size_t to = 0; to < count; ++to)
+      edge[from * count + to] =
+          move_sec(nodes.shape, candidates[from], candidates[to], link, element_bytes);
+
+  std::vector<double> sec(count, kNever);  // cheapest way to stand in each layout
+  sec[begin] = 0;
+  std::vector<std::vector<size_t>> came_from;  // by position, then by layout
+  for (size_t position = 0; position <= axes.size(); ++position) {
+    std::vector<double> next(count, kNever);
+    std::vector<size_t> best(count, 0);
+    for (size_t to = 0; to < count; ++to) {
+      const bool last = position == axes.size();
+      if (last ? to != end : candidates[to].parts(axes[position]) > 1) continue;
+      for (size_t from = 0; from < count; ++from) {
+        if (sec[from] + edge[from * count + to] >= next[to]) continue;
+        next[to] = sec[from] + edge[from * count + to];
+        best[to] = from;
+      }
+    }
+    REQUIRE(*std::min_element(next.begin(), next.end()) < kNever, "none of the ", count,
+            " layouts leaves ", nodes.name(position < axes.size() ? axes[position] : 0),
+            " whole for the map along it");
+    sec = next;
+    came_from.push_back(best);
+  }
+
+  ChainPath path;
+  path.sec = sec[end];
+  path.layouts.resize(axes.size());
+  size_t here = end;
+  for (size_t position = axes.size() + 1; position-- > 0;) {
+    const size_t before = came_from[position][here];
+    path.moves += candidates[before].cuts() != candidates[here].cuts() ? 1 : 0;
+    if (position > 0) path.layouts[position - 1] = before;
+    here = before;
+  }
+  return path;
+}
+
+}  // namespace ortho

@@ -1,0 +1,193 @@
+#include "comm/layout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+// The ranks that agree with `rank` on all mesh axes but the `free` ones, ascending.
+std::vector<int> ranks_along(const Mesh& mesh, const std::vector<bool>& free, int rank) {
+  const std::vector<int> own = mesh.coordinate(rank);
+  std::vector<int> members;
+  for (int other = 0; other < mesh.ranks(); ++other) {
+    const std::vector<int> at = mesh.coordinate(other);
+    bool same = true;
+    for (size_t m = 0; m < at.size(); ++m) same = same && (free[m] || at[m] == own[m]);
+    if (same) members.push_back(other);
+  }
+  return members;
+}
+
+// "x 2, y 3": the mesh axes that cut `axis`.
+std::string cutters(const Layout& layout, int axis) {
+  std::string names;
+  for (size_t m = 0; m < layout.cuts().size(); ++m) {
+    const MeshAxis& own = layout.mesh().axes()[m];
+    if (layout.cuts()[m] == axis)
+      names += text(names.empty() ? "" : ", ", own.name, ' ', own.ranks);
+  }
+  return names;
+}
+
+// "at most 6 parts; 6, 3, 2 are even"
+std::string cuts_that_work(std::int64_t size) {
+  std::vector<std::int64_t> even;
+  for (std::int64_t parts = size; parts >= 1 && even.size() < 3; --parts)
+    if (size % parts == 0) even.push_back(parts);
+  return text("at most ", size, " parts; ", list_text(even), " are even");
+}
+
+// What stays of `axis` in the largest part.
+std::int64_t largest_part(const Shape& shape, const Layout& layout, int axis) {
+  const Box first = layout.box(shape, 0);  // split gives the first parts more
+  return first.hi[static_cast<size_t>(axis)] - first.lo[static_cast<size_t>(axis)];
+}
+
+// The axis that `parts` more ranks cut best in `layout`, or kReplicates.
+int best_partner(const NodeShape& nodes, const Layout& layout, const std::vector<int>& candidates,
+                 int parts) {
+  int best = kReplicates;
+  std::int64_t best_rest = 0;  // of the axis with the longest part
+  for (const int axis : candidates) {
+    const std::int64_t size = nodes.shape[static_cast<size_t>(axis)];
+    const std::int64_t all = std::int64_t{layout.parts(axis)} * parts;
+    if (size < all) continue;
+    if (size % all == 0) return axis;
+    const std::int64_t rest = largest_part(nodes.shape, layout, axis);
+    if (rest <= best_rest) continue;
+    best = axis;
+    best_rest = rest;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::string NodeShape::name(int axis) const {
+  if (axis == batch_axis()) return "batch";
+  if (axis == channel_axis()) return "channels";
+  return text("s_", axis + 1);
+}
+
+NodeShape node_shape(const Shape& tokens, std::int64_t batch, std::int64_t channels, Order order) {
+  NodeShape nodes{tokens, order};
+  nodes.shape.push_back(order == Order::batch_inner ? channels : batch);
+  nodes.shape.push_back(order == Order::batch_inner ? batch : channels);
+  return nodes;
+}
+
+Layout::Layout(Mesh mesh, std::vector<int> cuts) : mesh_(std::move(mesh)), cuts_(std::move(cuts)) {
+  ASSERT(cuts_.size() == mesh_.axes().size(), cuts_.size(), " cuts for the mesh ",
+         mesh_text(mesh_));
+}
+
+int Layout::parts(int axis) const {
+  int parts = 1;
+  for (size_t m = 0; m < cuts_.size(); ++m)
+    if (cuts_[m] == axis) parts *= mesh_.axes()[m].ranks;
+  return parts;
+}
+
+Box Layout::box(const Shape& shape, const std::vector<int>& coordinate) const {
+  Box box = whole(shape);
+  for (size_t m = 0; m < cuts_.size(); ++m) {
+    if (cuts_[m] == kReplicates) continue;
+    const auto axis = static_cast<size_t>(cuts_[m]);
+    ASSERT(axis < shape.size(), "cut axis ", axis, " of ", shape_text(shape));
+    const Range part = split(box.hi[axis] - box.lo[axis], mesh_.axes()[m].ranks, coordinate[m]);
+    box.hi[axis] = box.lo[axis] + part.hi;
+    box.lo[axis] += part.lo;
+  }
+  return box;
+}
+
+std::vector<int> Layout::replicas(int rank) const {
+  std::vector<bool> free;
+  for (const int cut : cuts_) free.push_back(cut == kReplicates);
+  return ranks_along(mesh_, free, rank);
+}
+
+std::string layout_text(const NodeShape& nodes, const Layout& layout) {
+  std::string line;
+  for (size_t m = 0; m < layout.cuts().size(); ++m) {
+    const MeshAxis& own = layout.mesh().axes()[m];
+    const int cut = layout.cuts()[m];
+    line += text(line.empty() ? "" : ", ", own.name, ' ', own.ranks,
+                 cut == kReplicates ? " replicates" : " cuts " + nodes.name(cut));
+  }
+  return line.empty() ? "1 rank" : line;
+}
+
+void check_layout(const NodeShape& nodes, const Layout& layout) {
+  const auto axes = static_cast<int>(nodes.shape.size());
+  for (int axis = 0; axis < axes; ++axis) {
+    const std::int64_t size = nodes.shape[static_cast<size_t>(axis)];
+    const int parts = layout.parts(axis);
+    if (parts <= size) continue;
+    std::string others;
+    for (int other = 0; other < axes; ++other) {
+      const std::int64_t room = nodes.shape[static_cast<size_t>(other)] / layout.parts(other);
+      if (other != axis && room >= parts)
+        others += text(others.empty() ? "" : ", ", nodes.name(other), " (",
+                       nodes.shape[static_cast<size_t>(other)], ")");
+    }
+    REQUIRE(false, nodes.name(axis), " has size ", size, " but the mesh cuts it into ", parts,
+            " parts (", cutters(layout, axis), "): some ranks would hold nothing. Cut it into ",
+            cuts_that_work(size), ". ",
+            others.empty() ? text("No other axis is large enough for ", parts, " parts.")
+                           : text("Large enough for ", parts, " parts: ", others, "."));
+  }
+}
+
+Layout lines_layout(const NodeShape& nodes, const Layout& layout, int axis, bool with_batch) {
+  std::vector<int> candidates;
+  for (int token = 0; token < nodes.token_axes(); ++token) candidates.push_back(token);
+  candidates.push_back(nodes.channel_axis());
+  if (with_batch) candidates.push_back(nodes.batch_axis());
+  std::erase(candidates, axis);
+  // A cut that is already there would move too if another nested around it.
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](int other) { return layout.parts(other) == 1; });
+
+  std::vector<int> cuts = layout.cuts();
+  for (int& cut : cuts)
+    if (cut == axis) cut = kReplicates;  // until it finds its partner
+  for (size_t m = 0; m < cuts.size(); ++m) {
+    if (layout.cuts()[m] != axis) continue;
+    const MeshAxis& own = layout.mesh().axes()[m];
+    cuts[m] = best_partner(nodes, Layout(layout.mesh(), cuts), candidates, own.ranks);
+    REQUIRE(cuts[m] != kReplicates, "a map along ", nodes.name(axis), " needs whole lines, but ",
+            own.name, " ", own.ranks, " finds no axis to cut instead in ", shape_text(nodes.shape),
+            " (", layout_text(nodes, layout),
+            "): there are fewer lines than ranks. Use fewer ranks along ", own.name,
+            ", or a mesh of several smaller axes.");
+  }
+  return {layout.mesh(), cuts};
+}
+
+std::vector<int> move_ranks(const Layout& from, const Layout& to, int rank) {
+  const size_t axes = from.cuts().size();
+  ASSERT(axes == to.cuts().size() && from.mesh().ranks() == to.mesh().ranks(),
+         "a move between the meshes ", mesh_text(from.mesh()), " and ", mesh_text(to.mesh()));
+  std::vector<bool> free(axes);
+  for (size_t m = 0; m < axes; ++m) {
+    free[m] = from.cuts()[m] != to.cuts()[m];
+    for (size_t outer = 0; outer < m; ++outer) {
+      const bool nests = from.cuts()[m] != kReplicates && (from.cuts()[outer] == from.cuts()[m] ||
+                                                           to.cuts()[outer] == from.cuts()[m]);
+      free[m] = free[m] || (nests && from.cuts()[outer] != to.cuts()[outer]);
+    }
+  }
+  return ranks_along(from.mesh(), free, rank);
+}
+
+std::unique_ptr<Channel> replica_channel(Channel& world, const Layout& layout) {
+  ASSERT(world.ranks() == layout.mesh().ranks(), world.ranks(), " ranks for the mesh ",
+         mesh_text(layout.mesh()));
+  return world.split(layout.replicas(world.rank()).front());
+}
+
+}  // namespace ortho

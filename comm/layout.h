@@ -1,0 +1,72 @@
+// Layout: which tensor axis each mesh axis cuts, and so which Box of a tensor a rank holds.
+//
+// Mesh axes that cut the same tensor axis nest in mesh order: the second cuts the parts of the
+// first. Sizes need not divide (tensor/box.h, split). A mesh axis that cuts nothing replicates. The
+// same Layout serves every Shape with these axes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/mesh.h"
+#include "tensor/box.h"
+#include "tensor/nodes.h"
+
+namespace ortho {
+
+// An activation tensor as an array: [s_1]…[s_n][B][C], or [s_1]…[s_n][C][B] in batch_inner.
+struct NodeShape {
+  Shape shape;
+  Order order = Order::channels_inner;
+
+  int token_axes() const { return static_cast<int>(shape.size()) - 2; }
+  int batch_axis() const { return token_axes() + (order == Order::batch_inner ? 1 : 0); }
+  int channel_axis() const { return token_axes() + (order == Order::batch_inner ? 0 : 1); }
+  std::string name(int axis) const;  // "s_1", "batch", "channels"
+};
+NodeShape node_shape(const Shape& tokens, std::int64_t batch, std::int64_t channels, Order order);
+
+constexpr int kReplicates = -1;  // in place of a tensor axis
+
+class Layout {
+ public:
+  // cuts[m]: the tensor axis that mesh axis m cuts, or kReplicates.
+  Layout(Mesh mesh, std::vector<int> cuts);
+
+  const Mesh& mesh() const { return mesh_; }
+  const std::vector<int>& cuts() const { return cuts_; }
+  int parts(int axis) const;  // ranks along all mesh axes that cut `axis`
+  Box box(const Shape& shape, const std::vector<int>& coordinate) const;
+  Box box(const Shape& shape, int rank) const { return box(shape, mesh_.coordinate(rank)); }
+  // The ranks that hold the same Box as `rank`, itself among them, ascending.
+  std::vector<int> replicas(int rank) const;
+
+ private:
+  Mesh mesh_;
+  std::vector<int> cuts_;
+};
+
+std::string layout_text(const NodeShape& nodes,
+                        const Layout& layout);  // "x 2 cuts s_1, y 3 replicates"
+
+// Error(usage) if an axis is smaller than its cut, with the nearest cuts that work.
+void check_layout(const NodeShape& nodes, const Layout& layout);
+
+// The layout in which `axis` is whole, for a map along it: each mesh axis that cuts it cuts another
+// one instead. That is the first of the token axes, outermost first, and the channels that it
+// divides evenly, uncut ones before cut ones; else the one where most is left. The batch only
+// `with_batch`: it would copy separate weights. Error(usage) if there are fewer lines than ranks.
+Layout lines_layout(const NodeShape& nodes, const Layout& layout, int axis,
+                    bool with_batch = false);
+
+// The ranks among which a move between two layouts of one mesh sends messages, as `rank` sees it:
+// those that differ from it along mesh axes whose cut changes, or whose outer cut on the same axis
+// does. Ascending.
+std::vector<int> move_ranks(const Layout& from, const Layout& to, int rank);
+
+// The ranks that hold the same Box of a weight sum its gradient over this. Collective over world.
+std::unique_ptr<Channel> replica_channel(Channel& world, const Layout& layout);
+
+}  // namespace ortho
