@@ -157,9 +157,20 @@ TEST_F(Loop, AnotherModelInsideAStageIsRefused) {
   request_stop(true);
   ASSERT_FALSE(run(config));
   config.stages[0].model.blocks = 2;
-  expect_in("array weight/block.1", message_of([&] { run(config); }, ErrorKind::usage));
+  expect_in("blocks: 1 became blocks: 2", message_of([&] { run(config); }, ErrorKind::usage));
   expect_in("a stage of its own", message_of([&] { run(config); }, ErrorKind::usage));
+  // Weights of the same shapes that would mean another function.
+  config.stages[0].model.blocks = 1;
+  config.stages[0].model.activation = Activation::relu;
+  expect_in("became activation: relu", message_of([&] { run(config); }, ErrorKind::usage));
   EXPECT_EQ(list_checkpoints(checkpoints_of(config)).size(), 1u);  // nothing began anew
+}
+
+TEST_F(Loop, AnImpossibleGrowthIsRefusedBeforeTheFirstStep) {
+  RunConfig config = kit_.config("run");
+  config.stages.back().model.channels = 1;
+  expect_in(config.stages.back().name, message_of([&] { run(config); }, ErrorKind::usage));
+  EXPECT_TRUE(list_checkpoints(checkpoints_of(config)).empty());
 }
 
 TEST_F(Loop, NewSymbolsGrowTheTextTables) {
