@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "dataio/manifest.h"
 
 namespace ortho {
@@ -13,6 +14,14 @@ namespace {
 bool is_folder(const std::string& path) {
   std::error_code code;
   return std::filesystem::is_directory(path, code);
+}
+
+// What most often stands behind a path that cannot be read: it was never packed.
+void check_packed(const std::string& path) {
+  const bool good = is_folder(path) ? file_exists(manifest_path(path)) : file_exists(path);
+  REQUIRE(good, path,
+          is_folder(path) ? " holds no MANIFEST, so it is no finished data set" : " does not exist",
+          ". Pack it: orthotope pack INPUT --out ", path);
 }
 
 ShardReader open_listed(const std::string& folder, const Manifest& manifest, std::size_t index) {
@@ -49,6 +58,7 @@ void collect_symbols(const ShardReader& shard, std::set<std::uint32_t>& symbols)
 std::vector<std::uint32_t> symbols_in_use(const std::vector<std::string>& paths) {
   std::set<std::uint32_t> symbols;
   for (const std::string& path : paths) {
+    check_packed(path);
     if (is_folder(path)) {
       const Manifest manifest = read_manifest(path);
       symbols.insert(manifest.symbols.begin(), manifest.symbols.end());
@@ -63,6 +73,7 @@ Dataset::Dataset(const std::vector<std::string>& paths, Split split, std::uint64
     : first_record_{0}, cache_bytes_(cache_bytes) {
   REQUIRE(!paths.empty(), "no data: name a folder that `orthotope pack` wrote, or a shard");
   for (const std::string& path : paths) {
+    check_packed(path);
     if (is_folder(path)) {
       const Manifest manifest = read_manifest(path);
       for (std::size_t i = 0; i < manifest.shards.size(); ++i)
