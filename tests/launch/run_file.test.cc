@@ -2,11 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-
 #include "core/error.h"
 #include "core/file.h"
 #include "tests/support/errors.h"
+#include "tests/support/temp_folder.h"
 
 namespace ortho {
 namespace {
@@ -14,7 +13,6 @@ namespace {
 class RunFile : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = testing::TempDir() + "/run_file_test.yaml";
     write_file_durably(path_, R"(data: {train: a}
 batch: {windows: 2}
 stages:
@@ -23,13 +21,13 @@ stages:
 optimizer: {lr: 1e-3}
 )");
   }
-  void TearDown() override { std::remove(path_.c_str()); }
 
   std::string refusal(const std::vector<std::string>& settings) {
     return message_of([&] { read_run_file(path_, settings); }, ErrorKind::usage);
   }
 
-  std::string path_;
+  const TempFolder folder_;  // tests run side by side
+  const std::string path_ = folder_ / "run_file_test.yaml";
 };
 
 TEST_F(RunFile, DefaultThenFileThenSettings) {

@@ -5,6 +5,7 @@
 #include "tests/support/dense_terms.h"
 #include "tests/support/layer_kit.h"
 #include "tests/support/npy.h"
+#include "tests/support/temp_folder.h"
 
 namespace ortho {
 namespace {
@@ -152,7 +153,8 @@ TEST(AxisMap, MixedWeightsEqualThePapers) {
 }
 
 TEST(Npy, RefusesOtherFiles) {
-  const std::string path = testing::TempDir() + "/not.npy";
+  const TempFolder folder;
+  const std::string path = folder / "not.npy";
   write_file_durably(path, "\x93NUMPY\x02");
   EXPECT_THROW(read_npy(path), Error);
   const std::string good = read_file(std::string(ORTHO_SOURCE_DIR) + "/tests/golden/3.x.npy");

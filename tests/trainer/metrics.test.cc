@@ -3,26 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 
 #include "core/error.h"
 #include "core/file.h"
+#include "tests/support/temp_folder.h"
 
 namespace ortho {
 namespace {
 
 class Metrics : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/metrics_test";
-    std::filesystem::remove_all(folder_);
-    make_folder(folder_);
-    path_ = folder_ + "/metrics.jsonl";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_, path_;
+  const TempFolder folder_;  // tests run side by side
+  const std::string path_ = folder_ / "metrics.jsonl";
 };
 
 StepMetrics at_step(std::int64_t step) {
