@@ -69,7 +69,9 @@ ProbeSec measure_probe(const Probe& probe, Backend<float>& backend, double secon
   Arena<float> arena;
   Model<float> model(probe.spec, probe.windows, params, backend, arena);
   const Nodes nodes = model.nodes();
-  Stack<float> stack(probe.spec, nodes, params, backend, arena);
+  const Sharding sharding(probe.spec, probe.windows);
+  Moves<float> moves(sharding, nullptr, arena);
+  Stack<float> stack({probe.spec, sharding, params, backend, arena, moves});
   Buffer<float> input(nodes.elements(), "rate probe"), gradient(nodes.elements(), "rate probe");
   fill(input.span());
   const Batch batch = probe_batch(probe);

@@ -14,24 +14,25 @@ Scratch<T> take_scratch(const ModelSpec& spec, const Nodes& nodes, Arena<T>& are
 }
 
 template <class T>
-Sublayer<T>::Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
-                      std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
-                      Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch)
-    : norm_(spec.norm),
-      gate_{spec.activation, spec.gate, active_units(spec)},
-      nodes_(nodes),
-      hidden_(nodes.with_channels(spec.hidden)),
+Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::string& prefix,
+                      std::uint64_t number, std::unique_ptr<BlockMap<T>> map,
+                      const Scratch<T>& scratch)
+    : norm_(build.spec.norm),
+      gate_{build.spec.activation, build.spec.gate, active_units(build.spec)},
+      nodes_(build.sharding.local(layout, build.spec.channels)),
+      hidden_(nodes_.with_channels(build.spec.hidden)),
       number_(number),
       map_(std::move(map)),
-      backend_(backend),
+      backend_(build.backend),
       scratch_(scratch) {
+  const ModelSpec& spec = build.spec;
   if (norm_ != Norm::none) {
-    gain_ = &params.at(prefix + ".gain");
-    h_ = arena.take(nodes.elements(), "normed input");
-    stats_ = arena.take(2 * nodes.rows(), "norm statistics");
+    gain_ = &build.params.at(prefix + ".gain");
+    h_ = build.arena.take(nodes_.elements(), "normed input");
+    stats_ = build.arena.take(2 * nodes_.rows(), "norm statistics");
   }
-  if (spec.out) way_out_ = &params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
-  z_ = arena.take(nodes.rows() * gated_width(spec), "map output");
+  if (spec.out) way_out_ = &build.params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
+  z_ = build.arena.take(nodes_.rows() * gated_width(spec), "map output");
 }
 
 template <class T>

@@ -6,11 +6,8 @@
 
 #include <memory>
 
-#include "model/arena.h"
 #include "model/block_map.h"
-#include "model/params.h"
-#include "model/spec.h"
-#include "tensor/backend.h"
+#include "model/build.h"
 
 namespace ortho {
 
@@ -37,11 +34,10 @@ struct DropoutKey {
 template <class T>
 class Sublayer {
  public:
-  // `prefix` names its weights: "block.0.axis.1" or "block.0";
+  // It runs in `layout`. `prefix` names its weights: "block.0.axis.1" or "block.0";
   // `number` counts sublayers through all passes.
-  Sublayer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
-           std::uint64_t number, std::unique_ptr<BlockMap<T>> map, Params<T>& params,
-           Backend<T>& backend, Arena<T>& arena, const Scratch<T>& scratch);
+  Sublayer(const Build<T>& build, const Layout& layout, const std::string& prefix,
+           std::uint64_t number, std::unique_ptr<BlockMap<T>> map, const Scratch<T>& scratch);
   void forward(const DropoutKey& key, const T* x, T* y);                 // y += …
   void backward(const DropoutKey& key, const T* x, const T* dy, T* dx);  // dx += …; dy may be dx
 

@@ -3,16 +3,14 @@
 namespace ortho {
 
 template <class T>
-DenseBlockMap<T>::DenseBlockMap(const ModelSpec& spec, const Nodes& nodes, const std::string& block,
-                                Params<T>& params, Backend<T>& backend, Arena<T>& arena)
-    : nodes_(nodes),
-      layer_(spec, nodes.with_channels(layer_input_channels(spec)), block, params, backend, arena,
-             single_output(spec)),
-      backend_(backend) {
-  if (!spec.in) return;
-  in_ = &params.at(block + ".in");
-  mapped_ = arena.take(layer_.input().elements(), "channel map into the layer");
-  gradient_ = arena.take(layer_.input().elements(), "its gradient");
+DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
+    : nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
+      layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
+      backend_(build.backend) {
+  if (!build.spec.in) return;
+  in_ = &build.params.at(block + ".in");
+  mapped_ = build.arena.take(layer_.input().elements(), "channel map into the layer");
+  gradient_ = build.arena.take(layer_.input().elements(), "its gradient");
 }
 
 template <class T>

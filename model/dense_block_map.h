@@ -12,9 +12,8 @@ namespace ortho {
 template <class T>
 class DenseBlockMap final : public BlockMap<T> {
  public:
-  // `nodes` of h; weights are BLOCK.in and those of the layer (model/layer.h).
-  DenseBlockMap(const ModelSpec& spec, const Nodes& nodes, const std::string& block,
-                Params<T>& params, Backend<T>& backend, Arena<T>& arena);
+  // h and z are at home; weights are BLOCK.in and those of the layer (model/layer.h).
+  DenseBlockMap(const Build<T>& build, const std::string& block);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
 

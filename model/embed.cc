@@ -14,35 +14,36 @@ constexpr std::int32_t kQuery = static_cast<std::int32_t>(Modality::query);
 }  // namespace
 
 template <class T>
-Embed<T>::Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-                Arena<T>& arena)
-    : wide_(nodes.with_channels(embed_width(spec))), nodes_(nodes), backend_(backend) {
-  add(params, arena, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
-  add(params, arena, "text.place", kText, [](const Token& t) { return t.place[0]; });
+Embed<T>::Embed(const Build<T>& build)
+    : wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+      nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
+      backend_(build.backend) {
+  add(build, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
+  add(build, "text.place", kText, [](const Token& t) { return t.place[0]; });
   // Output slots know their place in the item they will become; it is the text table's place.
-  add(params, arena, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
-  add(params, arena, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
-  add(params, arena, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
-  add(params, arena, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
-  add(params, arena, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; });
-  add(params, arena, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; });
-  add(params, arena, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
-  add(params, arena, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
-  add(params, arena, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
-  add(params, arena, "item", kAny, [](const Token& t) { return t.item; });
-  add(params, arena, "modality", kAny, [](const Token& t) { return t.modality; });
-  if (spec.width == 0) return;
-  pre_ = &params.at("pre");
-  embedded_ = arena.take(wide_.elements(), "embedding");
-  gradient_ = arena.take(wide_.elements(), "embedding gradient");
+  add(build, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
+  add(build, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
+  add(build, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
+  add(build, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
+  add(build, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; });
+  add(build, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; });
+  add(build, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
+  add(build, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
+  add(build, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
+  add(build, "item", kAny, [](const Token& t) { return t.item; });
+  add(build, "modality", kAny, [](const Token& t) { return t.modality; });
+  if (build.spec.width == 0) return;
+  pre_ = &build.params.at("pre");
+  embedded_ = build.arena.take(wide_.elements(), "embedding");
+  gradient_ = build.arena.take(wide_.elements(), "embedding gradient");
 }
 
 template <class T>
-void Embed<T>::add(Params<T>& params, Arena<T>& arena, const std::string& name,
-                   std::int32_t modality, std::int32_t (*row)(const Token&)) {
-  if (params.has("embed." + name))
-    tables_.push_back({&params.at("embed." + name), modality, row,
-                       arena.take_rows(nodes_.rows(), "rows of " + name)});
+void Embed<T>::add(const Build<T>& build, const std::string& name, std::int32_t modality,
+                   std::int32_t (*row)(const Token&)) {
+  if (build.params.has("embed." + name))
+    tables_.push_back({&build.params.at("embed." + name), modality, row,
+                       build.arena.take_rows(nodes_.rows(), "rows of " + name)});
 }
 
 template <class T>

@@ -9,18 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "model/arena.h"
-#include "model/params.h"
-#include "model/spec.h"
-#include "tensor/backend.h"
+#include "model/build.h"
 
 namespace ortho {
 
 template <class T>
 class Embed {
  public:
-  Embed(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-        Arena<T>& arena);
+  explicit Embed(const Build<T>& build);
   void forward(const Batch& batch, T* x);  // x [nodes, C], overwritten
   void backward(const T* dx);              // of the batch given last
 
@@ -31,7 +27,7 @@ class Embed {
     std::int32_t (*row)(const Token&);
     std::int32_t* rows;  // [T][B], -1 = none
   };
-  void add(Params<T>& params, Arena<T>& arena, const std::string& name, std::int32_t modality,
+  void add(const Build<T>& build, const std::string& name, std::int32_t modality,
            std::int32_t (*row)(const Token&));
   std::span<const std::int32_t> rows_of(const Table& table) const {
     return {table.rows, static_cast<size_t>(nodes_.rows())};

@@ -63,7 +63,7 @@ template <class T>
 void fill_box(const ParamSpec& spec, const BoxFill& fill, T* target) {
   if (fill.start == Start::init) return;  // drawn already
   ParamSpec as_identity = spec;
-  as_identity.init = {Fill::identity, 0};
+  as_identity.init = {Initial::identity, 0};
   for_each_run(spec.shape(), fill.to, [&](std::int64_t offset, std::int64_t count) {
     for (std::int64_t i = offset; i < offset + count; ++i)
       target[i] =

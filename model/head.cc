@@ -39,14 +39,15 @@ double TermSums::loss(const TermWeights& weights) const {
 }
 
 template <class T>
-Head<T>::Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-              Arena<T>& arena)
-    : norm_(spec.norm),
-      nodes_(nodes),
-      wide_(nodes.with_channels(embed_width(spec))),
-      backend_(backend) {
+Head<T>::Head(const Build<T>& build)
+    : norm_(build.spec.norm),
+      nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
+      wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+      backend_(build.backend) {
+  Params<T>& params = build.params;
+  Arena<T>& arena = build.arena;
   if (norm_ != Norm::none) gain_ = &params.at("final.gain");
-  if (spec.width != 0) post_ = &params.at("post");
+  if (build.spec.width != 0) post_ = &params.at("post");
   add_step(params, "modality", Term::modality, -1, -1);
   add_step(params, "text", Term::text, code(Modality::text), 0);
   add_step(params, "red", Term::pixel, code(Modality::pixel), 0);
@@ -55,21 +56,21 @@ Head<T>::Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Back
   add_step(params, "audio", Term::audio, code(Modality::audio), 0);
   std::int64_t widest = 1;
   for (const Step& step : steps_) widest = std::max(widest, step.weight->spec.dims[1].size);
-  chunk_rows_ = std::clamp<std::int64_t>(kLogitsAtOnce / widest, 1, nodes.rows());
-  h_ = arena.take(nodes.elements(), "head input");
-  dh_ = arena.take(nodes.elements(), "head input gradient");
-  stats_ = arena.take(2 * nodes.rows(), "head norm statistics");
+  chunk_rows_ = std::clamp<std::int64_t>(kLogitsAtOnce / widest, 1, nodes_.rows());
+  h_ = arena.take(nodes_.elements(), "head input");
+  dh_ = arena.take(nodes_.elements(), "head input gradient");
+  stats_ = arena.take(2 * nodes_.rows(), "head norm statistics");
   wide_h_ = post_ ? arena.take(wide_.elements(), "post map") : h_;
   wide_dh_ = post_ ? arena.take(wide_.elements(), "post map gradient") : dh_;
   packed_ = arena.take(chunk_rows_ * wide_.channels, "head rows");
   dpacked_ = arena.take(chunk_rows_ * wide_.channels, "head rows gradient");
   logits_ = arena.take(chunk_rows_ * widest, "logits");
-  rows_ = arena.take_rows(nodes.rows(), "rows asked");
-  targets_ = arena.take_rows(nodes.rows(), "targets");
+  rows_ = arena.take_rows(nodes_.rows(), "rows asked");
+  targets_ = arena.take_rows(nodes_.rows(), "targets");
   size_t given = 0;
   for (const Step& step : steps_) given = std::max(given, step.given.size());
   for (size_t g = 0; g < given; ++g)
-    selected_.push_back(arena.take_rows(nodes.rows(), "given symbols"));
+    selected_.push_back(arena.take_rows(nodes_.rows(), "given symbols"));
 }
 
 template <class T>

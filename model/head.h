@@ -12,10 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "model/arena.h"
-#include "model/params.h"
-#include "model/spec.h"
-#include "tensor/backend.h"
+#include "model/build.h"
 
 namespace ortho {
 
@@ -40,8 +37,7 @@ struct TermSums {
 template <class T>
 class Head {
  public:
-  Head(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-       Arena<T>& arena);
+  explicit Head(const Build<T>& build);
 
   // x [nodes, C], the stack's output. Only counts.
   TermSums score(const Batch& batch, const T* x);

@@ -72,20 +72,21 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
   std::vector<ParamSpec> list;
   for (const DenseMap& map : maps) {
     const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
-    const Init init{Fill::normal, 1 / std::sqrt(static_cast<double>(inputs))};
+    const Init init{Initial::normal, 1 / std::sqrt(static_cast<double>(inputs))};
     list.push_back({weight_name(map, prefix), weight_dims(map), Role::map, init, true});
   }
   return list;
 }
 
 template <class T>
-Layer<T>::Layer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix,
-                Params<T>& params, Backend<T>& backend, Arena<T>& arena, std::int64_t single_out)
-    : chained_(spec.combine != Combine::parallel) {
-  for (const DenseMap& map : layer_maps(spec, nodes, single_out))
-    maps_.emplace_back(map, params.at(weight_name(map, prefix)), backend);
+Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
+                std::int64_t single_out)
+    : chained_(build.spec.combine != Combine::parallel) {
+  const Nodes nodes = build.sharding.local(build.sharding.home(), channels);
+  for (const DenseMap& map : layer_maps(build.spec, nodes, single_out))
+    maps_.emplace_back(map, build.params.at(weight_name(map, prefix)), build.backend);
   for (size_t i = 0; chained_ && i + 1 < maps_.size(); ++i)
-    kept_.push_back(arena.take(maps_[i].output().elements(), "outputs within a layer"));
+    kept_.push_back(build.arena.take(maps_[i].output().elements(), "outputs within a layer"));
 }
 
 template <class T>

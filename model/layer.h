@@ -11,10 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "model/arena.h"
 #include "model/axis_map.h"
-#include "model/params.h"
-#include "model/spec.h"
+#include "model/build.h"
 
 namespace ortho {
 
@@ -31,8 +29,9 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
 template <class T>
 class Layer {
  public:
-  Layer(const ModelSpec& spec, const Nodes& nodes, const std::string& prefix, Params<T>& params,
-        Backend<T>& backend, Arena<T>& arena, std::int64_t single_out = 0);
+  // x and y are at home, x with `channels`.
+  Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
+        std::int64_t single_out = 0);
 
   Nodes input() const { return maps_.front().input(); }
   Nodes output() const { return maps_.back().output(); }

@@ -1,31 +1,35 @@
 #include "model/model.h"
 
-#include <limits>
-
-#include "core/error.h"
-
 namespace ortho {
 namespace {
 
-Nodes model_nodes(const ModelSpec& spec, std::int64_t windows) {
-  constexpr std::int64_t kMostRows = std::numeric_limits<std::int32_t>::max();
-  REQUIRE(windows >= 1 && windows <= kMostRows / context(spec), windows, " windows of ",
-          context(spec), " tokens on one rank: 1 to ", kMostRows,
-          " tokens in all, which are numbered with 32 bits. Use fewer windows or more ranks.");
-  return {context(spec), windows, spec.channels, tensor_order(spec)};
+Nodes batch_nodes(const ModelSpec& spec, const Sharding& sharding) {
+  const Nodes local = sharding.local(sharding.home(), spec.channels);
+  return {context(spec), local.batch, spec.channels, local.order};
 }
 
 }  // namespace
 
 template <class T>
+Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& params,
+                Backend<T>& backend, Arena<T>& arena, Channel* world)
+    : spec_(spec),
+      sharding_(sharding),
+      nodes_(batch_nodes(spec, sharding)),
+      moves_(sharding_, world, arena),
+      build_{spec_, sharding_, params, backend, arena, moves_},
+      embed_(build_),
+      stack_(build_),
+      head_(build_),
+      gradient_(arena.take(sharding.local(sharding.home(), spec.channels).elements(),
+                           "residual gradient")) {
+  moves_.take_workspace();
+}
+
+template <class T>
 Model<T>::Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, Backend<T>& backend,
                 Arena<T>& arena)
-    : spec_(spec),
-      nodes_(model_nodes(spec, windows)),
-      embed_(spec, nodes_, params, backend, arena),
-      stack_(spec, nodes_, params, backend, arena),
-      head_(spec, nodes_, params, backend, arena),
-      gradient_(arena.take(nodes_.elements(), "residual gradient")) {}
+    : Model(spec, Sharding(spec, windows), params, backend, arena) {}
 
 template <class T>
 TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double normaliser,

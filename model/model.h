@@ -1,8 +1,8 @@
-// Model: embedding, stack and heads over one batch shape;
-// forward, loss and gradients of all weights.
+// Model: embedding, stack and heads over one batch shape; forward, loss and gradients of weights.
 //
 // Weights live in Params and outlast the model: a model is the working memory and the order of work
-// for one stage.
+// for one stage. On several ranks every function is Collective over `world`; ranks of one replica
+// (model/sharding.h) give the same batch, whole windows, and each works on its part of the nodes.
 #pragma once
 
 #include <memory>
@@ -18,15 +18,22 @@ namespace ortho {
 template <class T>
 class Model {
  public:
-  // `windows`: B of this rank, at least 1; Error(usage) when T * B passes 2^31 - 1. Built on a
-  // measuring arena it holds no memory, and nothing may be run.
+  // `params` are laid out by param_layouts(spec, sharding). `world` outlives the model; it may be
+  // null on one rank. Built on a measuring arena it holds no memory, and nothing may be run.
+  Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& params, Backend<T>& backend,
+        Arena<T>& arena, Channel* world = nullptr);
+  // On one rank.
   Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, Backend<T>& backend,
         Arena<T>& arena);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 
   const ModelSpec& spec() const { return spec_; }
-  const Nodes& nodes() const { return nodes_; }
+  const Sharding& sharding() const { return sharding_; }
+  const Nodes& nodes() const { return nodes_; }  // of a batch: all tokens of the replica's windows
+  const Moves<T>& moves() const { return moves_; }
 
-  // Adds the batch's gradients to Params; returns the batch's sums.
+  // Adds the batch's gradients to Params; returns the sums over this rank's tokens.
   // `normaliser`: scored targets of all ranks.
   TermSums train(const Batch& batch, const TermWeights& weights, double normaliser,
                  const DropoutKey& dropout);
@@ -38,7 +45,10 @@ class Model {
 
  private:
   ModelSpec spec_;
+  Sharding sharding_;
   Nodes nodes_;
+  Moves<T> moves_;
+  Build<T> build_;
   Embed<T> embed_;
   Stack<T> stack_;
   Head<T> head_;

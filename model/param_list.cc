@@ -10,7 +10,7 @@ namespace {
 
 double inverse_root(std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); }
 
-Init normal(double std) { return {Fill::normal, std}; }
+Init normal(double std) { return {Initial::normal, std}; }
 
 constexpr double kSymbolStd = 0.2;  // docs/layer.md: the recipe's table
 // Positions, items, modality: softer than the symbol they qualify.
@@ -49,7 +49,7 @@ void add_tables(std::vector<ParamSpec>& list, const ModelSpec& spec) {
 }
 
 ParamSpec gain(const std::string& name, std::int64_t channels) {
-  return {name, {{DimKind::channel, channels}}, Role::gain, {Fill::one, 0}, false};
+  return {name, {{DimKind::channel, channels}}, Role::gain, {Initial::one, 0}, false};
 }
 
 // W2's scale keeps the residual stream's variance independent of depth (docs/layer.md).
@@ -116,7 +116,7 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
     const Dim level{DimKind::symbol, kPixelLevels};
     const auto given = [&](const char* name) {
       list.push_back(
-          {std::string("head.") + name, {level, level}, Role::head, {Fill::zero, 0}, true});
+          {std::string("head.") + name, {level, level}, Role::head, {Initial::zero, 0}, true});
     };
     head("red", DimKind::symbol, kPixelLevels);
     head("green", DimKind::symbol, kPixelLevels);

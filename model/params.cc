@@ -37,13 +37,13 @@ double identity_value(const ParamSpec& spec, std::int64_t index) {
 
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index) {
   switch (spec.init.fill) {
-    case Fill::zero:
+    case Initial::zero:
       return 0;
-    case Fill::one:
+    case Initial::one:
       return 1;
-    case Fill::identity:
+    case Initial::identity:
       return identity_value(spec, index);
-    case Fill::normal:
+    case Initial::normal:
       return spec.init.std *
              Random(seed, "init/" + spec.name).normal(static_cast<std::uint64_t>(index));
   }
@@ -51,33 +51,75 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 }
 
 template <class T>
-Params<T>::Params(std::vector<ParamSpec> specs, bool measure) {
-  const std::int64_t total = count_weights(specs);
-  if (!measure) {
-    values_ = Buffer<T>(total, "weights");
-    grads_ = Buffer<T>(total, "gradients");
+Params<T>::Params(std::vector<ParamSpec> specs, bool measure)
+    : Params(specs, std::vector<Layout>(specs.size(), Layout(Mesh({}), {})), 0, measure) {}
+
+template <class T>
+Params<T>::Params(std::vector<ParamSpec> specs, const std::vector<Layout>& layouts, int rank,
+                  bool measure) {
+  ASSERT(layouts.size() == specs.size(), layouts.size(), " layouts for ", specs.size(), " weights");
+  std::map<std::vector<int>, size_t> group_of;  // by the ranks that hold copies
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const Box box = layouts[i].box(specs[i].shape(), rank);
+    const std::vector<int> replicas = layouts[i].replicas(rank);
+    const size_t group = group_of.try_emplace(replicas, groups_.size()).first->second;
+    if (group == groups_.size()) groups_.push_back({replicas, {0, 0}, {0, 0}, 0});
+    ASSERT(!index_.contains(specs[i].name), "two weights are called ", specs[i].name);
+    index_[specs[i].name] = i;
+    params_.push_back({std::move(specs[i]), box, group, 0, elements(box), nullptr, nullptr});
   }
-  std::int64_t offset = 0;
-  for (ParamSpec& spec : specs) {
-    const std::int64_t size = elements(spec.shape());
-    ASSERT(!index_.contains(spec.name), "two weights are called ", spec.name);
-    index_[spec.name] = params_.size();
-    params_.push_back({std::move(spec), offset, size, measure ? nullptr : values_.data() + offset,
-                       measure ? nullptr : grads_.data() + offset});
-    offset += size;
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    ParamGroup& group = groups_[g];
+    group.arena.lo = size_;
+    for (Param<T>& param : params_) {
+      if (param.group != g) continue;
+      param.offset = size_;
+      size_ += param.size;
+    }
+    group.arena.hi = size_;
+    const auto place = std::find(group.replicas.begin(), group.replicas.end(), rank);
+    const Range part = split(group.arena.size(), static_cast<int>(group.replicas.size()),
+                             static_cast<int>(place - group.replicas.begin()));
+    group.own = {group.arena.lo + part.lo, group.arena.lo + part.hi};
+    group.first_moment = own_size_;
+    own_size_ += part.size();
+  }
+  if (measure) return;
+  values_ = Buffer<T>(size_, "weights");
+  grads_ = Buffer<T>(size_, "gradients");
+  for (Param<T>& param : params_) {
+    param.value = values_.data() + param.offset;
+    param.grad = grads_.data() + param.offset;
   }
 }
 
 template <class T>
 void Params<T>::initialise(std::uint64_t seed) {
   for (Param<T>& param : params_) {
+    const Init& init = param.spec.init;
     const Random random(seed, "init/" + param.spec.name);
-    const bool normal = param.spec.init.fill == Fill::normal;
-    for (std::int64_t i = 0; i < param.size; ++i)
-      param.value[i] =
-          static_cast<T>(normal ? param.spec.init.std * random.normal(static_cast<std::uint64_t>(i))
-                                : initial_value(param.spec, seed, i));
+    T* next = param.value;
+    for_each_run(param.spec.shape(), param.box, [&](std::int64_t first, std::int64_t count) {
+      for (std::int64_t i = first; i < first + count; ++i)
+        *next++ = static_cast<T>(init.fill == Initial::normal
+                                     ? init.std * random.normal(static_cast<std::uint64_t>(i))
+                                     : initial_value(param.spec, seed, i));
+    });
   }
+}
+
+template <class T>
+Range Params<T>::own(const Param<T>& param) const {
+  const Range& group = groups_[param.group].own;
+  const std::int64_t lo = std::clamp<std::int64_t>(group.lo - param.offset, 0, param.size);
+  const std::int64_t hi = std::clamp<std::int64_t>(group.hi - param.offset, lo, param.size);
+  return {lo, hi};
+}
+
+template <class T>
+std::int64_t Params<T>::moment_of(const Param<T>& param, std::int64_t index) const {
+  const ParamGroup& group = groups_[param.group];
+  return group.first_moment + param.offset + index - group.own.lo;
 }
 
 template <class T>

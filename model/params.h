@@ -2,7 +2,8 @@
 //
 // param_specs() is a pure function of the spec: planner, growth, checkpoints and the model agree by
 // it. Each dimension says what it stands for, so that growth is a rule per kind of dimension and
-// not per layer. All values lie in one arena, all gradients in another, in the order of the list.
+// not per layer. A rank holds its Box of each weight. All values lie in one arena, all gradients in
+// another: those that the same ranks hold side by side, in the order of the list.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "comm/layout.h"
 #include "core/random.h"
 #include "model/spec.h"
+#include "tensor/box.h"
 #include "tensor/buffer.h"
 #include "tensor/shape.h"
 
@@ -48,10 +51,10 @@ enum class Role {
   head,   // to symbols
 };
 
-enum class Fill { zero, one, normal, identity };
+enum class Initial { zero, one, normal, identity };
 
 struct Init {
-  Fill fill = Fill::zero;
+  Initial fill = Initial::zero;
   double std = 0;  // of normal
 };
 
@@ -73,32 +76,54 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 
 template <class T>
 struct Param {
-  ParamSpec spec;
+  ParamSpec spec;       // of the whole weight
+  Box box;              // what this rank holds of it, row-major and dense
+  size_t group;         // whose arena range it lies in
   std::int64_t offset;  // first element in the arenas
-  std::int64_t size;    // elements
+  std::int64_t size;    // elements of the box
   T* value;
   T* grad;
+};
+
+// Weights that the same ranks hold copies of. Each of them keeps the moments of an equal part of
+// the group, its own, and updates that part.
+struct ParamGroup {
+  std::vector<int> replicas;  // ranks with the same numbers, ascending, this one among them
+  Range arena;                // elements of the arenas
+  Range own;                  // this rank's part of them
+  std::int64_t first_moment;  // where the part begins in an array of all own parts
 };
 
 template <class T>
 class Params {
  public:
-  // All zero. With `measure` nothing is allocated and every pointer is null: for the planner.
+  // All zero, whole, on one rank. With `measure` nothing is allocated and every pointer is null:
+  // for the planner.
   explicit Params(std::vector<ParamSpec> specs, bool measure = false);
-  void initialise(std::uint64_t seed);  // initial_value of every element
+  // The part of `rank`; a layout a weight, all of one mesh.
+  Params(std::vector<ParamSpec> specs, const std::vector<Layout>& layouts, int rank,
+         bool measure = false);
+  void initialise(std::uint64_t seed);  // initial_value of every element held
 
   Param<T>& at(const std::string& name);  // ASSERTs that it exists
   bool has(const std::string& name) const;
-  std::vector<Param<T>>& all() { return params_; }
+  std::vector<Param<T>>& all() { return params_; }  // in the order of the specs
   const std::vector<Param<T>>& all() const { return params_; }
-  std::int64_t size() const { return values_.size(); }
+  const std::vector<ParamGroup>& groups() const { return groups_; }
+  Range own(const Param<T>& param) const;              // elements of the box that this rank updates
+  std::int64_t size() const { return size_; }          // elements held
+  std::int64_t own_size() const { return own_size_; }  // elements of all own parts
+  // The place of element `index` of the box in an array of all own parts; it must be an own one.
+  std::int64_t moment_of(const Param<T>& param, std::int64_t index) const;
   std::span<T> values() { return values_.span(); }
   std::span<T> grads() { return grads_.span(); }
   void zero_grads();
 
  private:
   std::vector<Param<T>> params_;
+  std::vector<ParamGroup> groups_;
   std::map<std::string, size_t> index_;
+  std::int64_t size_ = 0, own_size_ = 0;
   Buffer<T> values_, grads_;
 };
 

@@ -10,28 +10,28 @@
 namespace ortho {
 
 template <class T>
-Stack<T>::Stack(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-                Arena<T>& arena)
-    : residual_(spec.residual),
-      nodes_(nodes),
-      backend_(backend),
-      scratch_(take_scratch(spec, nodes, arena)) {
+Stack<T>::Stack(const Build<T>& build)
+    : residual_(build.spec.residual),
+      nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
+      backend_(build.backend),
+      scratch_(take_scratch(build.spec, nodes_, build.arena)) {
+  const ModelSpec& spec = build.spec;
   for (std::int64_t pass = 0; pass < spec.refeeds; ++pass)
     for (std::int64_t b = 0; b < spec.blocks; ++b) {
       const std::string block = "block." + std::to_string(b);
-      if (spec.map == MapKind::joint) add_joint_block(spec, block, params, arena);
-      if (spec.map == MapKind::dense) add_dense_block(spec, block, params, arena);
+      if (spec.map == MapKind::joint) add_joint_block(build, block);
+      if (spec.map == MapKind::dense) add_dense_block(build, block);
     }
   for (size_t i = 0; i <= steps_.size(); ++i)
-    states_.push_back(arena.take(nodes.elements(), "residual stream"));
+    states_.push_back(build.arena.take(nodes_.elements(), "residual stream"));
   const bool chained =
       std::all_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.size() == 1; });
-  if (!residual_ || !chained) held_ = arena.take(nodes.elements(), "held gradient");
+  if (!residual_ || !chained) held_ = build.arena.take(nodes_.elements(), "held gradient");
 }
 
 template <class T>
-void Stack<T>::add_joint_block(const ModelSpec& spec, const std::string& block, Params<T>& params,
-                               Arena<T>& arena) {
+void Stack<T>::add_joint_block(const Build<T>& build, const std::string& block) {
+  const ModelSpec& spec = build.spec;
   const Shape axes = joint_axes(spec);
   const Index step = strides(axes);
   std::vector<size_t> order(axes.size());
@@ -41,21 +41,21 @@ void Stack<T>::add_joint_block(const ModelSpec& spec, const std::string& block, 
   for (const size_t i : order) {
     const Lines lines = {nodes_.tokens / (axes[i] * step[i]), axes[i], step[i]};
     const std::string prefix = block + ".axis." + std::to_string(axes.size() - 1 - i);
-    auto map = std::make_unique<JointMap<T>>(spec.wiring, lines, nodes_, gated_width(spec),
-                                             params.at(prefix + ".w1"), backend_, arena);
+    auto map =
+        std::make_unique<JointMap<T>>(spec.wiring, lines, nodes_, gated_width(spec),
+                                      build.params.at(prefix + ".w1"), backend_, build.arena);
     if (spec.combine != Combine::parallel) steps_.emplace_back();
-    steps_.back().push_back(std::make_unique<Sublayer<T>>(
-        spec, nodes_, prefix, sublayers_++, std::move(map), params, backend_, arena, scratch_));
+    steps_.back().push_back(std::make_unique<Sublayer<T>>(build, build.sharding.home(), prefix,
+                                                          sublayers_++, std::move(map), scratch_));
   }
 }
 
 template <class T>
-void Stack<T>::add_dense_block(const ModelSpec& spec, const std::string& block, Params<T>& params,
-                               Arena<T>& arena) {
-  auto map = std::make_unique<DenseBlockMap<T>>(spec, nodes_, block, params, backend_, arena);
+void Stack<T>::add_dense_block(const Build<T>& build, const std::string& block) {
+  auto map = std::make_unique<DenseBlockMap<T>>(build, block);
   steps_.emplace_back();
-  steps_.back().push_back(std::make_unique<Sublayer<T>>(
-      spec, nodes_, block, sublayers_++, std::move(map), params, backend_, arena, scratch_));
+  steps_.back().push_back(std::make_unique<Sublayer<T>>(build, build.sharding.home(), block,
+                                                        sublayers_++, std::move(map), scratch_));
 }
 
 template <class T>

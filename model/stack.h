@@ -14,8 +14,7 @@ namespace ortho {
 template <class T>
 class Stack {
  public:
-  Stack(const ModelSpec& spec, const Nodes& nodes, Params<T>& params, Backend<T>& backend,
-        Arena<T>& arena);
+  explicit Stack(const Build<T>& build);
   T* input() { return states_.front(); }  // [nodes]: the caller writes the embedding here
   const T* output() const { return states_.back(); }
   void forward(const DropoutKey& key);
@@ -24,10 +23,8 @@ class Stack {
 
  private:
   using Step = std::vector<std::unique_ptr<Sublayer<T>>>;
-  void add_joint_block(const ModelSpec& spec, const std::string& block, Params<T>& params,
-                       Arena<T>& arena);
-  void add_dense_block(const ModelSpec& spec, const std::string& block, Params<T>& params,
-                       Arena<T>& arena);
+  void add_joint_block(const Build<T>& build, const std::string& block);
+  void add_dense_block(const Build<T>& build, const std::string& block);
   bool residual_;
   Nodes nodes_;
   Backend<T>& backend_;

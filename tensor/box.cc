@@ -51,6 +51,34 @@ Range split(std::int64_t n, int parts, int part) {
   return {lo, lo + small + (part < larger ? 1 : 0)};
 }
 
+std::vector<Box> boxes_of(const Box& box, const Range& range) {
+  const Shape size = extent(box);
+  const Index step = strides(size);
+  ASSERT(range.lo >= 0 && range.hi <= elements(box), "elements ", range.lo, " to ", range.hi,
+         " of ", box_text(box));
+  std::vector<Box> boxes;
+  for (std::int64_t at = range.lo; at < range.hi;) {
+    // As many whole steps of the outermost axis that begins a step at `at`.
+    size_t axis = 0;
+    while (axis < step.size() && (at % step[axis] != 0 || at + step[axis] > range.hi)) ++axis;
+    Box part = box;
+    std::int64_t rest = at;
+    for (size_t a = 0; a < step.size(); ++a) {
+      const std::int64_t index = rest / step[a];
+      rest %= step[a];
+      if (a > axis) continue;
+      part.lo[a] += index;
+      part.hi[a] = part.lo[a] + 1;
+      if (a < axis) continue;
+      const std::int64_t steps = std::min(size[a] - index, (range.hi - at) / step[a]);
+      part.hi[a] = part.lo[a] + steps;
+    }
+    at += elements(part);
+    boxes.push_back(std::move(part));
+  }
+  return boxes;
+}
+
 template <class T>
 void copy_box(const T* source, const Shape& source_shape, const Box& from, T* target,
               const Shape& target_shape, const Index& to) {

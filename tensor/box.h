@@ -32,6 +32,10 @@ std::string box_text(const Box& box);        // "[0, 0] to [2, 8]"
 // Any n >= 0, parts >= 1.
 Range split(std::int64_t n, int parts, int part);
 
+// Boxes that tile elements lo … hi - 1 of the row-major dense array of `box`: each is contiguous in
+// it, and they follow each other. At most two an axis.
+std::vector<Box> boxes_of(const Box& box, const Range& elements);
+
 // Copies region `from` of a row-major array of shape `source_shape` onto the equally large region
 // whose first index is `to` in an array of shape `target_shape`. Arrays must not overlap.
 template <class T>

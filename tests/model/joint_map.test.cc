@@ -30,7 +30,7 @@ ParamSpec weight_spec(const JointCase& c) {
   if (c.wiring != Wiring::causal)
     dims = {
         {DimKind::axis_in, c.lines.size, 0}, channel, {DimKind::axis_out, c.lines.size, 0}, gated};
-  return {"w1", dims, Role::map, {Fill::zero, 0}, true};
+  return {"w1", dims, Role::map, {Initial::zero, 0}, true};
 }
 
 std::vector<JointCase> cases() {

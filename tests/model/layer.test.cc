@@ -149,7 +149,7 @@ TEST(LayerParams, TheScaleCountsTheInputsOfASum) {
   const auto chain = layer_params(spec, 4, "b");
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_DOUBLE_EQ(chain[i].init.std, 1 / std::sqrt(static_cast<double>(i + 2)));
-    EXPECT_EQ(chain[i].init.fill, Fill::normal);
+    EXPECT_EQ(chain[i].init.fill, Initial::normal);
     EXPECT_EQ(chain[i].role, Role::map);
     EXPECT_TRUE(chain[i].decay);
   }
@@ -161,7 +161,7 @@ TEST(LayerParams, AnIdentityFillIsTheIdentityInEveryWiring) {
       if (weights == Weights::by_position && wiring != Wiring::causal) continue;
       const ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::sequential);
       Kit<float> kit(spec, {6, 2, 4, Order::batch_inner});
-      for (Param<float>& param : kit.params.all()) param.spec.init = {Fill::identity, 0};
+      for (Param<float>& param : kit.params.all()) param.spec.init = {Initial::identity, 0};
       kit.params.initialise(1);
       const auto x = normal_numbers<float>(48, 3);
       EXPECT_EQ(kit.forward(x), x);

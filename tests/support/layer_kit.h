@@ -11,10 +11,14 @@ namespace ortho {
 // A layer with its weights, memory and backend.
 template <class T>
 struct Kit {
-  Kit(const ModelSpec& spec, const Nodes& nodes, std::int64_t single_out = 0)
-      : params(layer_params(spec, nodes.channels, "block.0", single_out)),
+  Kit(const ModelSpec& layer_spec, const Nodes& nodes, std::int64_t single_out = 0)
+      : spec(layer_spec),
+        sharding(spec, nodes.batch),
+        params(layer_params(spec, nodes.channels, "block.0", single_out)),
         backend(make_cpu_backend<T>(1)),
-        layer(spec, nodes, "block.0", params, *backend, arena, single_out) {
+        moves(sharding, nullptr, arena),
+        layer({spec, sharding, params, *backend, arena, moves}, nodes.channels, "block.0",
+              single_out) {
     params.initialise(7);
   }
   std::vector<T> forward(const std::vector<T>& x) {
@@ -22,9 +26,12 @@ struct Kit {
     layer.forward(x.data(), y.data());
     return y;
   }
+  ModelSpec spec;
+  Sharding sharding;
   Params<T> params;
   std::unique_ptr<Backend<T>> backend;
   Arena<T> arena;
+  Moves<T> moves;
   Layer<T> layer;
 };
 

@@ -18,7 +18,7 @@ struct ModelKit {
     for (Param<T>& param : params.all()) {
       const Random random(seed, "kit/" + param.spec.name);
       const double middle = param.spec.role == Role::gain ? 1.0 : 0.0;
-      const double scale = param.spec.init.fill == Fill::normal ? param.spec.init.std : 0.3;
+      const double scale = param.spec.init.fill == Initial::normal ? param.spec.init.std : 0.3;
       for (std::int64_t i = 0; i < param.size; ++i)
         param.value[i] =
             static_cast<T>(middle + scale * random.normal(static_cast<std::uint64_t>(i)));

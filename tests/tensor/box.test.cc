@@ -50,6 +50,29 @@ std::vector<std::int64_t> offsets(const Shape& shape, const Box& box) {
   return result;
 }
 
+TEST(Box, BoxesOfARangeTileItInOrder) {
+  for (std::uint64_t number = 0; number < 2000; ++number) {
+    const Box box = draw_case(number).box;
+    const Shape size = extent(box);
+    const std::int64_t count = elements(box);
+    const Random random(2, "range", number);
+    const auto lo =
+        static_cast<std::int64_t>(random.below(0, static_cast<std::uint64_t>(count + 1)));
+    const auto hi =
+        lo + static_cast<std::int64_t>(random.below(1, static_cast<std::uint64_t>(count - lo + 1)));
+    std::int64_t next = lo;
+    const std::vector<Box> parts = boxes_of(box, {lo, hi});
+    for (const Box& part : parts) {
+      EXPECT_EQ(intersect(part, box), part);
+      Index back = box.lo;
+      for (std::int64_t& entry : back) entry = -entry;
+      for (const std::int64_t offset : offsets(size, shift(part, back))) EXPECT_EQ(offset, next++);
+    }
+    EXPECT_EQ(next, hi);
+    EXPECT_LE(parts.size(), std::max<size_t>(1, 2 * size.size()));
+  }
+}
+
 TEST(Box, RunsAreAllElementsInOrder) {
   for (std::uint64_t number = 0; number < 2000; ++number) {
     const BoxCase one = draw_case(number);

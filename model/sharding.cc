@@ -1,0 +1,81 @@
+#include "model/sharding.h"
+
+#include <limits>
+
+#include "core/error.h"
+#include "model/params.h"
+
+namespace ortho {
+namespace {
+
+Layout home_layout(const ModelSpec& spec, const NodeShape& nodes, const Cuts& cuts) {
+  REQUIRE(cuts.tokens.size() <= spec.tokens.size(), "the mesh cuts ", cuts.tokens.size(),
+          " token axes, the model has ", spec.tokens.size(), ", ", shape_text(spec.tokens));
+  std::vector<int> axes;
+  if (cuts.batch > 1) axes.push_back(nodes.batch_axis());
+  for (size_t i = 0; i < cuts.tokens.size(); ++i)
+    if (cuts.tokens[i] > 1) axes.push_back(static_cast<int>(i));
+  if (cuts.channels > 1) axes.push_back(nodes.channel_axis());
+  Layout home(mesh_of(cuts), axes);
+  check_layout(nodes, home);
+  return home;
+}
+
+void check_rows(const Nodes& nodes) {
+  constexpr std::int64_t kMostRows = std::numeric_limits<std::int32_t>::max();
+  REQUIRE(nodes.batch >= 1 && nodes.batch <= kMostRows / nodes.tokens, nodes.batch, " windows of ",
+          nodes.tokens, " tokens on one rank: 1 to ", kMostRows,
+          " tokens in all, which are numbered with 32 bits. Use fewer windows or more ranks.");
+}
+
+}  // namespace
+
+Mesh mesh_of(const Cuts& cuts) {
+  std::vector<MeshAxis> axes;
+  if (cuts.batch > 1) axes.push_back({"batch", cuts.batch});
+  for (size_t i = 0; i < cuts.tokens.size(); ++i)
+    if (cuts.tokens[i] > 1) axes.push_back({text("s_", i + 1), cuts.tokens[i]});
+  if (cuts.channels > 1) axes.push_back({"channels", cuts.channels});
+  return Mesh(std::move(axes));
+}
+
+Sharding::Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank)
+    : tokens_(spec.tokens),
+      windows_(windows),
+      order_(tensor_order(spec)),
+      cuts_(cuts),
+      rank_(rank),
+      home_(home_layout(spec, nodes(spec.channels), cuts)) {
+  check_rows(local(home_, spec.channels));
+}
+
+Sharding::Sharding(const ModelSpec& spec, std::int64_t windows)
+    : Sharding(spec, windows, Cuts{}, 0) {}
+
+NodeShape Sharding::nodes(std::int64_t channels) const {
+  return node_shape(tokens_, windows_, channels, order_);
+}
+
+Box Sharding::box(const Layout& layout, std::int64_t channels) const {
+  return layout.box(nodes(channels).shape, rank_);
+}
+
+Nodes Sharding::local(const Layout& layout, std::int64_t channels) const {
+  const NodeShape all = nodes(channels);
+  const Shape part = extent(box(layout, channels));
+  return {elements(Shape(part.begin(), part.begin() + all.token_axes())),
+          part[static_cast<size_t>(all.batch_axis())],
+          part[static_cast<size_t>(all.channel_axis())], order_};
+}
+
+Shape Sharding::local_tokens(const Layout& layout) const {
+  const Shape part = extent(box(layout, 1));
+  return {part.begin(), part.begin() + static_cast<std::ptrdiff_t>(tokens_.size())};
+}
+
+std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
+  const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
+  return std::vector<Layout>(param_specs(spec).size(), Layout(sharding.mesh(), none));
+}
+
+}  // namespace ortho

@@ -1,0 +1,64 @@
+// Sharding: how the ranks of a mesh hold one model's nodes, as a pure function of spec, cuts, rank.
+//
+// "Home" is the layout of the residual stream between blocks. A map that needs a cut axis whole
+// runs in another layout of the same mesh (comm/layout.h); the model moves its input there. Mesh
+// axes are called like what they cut, the batch outermost: batch, s_1 … s_n, channels.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "comm/layout.h"
+#include "model/spec.h"
+
+namespace ortho {
+
+// Ranks along each axis that is cut.
+struct Cuts {
+  int batch = 1;
+  std::vector<int> tokens;  // outermost axis first, as in ModelSpec; axes beyond the list are whole
+  int channels = 1;
+  bool operator==(const Cuts&) const = default;
+};
+
+Mesh mesh_of(const Cuts& cuts);  // without the axes of one rank
+
+class Sharding {
+ public:
+  // `windows`: of the whole batch. Error(usage) when an axis is smaller than its cut, with what
+  // would work, or when a rank's tokens cannot be numbered with 32 bits.
+  Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank);
+  Sharding(const ModelSpec& spec, std::int64_t windows);  // one rank holds everything
+
+  int rank() const { return rank_; }
+  int ranks() const { return mesh().ranks(); }
+  const Cuts& cuts() const { return cuts_; }
+  const Mesh& mesh() const { return home_.mesh(); }
+  const Layout& home() const { return home_; }
+  std::int64_t windows() const { return windows_; }
+
+  // The whole tensor with so many channels, and this rank's part of it in a layout.
+  NodeShape nodes(std::int64_t channels) const;
+  Box box(const Layout& layout, std::int64_t channels) const;
+  Nodes local(const Layout& layout, std::int64_t channels) const;
+  Shape local_tokens(const Layout& layout) const;  // s_1 … s_n of the part
+
+  // Which part of the batch this rank holds at home: ranks of one replica hold the same windows.
+  int replica() const { return mesh().coordinate_along("batch", rank_); }
+  int replicas() const { return cuts_.batch; }
+
+ private:
+  Shape tokens_;
+  std::int64_t windows_;
+  Order order_;
+  Cuts cuts_;
+  int rank_;
+  Layout home_;
+};
+
+// The layout of every weight, in the order of param_specs(spec): which of its dimensions the mesh
+// cuts. What is not cut is held by all ranks along that mesh axis, and their gradients are added.
+std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding);
+
+}  // namespace ortho
