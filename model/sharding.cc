@@ -9,6 +9,8 @@ namespace ortho {
 namespace {
 
 Layout home_layout(const ModelSpec& spec, const NodeShape& nodes, const Cuts& cuts) {
+  REQUIRE(nodes.shape[static_cast<size_t>(nodes.batch_axis())] >= 1, "a batch of ",
+          nodes.shape[static_cast<size_t>(nodes.batch_axis())], " windows: at least 1");
   REQUIRE(cuts.tokens.size() <= spec.tokens.size(), "the mesh cuts ", cuts.tokens.size(),
           " token axes, the model has ", spec.tokens.size(), ", ", shape_text(spec.tokens));
   std::vector<int> axes;
@@ -40,9 +42,13 @@ Mesh mesh_of(const Cuts& cuts) {
 }
 
 Sharding::Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank)
+    : Sharding(spec, windows, cuts, rank, tensor_order(spec)) {}
+
+Sharding::Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank,
+                   Order order)
     : tokens_(spec.tokens),
       windows_(windows),
-      order_(tensor_order(spec)),
+      order_(order),
       cuts_(cuts),
       rank_(rank),
       home_(home_layout(spec, nodes(spec.channels), cuts)) {

@@ -29,6 +29,8 @@ class Sharding {
   // `windows`: of the whole batch. Error(usage) when an axis is smaller than its cut, with what
   // would work, or when a rank's tokens cannot be numbered with 32 bits.
   Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank);
+  // In another order than the model's own.
+  Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts, int rank, Order order);
   Sharding(const ModelSpec& spec, std::int64_t windows);  // one rank holds everything
 
   int rank() const { return rank_; }

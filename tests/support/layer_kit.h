@@ -13,7 +13,7 @@ template <class T>
 struct Kit {
   Kit(const ModelSpec& layer_spec, const Nodes& nodes, std::int64_t single_out = 0)
       : spec(layer_spec),
-        sharding(spec, nodes.batch),
+        sharding(spec, nodes.batch, Cuts{}, 0, nodes.order),
         params(layer_params(spec, nodes.channels, "block.0", single_out)),
         backend(make_cpu_backend<T>(1)),
         moves(sharding, nullptr, arena),
