@@ -51,8 +51,15 @@ struct TrainingRun::StageWork {
                                SampleList(train, options.window).samples())),
         loader(train, run.state_->vocabulary, options, cursor_for(*run.state_, identity)),
         optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer),
-        model(planned.config.model, planned.windows / run.channel_.ranks(), run.state_->params,
-              *run.backend_, arena) {}
+        sharding(planned.config.model, planned.windows, Cuts{run.channel_.ranks(), {}, 1},
+                 run.channel_.rank()) {}
+
+  // Collective.
+  void build(TrainingRun& run) {
+    replicas.emplace(run.channel_, run.state_->params);
+    model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
+                  &run.channel_);
+  }
 
   static Cursor cursor_for(const RunState& state, const std::string& identity) {
     check_identity(state, identity);
@@ -65,8 +72,10 @@ struct TrainingRun::StageWork {
   std::string identity;
   Loader loader;
   Optimizer<float> optimizer;
+  Sharding sharding;
   Arena<float> arena;
-  Model<float> model;
+  std::optional<Replicas<float>> replicas;
+  std::optional<Model<float>> model;
 };
 
 TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
@@ -150,6 +159,7 @@ bool TrainingRun::go() {
 bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
+  work->build(*this);
   state_->identity = work->identity;
   if (work->loader.skipped() > 0)
     say(text(work->loader.skipped(), " records do not fit the window and are left out"));
@@ -192,8 +202,8 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
-  const StepResult result =
-      train_step(channel_, *backend_, work.model, state_->params, work.optimizer, *batch, rule);
+  const StepResult result = train_step(channel_, *backend_, *work.model, state_->params,
+                                       *work.replicas, work.optimizer, *batch, rule);
   state_->step += 1;
   state_->cursor = work.loader.cursor();
   state_->tokens += work.stage.tokens;
@@ -250,7 +260,7 @@ void TrainingRun::evaluate(StageWork& work) {
   agree(channel_, [&] { split.emplace(work.held_out, state_->vocabulary, work.options); });
   if (split->samples() == 0) return;
   const std::int64_t limit = config_.evaluate.windows;
-  const TermSums sums = evaluate_split(channel_, work.model, *split, limit);
+  const TermSums sums = evaluate_split(channel_, *work.model, *split, limit);
   EvaluationMetrics metrics;
   metrics.step = state_->step;
   metrics.stage = work.stage.config.name;

@@ -28,10 +28,11 @@ TermSums sum_terms(Channel& channel, const TermSums& mine) {
 }
 
 StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& model,
-                      Params<float>& params, Optimizer<float>& optimizer, const Batch& batch,
-                      const StepRule& rule) {
+                      Params<float>& params, Replicas<float>& replicas, Optimizer<float>& optimizer,
+                      const Batch& batch, const StepRule& rule) {
   std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
-  for (const Target& target : batch.target) counts[0] += target.scored;
+  if (model.sharding().leads_replica())  // the others have the same batch
+    for (const Target& target : batch.target) counts[0] += target.scored;
   channel.sum(std::span<std::int64_t>(counts));
   const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
 
@@ -40,8 +41,10 @@ StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& m
   params.zero_grads();
   StepResult result;
   result.sums = sum_terms(channel, model.train(batch, rule.weights, normaliser, dropout));
-  channel.sum(params.grads());
-  result.grad_norm = std::sqrt(backend.sum_squares(params.size(), params.grads().data()));
+  replicas.sum_gradients();
+  std::array<double, 1> squares = {own_sum_squares(backend, params)};
+  channel.sum(std::span<double>(squares));
+  result.grad_norm = std::sqrt(squares[0]);
   result.stop = counts[1] > 0;
   const double loss = result.sums.loss(rule.weights);
   if (!std::isfinite(loss) || !std::isfinite(result.grad_norm))
@@ -51,6 +54,7 @@ StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& m
               ". Nothing was updated. Lower optimizer.lr or optimizer.clip, or go "
               "on from an earlier checkpoint."));
   optimizer.update(backend, params, rule.rate, clip_scale(result.grad_norm, rule.clip));
+  replicas.spread_values();
   return result;
 }
 

@@ -32,12 +32,13 @@ TEST(TrainStep, WhatIsNotFiniteUpdatesNothing) {
   kit.params.at("head.text").value[3] = INFINITY;
   const std::vector<float> before(kit.params.values().begin(), kit.params.values().end());
   const auto channel = make_single_channel();
+  Replicas<float> replicas(*channel, kit.params);
   StepRule rule;
   rule.rate = 1;
   rule.step = 41;
   const std::string message = message_of(
       [&] {
-        train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
+        train_step(*channel, *kit.backend, kit.model, kit.params, replicas, optimizer,
                    random_batch(small(), 2, 5), rule);
       },
       ErrorKind::internal);
@@ -56,10 +57,11 @@ TEST(TrainStep, AWholeStepOfPaddingChangesNothingButDecay) {
   Optimizer<float> optimizer(config, kit.params, state);
   const std::vector<float> before(kit.params.values().begin(), kit.params.values().end());
   const auto channel = make_single_channel();
+  Replicas<float> replicas(*channel, kit.params);
   StepRule rule;
   rule.rate = 1;
-  const StepResult result = train_step(*channel, *kit.backend, kit.model, kit.params, optimizer,
-                                       empty_batch(4, 2, 0), rule);
+  const StepResult result = train_step(*channel, *kit.backend, kit.model, kit.params, replicas,
+                                       optimizer, empty_batch(4, 2, 0), rule);
   EXPECT_EQ(result.sums.scored, 0);
   EXPECT_EQ(result.grad_norm, 0);
   EXPECT_EQ(std::vector<float>(kit.params.values().begin(), kit.params.values().end()), before);
