@@ -77,7 +77,7 @@ void run(int steps) {
   std::vector<double> step_sec, square, own;
   for (int i = 0; i < steps; ++i) {
     const double began = now_sec();
-    train_step(*channel, *backend, model, params, replicas, optimizer, batch, rule);
+    train_step({*channel, *backend, model, params, replicas, optimizer}, batch, rule);
     step_sec.push_back(now_sec() - began);
     if (i % 10 != 0) continue;
     square.push_back(gemm_rate(*backend, 1024, 1024, 1024));

@@ -202,8 +202,9 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
-  const StepResult result = train_step(channel_, *backend_, *work.model, state_->params,
-                                       *work.replicas, work.optimizer, *batch, rule);
+  const StepResult result =
+      train_step({channel_, *backend_, *work.model, state_->params, *work.replicas, work.optimizer},
+                 *batch, rule);
   state_->step += 1;
   state_->cursor = work.loader.cursor();
   state_->tokens += work.stage.tokens;

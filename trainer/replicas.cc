@@ -72,7 +72,8 @@ std::int64_t sum_buffer_elements(const std::vector<ParamGroup>& groups) {
 }
 
 template <class T>
-Replicas<T>::Replicas(Channel& world, Params<T>& params) : params_(params) {
+Replicas<T>::Replicas(Channel& world, Params<T>& params, SumOrder order)
+    : params_(params), order_(order) {
   for (const ParamGroup& group : params.groups())
     groups_.push_back({&group, world.ranks() > 1 ? world.split(group.replicas.front()) : nullptr});
   received_ = Buffer<T>(sum_buffer_elements(params.groups()), "gradients of other ranks");
@@ -86,17 +87,24 @@ void Replicas<T>::sent(std::int64_t elements) {
 }
 
 template <class T>
-void Replicas<T>::add_in_rank_order(Channel& channel, std::span<T> own) {
-  const auto parts = [&](int rank) {
+void Replicas<T>::add_all(Channel& channel, std::span<T> own) {
+  const int ranks = channel.ranks();
+  const auto part_of_rank = [&](int rank) {
     if (rank == channel.rank()) return own;
     const auto before = static_cast<size_t>(rank - (rank > channel.rank() ? 1 : 0));
     return received_.span().subspan(before * own.size(), own.size());
   };
-  const std::span<T> sum = parts(0);
-  for (int rank = 1; rank < channel.ranks(); ++rank) {
-    const std::span<const T> next = parts(rank);
+  const auto add = [&](int to, int from) {
+    const std::span<T> sum = part_of_rank(to);
+    const std::span<const T> next = part_of_rank(from);
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += next[i];
-  }
+  };
+  if (order_ == SumOrder::ranks)
+    for (int rank = 1; rank < ranks; ++rank) add(0, rank);
+  else
+    for (int width = 1; width < ranks; width *= 2)
+      for (int rank = 0; rank + width < ranks; rank += 2 * width) add(rank, rank + width);
+  const std::span<const T> sum = part_of_rank(0);
   if (channel.rank() != 0) std::copy(sum.begin(), sum.end(), own.begin());
 }
 
@@ -117,7 +125,7 @@ void Replicas<T>::sum_chunk(Group& group, std::int64_t chunk) {
     sent(static_cast<std::int64_t>(theirs.size()));
   }
   transfer->wait_all();
-  add_in_rank_order(channel, own);
+  add_all(channel, own);
 }
 
 template <class T>
