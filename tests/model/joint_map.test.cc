@@ -25,11 +25,11 @@ struct JointCase {
 };
 
 ParamSpec weight_spec(const JointCase& c) {
-  const Dim channel{DimKind::channel, c.channels}, gated{DimKind::gated, c.out};
-  std::vector<Dim> dims = {{DimKind::tap, c.lines.size, 0}, channel, gated};
+  const Dim channel{DimKind::channel, c.channels}, hidden{DimKind::hidden, c.out};
+  std::vector<Dim> dims = {{DimKind::tap, c.lines.size, 0}, channel, hidden};
   if (c.wiring != Wiring::causal)
     dims = {
-        {DimKind::axis_in, c.lines.size, 0}, channel, {DimKind::axis_out, c.lines.size, 0}, gated};
+        {DimKind::axis_in, c.lines.size, 0}, channel, {DimKind::axis_out, c.lines.size, 0}, hidden};
   return {"w1", dims, Role::map, {Initial::zero, 0}, true};
 }
 
