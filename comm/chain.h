@@ -27,9 +27,13 @@ struct ChainPath {
   int moves = 0;
 };
 
-// The cheapest path from candidate `begin` through the maps along `axes`, one after the other, to
-// candidate `end`. Equally cheap ones: the lower candidate. Error(usage) if no candidate leaves one
-// of the axes whole.
+// The cheapest path from candidate `begin` through the maps, one after the other, to candidate
+// `end`; whole[i]: the axes that map i needs whole. Equally cheap ones: the lower candidate.
+// Error(usage) if no candidate suits one of the maps.
+ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
+                         std::span<const std::vector<int>> whole, size_t begin, size_t end,
+                         const LinkCost& link, int element_bytes);
+// For maps that need one axis each.
 ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
                          std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
                          int element_bytes);

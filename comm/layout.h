@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,16 @@ std::string layout_text(const NodeShape& nodes,
 // Error(usage) if an axis is smaller than its cut, with the nearest cuts that work.
 void check_layout(const NodeShape& nodes, const Layout& layout);
 
-// The layout in which `axis` is whole, for a map along it: each mesh axis that cuts it cuts another
-// one instead. That is the first of the token axes, outermost first, and the channels that it
-// divides evenly, uncut ones before cut ones; else the one where most is left. The batch only
-// `with_batch`: it would copy separate weights. Error(usage) if there are fewer lines than ranks.
+// The layout in which `axes` are whole, for a map that needs them so: each mesh axis that cuts one
+// of them cuts another axis instead. That is the first of the token axes, outermost first, and the
+// channels that it divides evenly, uncut ones before cut ones; else the one where most is left; the
+// next best where a later mesh axis would find none. The batch only `with_batch`: it would copy
+// separate weights. Nothing if there are fewer lines than ranks.
+std::optional<Layout> find_lines_layout(const NodeShape& nodes, const Layout& layout,
+                                        const std::vector<int>& axes, bool with_batch = false);
+// The same; Error(usage) if there is none.
+Layout lines_layout(const NodeShape& nodes, const Layout& layout, const std::vector<int>& axes,
+                    bool with_batch = false);
 Layout lines_layout(const NodeShape& nodes, const Layout& layout, int axis,
                     bool with_batch = false);
 
