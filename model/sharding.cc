@@ -1,8 +1,10 @@
 #include "model/sharding.h"
 
 #include <limits>
+#include <map>
 
 #include "core/error.h"
+#include "model/layer.h"
 #include "model/params.h"
 
 namespace ortho {
@@ -81,7 +83,19 @@ Shape Sharding::local_tokens(const Layout& layout) const {
 
 std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
   const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
-  return std::vector<Layout>(param_specs(spec).size(), Layout(sharding.mesh(), none));
+  std::map<std::string, Layout> layouts;  // of the weights that the mesh cuts
+  for (std::int64_t b = 0; spec.map == MapKind::dense && b < spec.blocks; ++b) {
+    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
+    const auto weights = layer_params(spec, channels, text("block.", b), out);
+    const auto cut = layer_param_layouts(spec, sharding, channels, out);
+    for (size_t i = 0; i < weights.size(); ++i) layouts.emplace(weights[i].name, cut[i]);
+  }
+  std::vector<Layout> list;
+  for (const ParamSpec& param : param_specs(spec)) {
+    const auto found = layouts.find(param.name);
+    list.push_back(found == layouts.end() ? Layout(sharding.mesh(), none) : found->second);
+  }
+  return list;
 }
 
 }  // namespace ortho
