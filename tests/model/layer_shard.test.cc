@@ -127,7 +127,7 @@ bool is_possible(const LayerCase& one) {
 }
 
 TEST(LayerShard, EqualsOneRankOnEveryMesh) {
-  constexpr int kDraws = 24;
+  constexpr int kDraws = 16;
   std::uint64_t number = 0;
   int cut = 0;
   for (const Kind& kind : all_kinds())
@@ -140,6 +140,175 @@ TEST(LayerShard, EqualsOneRankOnEveryMesh) {
       if (HasFailure()) return;
     }
   EXPECT_GT(cut, static_cast<int>(number) / 2);  // the sweep sweeps
+}
+
+// ---- kernels ----
+
+// What a node gets does not depend on how many windows its rank holds.
+TEST(LayerShard, AWindowGetsTheSameInEveryBatch) {
+  for (const Order order : {Order::batch_inner, Order::channels_inner})
+    for (const int axis : {0, 1}) {
+      DenseMap all{{5}, 19, 3, order, axis, 0, Weights::separate, Wiring::grid};
+      all.out = all.size();
+      DenseMap few = all;
+      few.batch = 9;
+      const NodeShape shape = input_shape(all);
+      Box part = whole(shape.shape);
+      part.hi[static_cast<size_t>(shape.batch_axis())] = few.batch;
+      const auto backend = make_cpu_backend<float>(1);
+      const auto w = normal_numbers<float>(elements(weight_shape(all)), 1);
+      const auto x = normal_numbers<float>(elements(shape.shape), 2);
+      const auto x_few = slice(shape.shape, part, x);
+      std::vector<float> y(x.size()), y_few(x_few.size());
+      backend->dense(all, x.data(), w.data(), y.data(), false);
+      backend->dense(few, x_few.data(), w.data(), y_few.data(), false);
+      EXPECT_EQ(slice(shape.shape, part, y), y_few) << axis;
+      backend->dense_dx(all, x.data(), w.data(), y.data(), false);
+      backend->dense_dx(few, x_few.data(), w.data(), y_few.data(), false);
+      EXPECT_EQ(slice(shape.shape, part, y), y_few) << axis;
+    }
+}
+
+// ---- layouts ----
+
+LayerCase plain_case(const Shape& tokens, Combine combine, Weights weights, Wiring wiring,
+                     const Cuts& cuts) {
+  LayerCase one;
+  one.spec = dense_spec(tokens, weights, wiring, combine);
+  one.spec.channels = one.channels = 4;
+  one.windows = 4;
+  one.cuts = cuts;
+  return one;
+}
+
+using CutLists = std::vector<std::vector<int>>;
+
+// Of nodes [s_1][s_2][s_3][C][B], and of the weights.
+CutLists cut_lists(const std::vector<Layout>& layouts) {
+  CutLists lists;
+  for (const Layout& layout : layouts) lists.push_back(layout.cuts());
+  return lists;
+}
+
+CutLists map_cuts(const LayerCase& one) {
+  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
+  return cut_lists(layer_layouts(one.spec, sharding, one.channels, one.single_out));
+}
+
+CutLists weight_cuts(const LayerCase& one) {
+  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
+  return cut_lists(layer_param_layouts(one.spec, sharding, one.channels, one.single_out));
+}
+
+TEST(LayerLayouts, ASumRunsAtHomeOrAtItsLines) {
+  const Cuts cuts{2, {2}, 1};
+  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
+  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 0}, {4, 0}, {4, 0}}));
+  one.spec.wiring = Wiring::causal;  // taps along s_2 and s_3 reach into rows of s_1
+  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 2}, {4, 3}, {4, 0}}));
+}
+
+TEST(LayerLayouts, AChainGoesHomeOnlyAtItsEnds) {
+  LayerCase one =
+      plain_case({4, 4, 4}, Combine::sequential, Weights::separate, Wiring::grid, {1, {2}, 1});
+  one.spec.sequence = Sequence::ascending;
+  for (const Wiring wiring : {Wiring::grid, Wiring::causal}) {
+    one.spec.wiring = wiring;
+    const CutLists cuts = map_cuts(one);
+    EXPECT_EQ(cuts.back(), (std::vector<int>{0})) << "channels, whole at home";
+    int moves = cuts.front() != std::vector<int>{0} ? 1 : 0;
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) moves += cuts[i] != cuts[i + 1] ? 1 : 0;
+    EXPECT_EQ(moves, 2) << static_cast<int>(wiring);
+  }
+}
+
+TEST(LayerLayouts, SeparateWeightsAreCutLikeTheirLines) {
+  const Cuts cuts{2, {2}, 1};
+  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
+  constexpr int kCopies = kReplicates;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 0}, {kCopies, 0}, {kCopies, 0}}));
+  one.order = Order::channels_inner;  // weights have the order of the grid
+  one.spec.wiring = Wiring::causal;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 2}, {kCopies, 3}, {kCopies, 0}}));
+  one.spec.weights = Weights::by_position;
+  EXPECT_EQ(weight_cuts(one), (CutLists(4, {kCopies, kCopies})));
+}
+
+std::string refused(const LayerCase& one) {
+  return message_of([&] { map_cuts(one); }, ErrorKind::usage);
+}
+
+TEST(LayerLayouts, RefusesWhatHasNoLines) {
+  LayerCase one = plain_case({4, 3}, Combine::single, Weights::separate, Wiring::grid, {1, {4}, 1});
+  one.channels = one.spec.channels = 2;
+  one.spec.single_axis = 0;
+  expect_in(
+      "a map needs s_1 whole, but s_1 4 finds no axis to cut instead in [4, 3, 2, 4] "
+      "(s_1 4 cuts s_1): there are fewer lines than ranks. Use fewer ranks along s_1 4",
+      refused(one));
+  one.spec.weights = Weights::shared;  // the batch has 4 windows
+  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
+  one.single_out = 3;
+  expect_in("s_1 has size 3 but the mesh cuts it into 4 parts", refused(one));
+  one.single_out = 5;
+  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
+}
+
+// ---- bytes and memory ----
+
+// Bytes that a rank sends in one forward and backward.
+std::int64_t sent_bytes(const LayerCase& one) {
+  const LayerInput in = layer_input(one);
+  std::vector<std::int64_t> sent(static_cast<size_t>(ranks_of(one.cuts)));
+  run_local_ranks(static_cast<int>(sent.size()), [&](Channel& world) {
+    LayerRank own(one, &world, world.rank(), false);
+    std::vector<float> x(static_cast<size_t>(own.layer.input().elements()), 1);
+    std::vector<float> y(static_cast<size_t>(own.layer.output().elements())), dx = x;
+    own.layer.forward(x.data(), y.data());
+    own.layer.backward(x.data(), y.data(), dx.data());
+    std::int64_t bytes = 0;
+    for (const auto& move : own.moves.all())
+      bytes += move->count(Way::forward).bytes + move->count(Way::backward).bytes;
+    sent[static_cast<size_t>(world.rank())] = bytes;
+  });
+  EXPECT_EQ(std::vector<std::int64_t>(sent.size(), sent.front()), sent);
+  return sent.front();
+}
+
+// Four moves a cut axis and step, (p - 1) / p of the local part each; a chain makes 2 (1 + 1) of
+// them once, whatever the number of its maps.
+TEST(LayerShard, SendsFourMovesAStep) {
+  for (const Weights weights : {Weights::separate, Weights::shared})
+    for (const Combine combine : {Combine::parallel, Combine::sequential})
+      for (const int p : {2, 4}) {
+        LayerCase one = plain_case({8, 8, 8}, combine, weights, Wiring::grid, {1, {p}, 1});
+        const std::int64_t local = 4 * one.nodes().elements() / p;  // bytes
+        EXPECT_EQ(sent_bytes(one), 4 * local * (p - 1) / p) << case_text(one);
+        if (combine == Combine::sequential || p == 4) continue;
+        one.cuts.tokens = {p, p};
+        EXPECT_EQ(sent_bytes(one), 2 * 4 * (local / p) * (p - 1) / p) << case_text(one);
+      }
+}
+
+TEST(LayerShard, AMeasuringArenaCountsWhatARealOneTakes) {
+  for (const Kind& kind : all_kinds())
+    for (const Cuts& cuts : {Cuts{}, Cuts{2, {2}, 1}, Cuts{1, {2, 2}, 1}, Cuts{1, {1, 1, 2}, 2}}) {
+      LayerCase one = plain_case({4, 2, 5}, kind.combine, kind.weights, kind.wiring, cuts);
+      one.spec.sequence = kind.sequence;
+      one.order = kind.order;
+      const auto ranks = static_cast<size_t>(ranks_of(cuts));
+      std::vector<std::int64_t> real(ranks), measured(ranks);
+      run_local_ranks(static_cast<int>(ranks), [&](Channel& world) {
+        const LayerRank own(one, &world, world.rank(), false);
+        const LayerRank planned(one, nullptr, world.rank(), true);
+        real[static_cast<size_t>(world.rank())] = own.arena.bytes();
+        measured[static_cast<size_t>(world.rank())] = planned.arena.bytes();
+      });
+      EXPECT_EQ(real, measured) << case_text(one);
+      if (ranks > 1) continue;
+      const std::int64_t kept = kind.combine == Combine::sequential ? 3 : 0;  // of four maps
+      EXPECT_EQ(real[0], kept * 4 * one.nodes().elements()) << case_text(one);
+    }
 }
 
 }  // namespace
