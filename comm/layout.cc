@@ -152,11 +152,11 @@ Layout same_cuts(const Layout& layout, const NodeShape& from, const NodeShape& t
     if (cut == kReplicates) continue;
     if (cut == from.batch_axis())
       cut = to.batch_axis();
-    else if (cut == from.channel_axis())
-      cut = to.channel_axis();
+    else if (cut >= from.token_axes())
+      cut += to.channel_axis() - from.channel_axis();  // the channels, or u and v
     else
-      ASSERT(cut < from.token_axes() && cut < to.token_axes(), "axis ", cut, " of ",
-             shape_text(from.shape), " in ", shape_text(to.shape));
+      ASSERT(cut < to.token_axes(), "axis ", cut, " of ", shape_text(from.shape), " in ",
+             shape_text(to.shape));
   }
   return {layout.mesh(), cuts};
 }
@@ -190,6 +190,7 @@ std::optional<Layout> find_lines_layout(const NodeShape& nodes, const Layout& la
   std::vector<int> candidates;
   for (int token = 0; token < nodes.token_axes(); ++token) candidates.push_back(token);
   candidates.push_back(nodes.channel_axis());
+  if (nodes.halves) candidates.push_back(nodes.channel_axis() - 1);
   if (with_batch) candidates.push_back(nodes.batch_axis());
   std::erase_if(candidates, is_needed);
   // A cut that is already there would move too if another nested around it.

@@ -35,7 +35,7 @@ bool reads_halves(const ModelSpec& spec, std::int64_t channels) {
 }
 
 bool writes_halves(const ModelSpec& spec, const DenseMap& map) {
-  if (map.on_channels() && map.out != map.size()) return spec.gate && map.out == gated_width(spec);
+  if (map.on_channels()) return spec.gate && map.out == gated_width(spec);
   return reads_halves(spec, map.channels);
 }
 
@@ -75,9 +75,12 @@ std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
 // The dimension of a weight that stands for an axis of the nodes, or kReplicates.
 int dim_of(const std::vector<Dim>& dims, const NodeShape& nodes, int axis) {
   if (axis == nodes.batch_axis()) return kReplicates;
-  const int named = axis == nodes.channel_axis() ? -1 : nodes.token_axes() - 1 - axis;
-  for (size_t d = 0; d < dims.size(); ++d)
-    if (dims[d].kind == DimKind::line && dims[d].axis == named) return static_cast<int>(d);
+  const bool half = nodes.halves && axis == nodes.channel_axis() - 1;
+  const int named = axis < nodes.token_axes() ? nodes.token_axes() - 1 - axis : -1;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d].kind != DimKind::line || dims[d].axis != named) continue;
+    return static_cast<int>(half ? d - 1 : d);  // the half stands before its units
+  }
   return kReplicates;
 }
 
@@ -91,6 +94,7 @@ Layout weight_layout(const std::vector<Dim>& dims, const NodeShape& nodes, const
 
 // The axes of the nodes that a map needs whole.
 std::vector<int> whole_axes(const DenseMap& map, const NodeShape& nodes) {
+  if (map.on_channels() && nodes.halves) return {nodes.channel_axis() - 1, nodes.channel_axis()};
   if (map.on_channels()) return {nodes.channel_axis()};
   if (!map.causal()) return {map.axis};
   std::vector<int> axes(static_cast<size_t>(map.axis) + 1);

@@ -152,7 +152,7 @@ TEST(LayerShard, AWindowGetsTheSameInEveryBatch) {
       all.out = all.size();
       DenseMap few = all;
       few.batch = 9;
-      const NodeShape shape = input_shape(all);
+      const NodeShape shape = node_shape(all.tokens, all.batch, all.channels, all.order);
       Box part = whole(shape.shape);
       part.hi[static_cast<size_t>(shape.batch_axis())] = few.batch;
       const auto backend = make_cpu_backend<float>(1);

@@ -68,10 +68,15 @@ struct LayerInput {
   std::vector<float> x, dy;
 };
 
+inline LayerShapes shapes_of(const LayerCase& one) {
+  const Sharding whole(one.spec, one.windows, Cuts{}, 0, one.order);
+  return layer_shapes(one.spec, whole, one.channels, one.single_out);
+}
+
 inline LayerInput layer_input(const LayerCase& one) {
-  const auto maps = layer_maps(one.spec, one.nodes(), one.single_out);
-  return {normal_numbers<float>(one.nodes().elements(), 1),
-          normal_numbers<float>(elements(output_shape(maps.back()).shape), 2)};
+  const LayerShapes shapes = shapes_of(one);
+  return {normal_numbers<float>(elements(shapes.input.shape), 1),
+          normal_numbers<float>(elements(shapes.output.shape), 2)};
 }
 
 inline float* alter(std::span<float> values, bool absolute) {
@@ -119,16 +124,18 @@ struct LayerRank {
 
 // Runs forward and backward twice, since layers share memory under way; the second run counts.
 inline LayerResult run_on_ranks(const LayerCase& one, const LayerInput& in) {
-  const auto maps = layer_maps(one.spec, one.nodes(), one.single_out);
-  const Shape x_shape = input_shape(maps.front()).shape, y_shape = output_shape(maps.back()).shape;
+  const LayerShapes shapes = shapes_of(one);
+  const Shape &x_shape = shapes.input.shape, &y_shape = shapes.output.shape;
   const auto ranks = static_cast<size_t>(ranks_of(one.cuts));
   std::vector<std::vector<float>> y(ranks), dx(ranks), dw(ranks);
   run_local_ranks(static_cast<int>(ranks), [&](Channel& world) {
     LayerRank own(one, &world, world.rank(), false);
     const auto me = static_cast<size_t>(world.rank());
-    const Layout& home = own.sharding.home();
-    const std::vector<float> x = slice(x_shape, home.box(x_shape, world.rank()), in.x);
-    const std::vector<float> dy = slice(y_shape, home.box(y_shape, world.rank()), in.dy);
+    const NodeShape nodes = own.sharding.nodes(one.channels);
+    const Layout &home = own.sharding.home(), in_home = same_cuts(home, nodes, shapes.input),
+                 out_home = same_cuts(home, nodes, shapes.output);
+    const std::vector<float> x = slice(x_shape, in_home.box(x_shape, world.rank()), in.x);
+    const std::vector<float> dy = slice(y_shape, out_home.box(y_shape, world.rank()), in.dy);
     ASSERT(own.layer.input().elements() == static_cast<std::int64_t>(x.size()) &&
                own.layer.output().elements() == static_cast<std::int64_t>(dy.size()),
            "a layer's ends");
@@ -146,9 +153,11 @@ inline LayerResult run_on_ranks(const LayerCase& one, const LayerInput& in) {
   all.dx.assign(in.x.size(), 77);
   for (size_t rank = 0; rank < ranks; ++rank) {
     const LayerRank planned(one, nullptr, static_cast<int>(rank), true);
-    const Layout& home = planned.sharding.home();
-    put(x_shape, home.box(x_shape, static_cast<int>(rank)), dx[rank].data(), false, all.dx);
-    put(y_shape, home.box(y_shape, static_cast<int>(rank)), y[rank].data(), false, all.y);
+    const NodeShape nodes = planned.sharding.nodes(one.channels);
+    const Layout &home = planned.sharding.home(), in_home = same_cuts(home, nodes, shapes.input),
+                 out_home = same_cuts(home, nodes, shapes.output);
+    put(x_shape, in_home.box(x_shape, static_cast<int>(rank)), dx[rank].data(), false, all.dx);
+    put(y_shape, out_home.box(y_shape, static_cast<int>(rank)), y[rank].data(), false, all.y);
     for (size_t i = 0; i < planned.params.all().size(); ++i) {
       const Param<float>& param = planned.params.all()[i];
       const Shape shape = param.spec.shape();
