@@ -81,7 +81,7 @@ void drop_token(const Nodes& nodes, const HeldRows& rows, std::int64_t t, const 
 
 template <class T>
 void CpuBackend<T>::dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) {
-  if (drop.p == 0) return;
+  if (drop.p == 0 || nodes.elements() == 0) return;
   ASSERT(rows.count() == nodes.rows(), "dropout of ", nodes.rows(), " rows at ", box_text(rows.box),
          " of the batch");
   const T scale = static_cast<T>(1.0 / (1.0 - drop.p));
