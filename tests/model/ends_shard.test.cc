@@ -43,25 +43,10 @@ const std::vector<Cuts> kCuts = {
     {1, {1, 3}, 1}, {1, {1, 1, 2}, 1}, {1, {3, 2}, 1}, {1, {2, 1, 2}, 1}, {1, {1, 3, 2}, 1},
     {2, {2}, 1},    {2, {1, 3}, 1},    {3, {1, 2}, 1}, {2, {1, 2, 2}, 1}, {1, {2, 2, 2}, 1}};
 
-std::string cuts_text(const Cuts& cuts) {
-  return text("batch ", cuts.batch, " tokens ", list_text(cuts.tokens));
-}
-
 Batch whole_batch(const ModelSpec& spec) {
   Batch batch = random_batch(spec, kWindows, 11);
   batch.first_window = kFirstWindow;
   return batch;
-}
-
-// The windows of one replica.
-Batch part_of(const Batch& all, const Range& windows) {
-  Batch part = {all.tokens, windows.size(), all.first_window + windows.lo, {}, {}};
-  for (std::int64_t t = 0; t < all.tokens; ++t)
-    for (std::int64_t w = windows.lo; w < windows.hi; ++w) {
-      part.input.push_back(all.input[static_cast<size_t>(t * all.windows + w)]);
-      part.target.push_back(all.target[static_cast<size_t>(t * all.windows + w)]);
-    }
-  return part;
 }
 
 // Embedding and heads of one rank, and what a step leaves there.
@@ -163,7 +148,7 @@ void check_step(const Whole& whole, const Cuts& cuts) {
     const Sharding sharding(whole.spec, kWindows, cuts, world.rank());
     SCOPED_TRACE(text(cuts_text(cuts), " rank ", world.rank()));
     Ends ends(whole.spec, sharding, &world);
-    const Range windows = split(kWindows, sharding.replicas(), sharding.replica());
+    const Range windows = windows_of(sharding);
     const TermSums sums =
         ends.step(part_of(whole.batch, windows), static_cast<double>(whole.scored));
     EXPECT_EQ(ends.x, whole.part(whole.ends.x, sharding));
@@ -228,7 +213,7 @@ void check_logits(Whole& whole, const Cuts& cuts) {
   run_local_ranks(static_cast<int>(ranks), [&](Channel& world) {
     const auto rank = static_cast<size_t>(world.rank());
     const Sharding sharding(whole.spec, kWindows, cuts, world.rank());
-    const Range windows = split(kWindows, sharding.replicas(), sharding.replica());
+    const Range windows = windows_of(sharding);
     const Batch batch = part_of(whole.batch, windows);
     Ends ends(whole.spec, sharding, &world);
     ends.embed.forward(batch, ends.x.data());
@@ -305,7 +290,7 @@ TEST(DropoutShard, AnyLayoutDrawsWhatOneRankDraws) {
     for (const Cuts& cuts : kCuts)
       for (int rank = 0; rank < mesh_of(cuts).ranks(); ++rank) {
         const Sharding sharding(spec, kWindows, cuts, rank);
-        const Range windows = split(kWindows, sharding.replicas(), sharding.replica());
+        const Range windows = windows_of(sharding);
         for (const Layout& layout : layouts_of(sharding, kChannels)) {
           const Box box = sharding.box(layout, kChannels);
           std::vector<float> part(static_cast<size_t>(elements(box)), 1), expected(part.size());
