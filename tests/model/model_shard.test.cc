@@ -36,9 +36,9 @@ Batch whole_batch(const ModelSpec& spec) {
   return batch;
 }
 
-// Sums of at most 90 rows and through 12 sublayers, in double, in another order: measured 4e-15 of
-// the largest gradient of a weight. One dropped node more changes it by more than 1e-4.
-constexpr double kShare = 1e-12;
+// Sums over at most 90 rows and through 12 sublayers, in double, added in another order: measured
+// 2e-15 of the largest gradient of a weight. Other dropout masks change it by some tenths.
+constexpr double kShare = 1e-13;
 
 TEST(ModelShard, ATrainingStepWithDropoutIsThatOfOneRank) {
   for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
@@ -107,16 +107,12 @@ TEST(ModelShard, RunGivesEveryRankTheLogitsOfOne) {
     const int together = ranks / cuts.batch;  // ranks of a replica: the batch is cut outermost
     for (int rank = 0; rank < ranks; ++rank) {
       const auto& logits = of_rank[static_cast<size_t>(rank)];
-      EXPECT_EQ(logits, of_rank[static_cast<size_t>(rank / together * together)]);
       std::vector<double> expected;
       const Range windows = split(kWindows, cuts.batch, rank / together);
       for (std::int64_t w = windows.lo; w < windows.hi; ++w)
         expected.insert(expected.end(), truth[static_cast<size_t>(w)].begin(),
                         truth[static_cast<size_t>(w)].end());
-      ASSERT_EQ(logits.size(), expected.size());
-      // Maps add in another order where they run in parts: some hundred roundings of numbers near 1.
-      for (size_t i = 0; i < logits.size(); ++i)
-        EXPECT_NEAR(logits[i], expected[i], 1e-13) << cuts_text(cuts) << " element " << i;
+      EXPECT_EQ(logits, expected) << cuts_text(cuts) << " rank " << rank;
     }
   }
 }
