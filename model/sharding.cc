@@ -84,6 +84,21 @@ bool Sharding::leads_replica() const {
   return true;
 }
 
+HeldRows Sharding::rows(const Layout& layout) const {
+  const auto axes = static_cast<std::ptrdiff_t>(tokens_.size());
+  const auto batch = static_cast<size_t>(nodes(1).batch_axis());
+  const Box part = box(layout, 1), at_home = box(home_, 1);
+  HeldRows rows{
+      tokens_,
+      {{part.lo.begin(), part.lo.begin() + axes}, {part.hi.begin(), part.hi.begin() + axes}}};
+  rows.batch.push_back(at_home.hi[batch] - at_home.lo[batch]);
+  rows.box.lo.push_back(part.lo[batch] - at_home.lo[batch]);
+  rows.box.hi.push_back(part.hi[batch] - at_home.lo[batch]);
+  ASSERT(rows.box.lo.back() >= 0 && rows.box.hi.back() <= rows.windows(), "windows ",
+         part.lo[batch], " to ", part.hi[batch], " are not of this rank's replica");
+  return rows;
+}
+
 std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
   const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
   std::map<std::string, Layout> layouts;  // of the weights that the mesh cuts
