@@ -45,8 +45,8 @@ class Exchange {
 
   // Packs and sends. Until finish() `from` must not change and `into` must not be touched, and both
   // must not overlap. `workspace` has at least plan().workspace() elements, which are in use until
-  // then; it lies in shared memory on all ranks or on none. All ranks start and finish their
-  // exchanges in the same order.
+  // then; on all ranks or on none it lies in memory that a channel of all of them shares. All ranks
+  // start and finish their exchanges in the same order.
   void start(Way way, const T* from, T* into, Fill fill, std::span<T> workspace);
   bool progress();  // never waits, copies what is there; true once finish() would not wait
   void finish();    // the result is complete, `from` and the workspace are free

@@ -45,8 +45,8 @@ TEST(MpiExchange, AddsInRankOrder) {
 }
 
 TEST(MpiExchange, ReusesSharedMemory) {
-  test::check_reuse(*make_world_channel(), 200);
-  test::check_reuse(*make_world_channel(kPieceBytes, kPairs), 200);
+  test::check_reuse(*make_world_channel(), 1000);
+  test::check_reuse(*make_world_channel(kPieceBytes, kPairs), 1000);
 }
 
 TEST(MpiExchange, TooLittleRoomFallsBackToMessages) {

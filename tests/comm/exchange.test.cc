@@ -71,7 +71,7 @@ TEST(Exchange, MovesLongRuns) {
 
 TEST(Exchange, ReusesSharedMemory) {
   for (const int node : {0, 2})
-    run_local_ranks(4, [](Channel& channel) { test::check_reuse(channel, 300); },
+    run_local_ranks(4, [](Channel& channel) { test::check_reuse(channel, 500); },
                     {.ranks_per_node = node});
 }
 
@@ -130,30 +130,38 @@ TEST(Exchange, AFailureEndsThePull) {
 
 // Two at once, finished in the other order; a map's way to the lines and home gives x back.
 TEST(Exchange, SeveralUnderWay) {
-  run_local_ranks(4, [](Channel& channel) {
-    const NodeShape nodes = node_shape({4, 6}, 2, 3, Order::batch_inner);
-    const Layout layout(Mesh({{"token", 4}}), {0});
-    const Layout lines = lines_layout(nodes, layout, 0);
-    const int rank = channel.rank();
-    const auto plan = [&] {
-      return plan_exchange(nodes.shape, layout, lines, rank, sizeof(float));
-    };
-    Exchange<float> first(plan(), channel, "first"), second(plan(), channel, "second");
-    const std::vector<float> x = test::numbered(nodes.shape, layout.box(nodes.shape, rank));
-    const std::vector<float> z = test::numbered(nodes.shape, lines.box(nodes.shape, rank));
-    std::vector<float> a(z.size()), b(z.size()), home(x.size());
-    std::vector<float> space(static_cast<size_t>(first.plan().workspace())), other = space;
-    first.start(Way::forward, x.data(), a.data(), Fill::over, space);
-    second.start(Way::forward, x.data(), b.data(), Fill::over, other);
-    second.finish();
-    while (!first.progress()) {
-    }
-    first.finish();
-    EXPECT_EQ(a, z);
-    EXPECT_EQ(b, z);
-    first.run(Way::backward, a.data(), home.data(), Fill::over, space);
-    EXPECT_EQ(home, x);
-  });
+  for (const bool pulls : {false, true})
+    run_local_ranks(4, [&](Channel& channel) {
+      const NodeShape nodes = node_shape({4, 6}, 2, 3, Order::batch_inner);
+      const Layout layout(Mesh({{"token", 4}}), {0});
+      const Layout lines = lines_layout(nodes, layout, 0);
+      const int rank = channel.rank();
+      const auto plan = [&] {
+        return plan_exchange(nodes.shape, layout, lines, rank, sizeof(float));
+      };
+      Exchange<float> first(plan(), channel, "first"), second(plan(), channel, "second");
+      const std::vector<float> x = test::numbered(nodes.shape, layout.box(nodes.shape, rank));
+      const std::vector<float> z = test::numbered(nodes.shape, lines.box(nodes.shape, rank));
+      std::vector<float> a(z.size()), b(z.size()), home(x.size());
+      const auto size = static_cast<size_t>(first.plan().workspace());
+      std::vector<float> ordinary(2 * size);
+      const auto window = channel.share(static_cast<std::int64_t>(2 * size * sizeof(float)));
+      float* const space =
+          pulls ? reinterpret_cast<float*>(window->bytes().data()) : ordinary.data();
+      const std::span<float> one(space, size), other(space + size, size);
+      first.start(Way::forward, x.data(), a.data(), Fill::over, one);
+      second.start(Way::forward, x.data(), b.data(), Fill::over, other);
+      second.finish();
+      while (!first.progress()) {
+      }
+      first.finish();
+      EXPECT_EQ(a, z);
+      EXPECT_EQ(b, z);
+      first.run(Way::backward, a.data(), home.data(), Fill::over, one);
+      EXPECT_EQ(home, x);
+      const Traffic& pulled = first.count(Way::forward).levels.node;
+      EXPECT_EQ(pulled.bytes, pulls ? first.plan().sent_bytes(Way::forward) : 0);
+    });
 }
 
 TEST(Exchange, PlansThatDifferAreRefused) {

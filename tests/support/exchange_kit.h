@@ -310,6 +310,7 @@ inline void check_reuse(Channel& channel, int rounds) {
   const std::vector<float> numbers = numbered(nodes.shape, box);
   const std::vector<float> line_numbers = numbered(nodes.shape, line_box);
   const Random random(7, "late ranks", static_cast<std::uint64_t>(rank));
+  std::int64_t wrong = 0;  // counted, since a rank that stops would leave the others waiting
   for (int round = 0; round < rounds; ++round) {
     const auto value = [&](float number) { return number + static_cast<float>(1000 * round); };
     std::transform(numbers.begin(), numbers.end(), x, value);
@@ -320,12 +321,13 @@ inline void check_reuse(Channel& channel, int rounds) {
     exchange.finish();
     std::fill_n(x, size, kPoison);
     for (std::int64_t i = 0; i < line_size; ++i)
-      ASSERT_EQ(y[i], value(line_numbers[static_cast<size_t>(i)])) << round << ", element " << i;
+      wrong += y[i] == value(line_numbers[static_cast<size_t>(i)]) ? 0 : 1;
     exchange.run(Way::backward, y, x, Fill::over, workspace);
     std::fill_n(y, line_size, kPoison);
     for (std::int64_t i = 0; i < size; ++i)
-      ASSERT_EQ(x[i], value(numbers[static_cast<size_t>(i)])) << round << ", element " << i;
+      wrong += x[i] == value(numbers[static_cast<size_t>(i)]) ? 0 : 1;
   }
+  EXPECT_EQ(wrong, 0) << "elements on rank " << rank;
 }
 
 // Partial sums that differ by many magnitudes: the sum is that of rank order, bit for bit.
