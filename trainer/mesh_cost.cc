@@ -1,0 +1,88 @@
+#include "trainer/mesh_cost.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "dataio/loader.h"
+#include "model/model.h"
+#include "tensor/backend.h"
+#include "trainer/traffic.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::int64_t kWeightBytes = sizeof(float);
+
+// One sum for each group of weights, one after the other.
+SumCost gradient_sum(const Params<float>& params) {
+  SumCost total;
+  for (const ParamGroup& group : params.groups()) {
+    const SumCost sum =
+        sum_cost(group.arena.size(), kWeightBytes, static_cast<int>(group.replicas.size()));
+    total.messages += sum.messages;
+    total.bytes += sum.bytes;
+    total.buffer_bytes = std::max(total.buffer_bytes, sum.buffer_bytes);
+  }
+  return total;
+}
+
+// As `rank` sees it.
+MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
+                      const Sharding& sharding, const MachineRate& rate) {
+  const ModelSpec& spec = stage.config.model;
+  Params<float> params(param_specs(spec), param_layouts(spec, sharding), sharding.rank(), true);
+  const auto backend = make_cpu_backend<float>(1);
+  Arena<float> arena(true);
+  const Model<float> model(spec, sharding, params, *backend, arena);
+  MeshCost cost;
+  cost.windows = stage.windows / sharding.replicas();
+  cost.weights = params.size();
+  cost.own_weights = params.own_size();
+  cost.exchange = planned_traffic(model.moves());
+  cost.gradient_sum = gradient_sum(params);
+  cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
+  cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
+  cost.bytes.activations = arena.bytes();
+  cost.bytes.batches =
+      kLoaderBatches *
+      checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
+  cost.bytes.sums = cost.gradient_sum.buffer_bytes;
+  const auto part = static_cast<double>(sharding.local(sharding.home(), spec.channels).elements());
+  cost.imbalance =
+      part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.channels).shape));
+  cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
+  const Traffic sent = total(cost.exchange);
+  cost.message_sec = send_sec(sent.messages + cost.gradient_sum.messages,
+                              sent.bytes + cost.gradient_sum.bytes, rate.link);
+  return cost;
+}
+
+}  // namespace
+
+bool model_runs(const Cuts& cuts) {
+  return cuts.channels == 1 &&
+         std::all_of(cuts.tokens.begin(), cuts.tokens.end(), [](int ranks) { return ranks == 1; });
+}
+
+std::int64_t moments_of(const OptimizerConfig& optimizer) {
+  return optimizer.name == OptimizerConfig::Name::adamw ? 2 : 1;
+}
+
+MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
+                   const MachineRate& rate) {
+  REQUIRE(model_runs(cuts), "the model cannot be cut as ", mesh_text(mesh_of(cuts)),
+          " yet: only the batch can. Use mesh: {batch: ", mesh_of(cuts).ranks(), "}");
+  owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
+  const Sharding first(stage.config.model, stage.windows, cuts, 0);
+  MeshCost cost = cost_of_rank(stage, optimizer, first, rate);
+  if (first.ranks() == 1) return cost;
+  const Sharding last(stage.config.model, stage.windows, cuts, first.ranks() - 1);
+  const MeshCost other = cost_of_rank(stage, optimizer, last, rate);
+  if (other.bytes.total() > cost.bytes.total()) cost.bytes = other.bytes;
+  cost.weights = std::max(cost.weights, other.weights);
+  cost.own_weights = std::max(cost.own_weights, other.own_weights);
+  cost.message_sec = std::max(cost.message_sec, other.message_sec);
+  return cost;
+}
+
+}  // namespace ortho

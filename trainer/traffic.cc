@@ -1,0 +1,108 @@
+#include "trainer/traffic.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+AxisTraffic& entry(std::vector<AxisTraffic>& all, const std::string& axis) {
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const AxisTraffic& other) { return other.axis == axis; });
+  if (found != all.end()) return *found;
+  return all.emplace_back(AxisTraffic{axis, {}, {}});
+}
+
+void add(Traffic& sum, const Traffic& more) {
+  sum.bytes += more.bytes;
+  sum.messages += more.messages;
+  sum.seconds += more.seconds;
+}
+
+Traffic planned(const Plan& plan, Way way) {
+  return {plan.sent_bytes(way), plan.sent_messages(way), 0};
+}
+
+Traffic counted(const ExchangeCount& count) {
+  return {count.bytes, count.messages, count.packing_sec + count.waiting_sec + count.unpacking_sec};
+}
+
+Traffic difference(const Traffic& later, const Traffic& earlier) {
+  return {later.bytes - earlier.bytes, later.messages - earlier.messages,
+          later.seconds - earlier.seconds};
+}
+
+// The seconds of a step, each at its place.
+std::vector<double*> all_seconds(StepTraffic& traffic) {
+  std::vector<double*> all = {&traffic.gradients.seconds};
+  for (AxisTraffic& axis : traffic.exchange) {
+    all.push_back(&axis.forward.seconds);
+    all.push_back(&axis.backward.seconds);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string move_label(const std::string& what) { return what.substr(0, what.find_first_of(":,")); }
+
+std::vector<AxisTraffic> planned_traffic(const Moves<float>& moves) {
+  std::vector<AxisTraffic> all;
+  for (const auto& move : moves.all()) {
+    AxisTraffic& axis = entry(all, move_label(move->what()));
+    add(axis.forward, planned(move->plan(), Way::forward));
+    add(axis.backward, planned(move->plan(), Way::backward));
+  }
+  return all;
+}
+
+std::vector<AxisTraffic> counted_traffic(const Moves<float>& moves) {
+  std::vector<AxisTraffic> all;
+  for (const auto& move : moves.all()) {
+    AxisTraffic& axis = entry(all, move_label(move->what()));
+    add(axis.forward, counted(move->count(Way::forward)));
+    add(axis.backward, counted(move->count(Way::backward)));
+  }
+  return all;
+}
+
+std::vector<AxisTraffic> difference(const std::vector<AxisTraffic>& later,
+                                    const std::vector<AxisTraffic>& earlier) {
+  ASSERT(later.size() == earlier.size(), later.size(), " axes counted, then ", earlier.size());
+  std::vector<AxisTraffic> all;
+  for (size_t i = 0; i < later.size(); ++i)
+    all.push_back({later[i].axis, difference(later[i].forward, earlier[i].forward),
+                   difference(later[i].backward, earlier[i].backward)});
+  return all;
+}
+
+Traffic total(const std::vector<AxisTraffic>& exchange) {
+  Traffic sum;
+  for (const AxisTraffic& axis : exchange) {
+    add(sum, axis.forward);
+    add(sum, axis.backward);
+  }
+  return sum;
+}
+
+double send_sec(std::int64_t messages, std::int64_t bytes, const LinkCost& link) {
+  return static_cast<double>(messages) * link.message_sec +
+         static_cast<double>(bytes) * link.byte_sec;
+}
+
+// One sum, in which each rank fills a row of its own: adding zeros changes no number.
+void take_slowest(Channel& channel, StepTraffic& traffic) {
+  const auto ranks = static_cast<size_t>(channel.ranks());
+  if (ranks == 1) return;
+  const std::vector<double*> mine = all_seconds(traffic);
+  std::vector<double> rows(ranks * mine.size());
+  for (size_t i = 0; i < mine.size(); ++i)
+    rows[static_cast<size_t>(channel.rank()) * mine.size() + i] = *mine[i];
+  channel.sum(std::span<double>(rows));
+  for (size_t i = 0; i < mine.size(); ++i)
+    for (size_t rank = 0; rank < ranks; ++rank)
+      *mine[i] = std::max(*mine[i], rows[rank * mine.size() + i]);
+}
+
+}  // namespace ortho
