@@ -94,8 +94,10 @@ std::string mesh_rows(const MeshChoice& choice, int ranks) {
   const std::string chosen = cuts_text(choice.best().cuts);
   if (ranks == 1) return row("mesh", chosen);
   if (choice.named) return row("mesh", chosen + ", as the run file says");
-  std::string out = row("mesh", text(chosen, ", estimated ", sec_text(choice.best().cost.sec()),
-                                     " a step, the least of ", choice.meshes.size()));
+  std::string out =
+      row("mesh", text(chosen, ", estimated ", sec_text(choice.best().cost.sec()), " a step, ",
+                       choice.meshes.size() == 1 ? std::string("the only one that works")
+                                                 : text("the least of ", choice.meshes.size())));
   for (size_t i = 1; i < std::min(kShown, choice.meshes.size()); ++i) {
     const RankedMesh& mesh = choice.meshes[i];
     out += row(i == 1 ? "runners-up" : "",
