@@ -119,7 +119,7 @@ std::string message_rows(const StageCost& cost, int ranks) {
       "a step sends", sent_text(gradients.messages, gradients.bytes) + " a rank for the gradients");
   out += row("", sent_text(cost.small_sums.messages, cost.small_sums.bytes) +
                      " a rank for counts and losses");
-  for (const AxisTraffic& axis : cost.rank.exchange)
+  for (const AxisSent& axis : cost.rank.exchange)
     out += row("", text(sent_text(axis.forward.messages, axis.forward.bytes), " forward and ",
                         sent_text(axis.backward.messages, axis.backward.bytes),
                         " backward by rank 0 for ", axis.axis));

@@ -229,11 +229,11 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
-  const std::vector<AxisTraffic> before = counted_traffic(work.model->moves());
+  const std::vector<AxisSent> before = counted_exchange(work.model->moves());
   const StepResult result =
       train_step(channel_, *backend_, *work.model, state_->params, work.optimizer, *batch, rule);
   StepTraffic traffic;
-  traffic.exchange = difference(counted_traffic(work.model->moves()), before);
+  traffic.exchange = difference(counted_exchange(work.model->moves()), before);
   take_slowest(channel_, traffic);
   state_->step += 1;
   state_->cursor = work.loader.cursor();

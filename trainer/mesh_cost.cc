@@ -38,7 +38,7 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.windows = stage.windows / sharding.replicas();
   cost.weights = params.size();
   cost.own_weights = params.own_size();
-  cost.exchange = planned_traffic(model.moves());
+  cost.exchange = planned_exchange(model.moves());
   cost.gradient_sum = gradient_sum(params);
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
@@ -51,7 +51,7 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.imbalance =
       part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.channels).shape));
   cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
-  const Traffic sent = total(cost.exchange);
+  const Sent sent = total(cost.exchange);
   cost.message_sec = send_sec(sent.messages + cost.gradient_sum.messages,
                               sent.bytes + cost.gradient_sum.bytes, rate.link);
   return cost;

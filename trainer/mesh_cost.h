@@ -38,13 +38,13 @@ struct MachineRate {
 };
 
 struct MeshCost {
-  std::int64_t windows = 0;           // of one replica and step
-  std::int64_t weights = 0;           // held by a rank
-  std::int64_t own_weights = 0;       // updated by it
-  RankBytes bytes;                    // of the dearest rank
-  std::vector<AxisTraffic> exchange;  // of one step of rank 0, seconds not filled
-  SumCost gradient_sum;               // of one step
-  double imbalance = 1;               // largest part of the nodes / mean part
+  std::int64_t windows = 0;        // of one replica and step
+  std::int64_t weights = 0;        // held by a rank
+  std::int64_t own_weights = 0;    // updated by it
+  RankBytes bytes;                 // of the dearest rank
+  std::vector<AxisSent> exchange;  // of one step of rank 0, seconds not filled
+  SumCost gradient_sum;            // of one step
+  double imbalance = 1;            // largest part of the nodes / mean part
   double compute_sec = 0, message_sec = 0;
   double sec() const { return compute_sec + message_sec; }
 };

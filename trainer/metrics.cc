@@ -25,7 +25,7 @@ JsonObject terms_object(const std::vector<std::pair<std::string, double>>& terms
   return object;
 }
 
-JsonObject traffic_object(const Traffic& traffic) {
+JsonObject sent_object(const Sent& traffic) {
   return JsonObject()
       .add("bytes", traffic.bytes)
       .add("messages", traffic.messages)
@@ -34,12 +34,12 @@ JsonObject traffic_object(const Traffic& traffic) {
 
 void add_traffic(JsonObject& line, const StepTraffic& traffic) {
   JsonObject exchange;
-  for (const AxisTraffic& axis : traffic.exchange)
+  for (const AxisSent& axis : traffic.exchange)
     exchange.add(axis.axis, JsonObject()
-                                .add("forward", traffic_object(axis.forward))
-                                .add("backward", traffic_object(axis.backward)));
+                                .add("forward", sent_object(axis.forward))
+                                .add("backward", sent_object(axis.backward)));
   if (!traffic.exchange.empty()) line.add("exchange", exchange);
-  if (traffic.gradients.messages > 0) line.add("gradients", traffic_object(traffic.gradients));
+  if (traffic.gradients.messages > 0) line.add("gradients", sent_object(traffic.gradients));
 }
 
 // Whether a line was written before the checkpoint of `step`.

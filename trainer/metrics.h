@@ -16,22 +16,22 @@
 namespace ortho {
 
 // What one rank sends, and how long packing, waiting and unpacking takes it.
-struct Traffic {
+struct Sent {
   std::int64_t bytes = 0, messages = 0;
   double seconds = 0;
-  bool operator==(const Traffic&) const = default;
+  bool operator==(const Sent&) const = default;
 };
 
-struct AxisTraffic {
+struct AxisSent {
   std::string axis;  // label of its moves, trainer/traffic.h
-  Traffic forward, backward;
-  bool operator==(const AxisTraffic&) const = default;
+  Sent forward, backward;
+  bool operator==(const AxisSent&) const = default;
 };
 
 // What a step exchanges: bytes and messages that rank 0 sends, the seconds of the slowest rank.
 struct StepTraffic {
-  std::vector<AxisTraffic> exchange;  // of activations
-  Traffic gradients;                  // sums of gradients, and what brings the new weights back
+  std::vector<AxisSent> exchange;  // of activations
+  Sent gradients;                  // sums of gradients, and what brings the new weights back
 };
 
 struct StepMetrics {

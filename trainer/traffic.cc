@@ -7,28 +7,28 @@
 namespace ortho {
 namespace {
 
-AxisTraffic& entry(std::vector<AxisTraffic>& all, const std::string& axis) {
+AxisSent& entry(std::vector<AxisSent>& all, const std::string& axis) {
   const auto found = std::find_if(all.begin(), all.end(),
-                                  [&](const AxisTraffic& other) { return other.axis == axis; });
+                                  [&](const AxisSent& other) { return other.axis == axis; });
   if (found != all.end()) return *found;
-  return all.emplace_back(AxisTraffic{axis, {}, {}});
+  return all.emplace_back(AxisSent{axis, {}, {}});
 }
 
-void add(Traffic& sum, const Traffic& more) {
+void add(Sent& sum, const Sent& more) {
   sum.bytes += more.bytes;
   sum.messages += more.messages;
   sum.seconds += more.seconds;
 }
 
-Traffic planned(const Plan& plan, Way way) {
+Sent planned(const Plan& plan, Way way) {
   return {plan.sent_bytes(way), plan.sent_messages(way), 0};
 }
 
-Traffic counted(const ExchangeCount& count) {
+Sent counted(const ExchangeCount& count) {
   return {count.bytes, count.messages, count.packing_sec + count.waiting_sec + count.unpacking_sec};
 }
 
-Traffic difference(const Traffic& later, const Traffic& earlier) {
+Sent difference(const Sent& later, const Sent& earlier) {
   return {later.bytes - earlier.bytes, later.messages - earlier.messages,
           later.seconds - earlier.seconds};
 }
@@ -36,7 +36,7 @@ Traffic difference(const Traffic& later, const Traffic& earlier) {
 // The seconds of a step, each at its place.
 std::vector<double*> all_seconds(StepTraffic& traffic) {
   std::vector<double*> all = {&traffic.gradients.seconds};
-  for (AxisTraffic& axis : traffic.exchange) {
+  for (AxisSent& axis : traffic.exchange) {
     all.push_back(&axis.forward.seconds);
     all.push_back(&axis.backward.seconds);
   }
@@ -47,39 +47,39 @@ std::vector<double*> all_seconds(StepTraffic& traffic) {
 
 std::string move_label(const std::string& what) { return what.substr(0, what.find_first_of(":,")); }
 
-std::vector<AxisTraffic> planned_traffic(const Moves<float>& moves) {
-  std::vector<AxisTraffic> all;
+std::vector<AxisSent> planned_exchange(const Moves<float>& moves) {
+  std::vector<AxisSent> all;
   for (const auto& move : moves.all()) {
-    AxisTraffic& axis = entry(all, move_label(move->what()));
+    AxisSent& axis = entry(all, move_label(move->what()));
     add(axis.forward, planned(move->plan(), Way::forward));
     add(axis.backward, planned(move->plan(), Way::backward));
   }
   return all;
 }
 
-std::vector<AxisTraffic> counted_traffic(const Moves<float>& moves) {
-  std::vector<AxisTraffic> all;
+std::vector<AxisSent> counted_exchange(const Moves<float>& moves) {
+  std::vector<AxisSent> all;
   for (const auto& move : moves.all()) {
-    AxisTraffic& axis = entry(all, move_label(move->what()));
+    AxisSent& axis = entry(all, move_label(move->what()));
     add(axis.forward, counted(move->count(Way::forward)));
     add(axis.backward, counted(move->count(Way::backward)));
   }
   return all;
 }
 
-std::vector<AxisTraffic> difference(const std::vector<AxisTraffic>& later,
-                                    const std::vector<AxisTraffic>& earlier) {
+std::vector<AxisSent> difference(const std::vector<AxisSent>& later,
+                                 const std::vector<AxisSent>& earlier) {
   ASSERT(later.size() == earlier.size(), later.size(), " axes counted, then ", earlier.size());
-  std::vector<AxisTraffic> all;
+  std::vector<AxisSent> all;
   for (size_t i = 0; i < later.size(); ++i)
     all.push_back({later[i].axis, difference(later[i].forward, earlier[i].forward),
                    difference(later[i].backward, earlier[i].backward)});
   return all;
 }
 
-Traffic total(const std::vector<AxisTraffic>& exchange) {
-  Traffic sum;
-  for (const AxisTraffic& axis : exchange) {
+Sent total(const std::vector<AxisSent>& exchange) {
+  Sent sum;
+  for (const AxisSent& axis : exchange) {
     add(sum, axis.forward);
     add(sum, axis.backward);
   }

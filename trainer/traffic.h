@@ -16,14 +16,14 @@ namespace ortho {
 std::string move_label(const std::string& what);
 
 // Of each move once forward and once backward, without seconds; in the order of first use.
-std::vector<AxisTraffic> planned_traffic(const Moves<float>& moves);
+std::vector<AxisSent> planned_exchange(const Moves<float>& moves);
 // Of all that the moves have done on this rank so far.
-std::vector<AxisTraffic> counted_traffic(const Moves<float>& moves);
+std::vector<AxisSent> counted_exchange(const Moves<float>& moves);
 // Two counts of the same moves.
-std::vector<AxisTraffic> difference(const std::vector<AxisTraffic>& later,
-                                    const std::vector<AxisTraffic>& earlier);
+std::vector<AxisSent> difference(const std::vector<AxisSent>& later,
+                                 const std::vector<AxisSent>& earlier);
 
-Traffic total(const std::vector<AxisTraffic>& exchange);  // of all axes, both ways
+Sent total(const std::vector<AxisSent>& exchange);  // of all axes, both ways
 double send_sec(std::int64_t messages, std::int64_t bytes, const LinkCost& link);
 
 // Puts the largest seconds of all ranks in place of this one's. Collective.

@@ -51,22 +51,22 @@ TEST(Traffic, TheCountersAreThePlanToTheByte) {
     Moves<float> moves(sharding, &world, arena), planned(sharding, nullptr, measuring);
     add_moves(moves, sharding);
     add_moves(planned, sharding);
-    const std::vector<AxisTraffic> expected = planned_traffic(planned);
+    const std::vector<AxisSent> expected = planned_exchange(planned);
     ASSERT_EQ(expected.size(), 2u);
     EXPECT_EQ(expected[0].axis, "s_1");
     EXPECT_EQ(expected[1].axis, "halo s_1");
     // 2 moves of half of 2 x 5 x 1 x 3 floats, one message each; s_1 is cut in two.
-    EXPECT_EQ(expected[0].forward, (Traffic{2 * 15 * 4, 2, 0}));
-    EXPECT_EQ(expected[0].backward, (Traffic{2 * 15 * 4, 2, 0}));
+    EXPECT_EQ(expected[0].forward, (Sent{2 * 15 * 4, 2, 0}));
+    EXPECT_EQ(expected[0].backward, (Sent{2 * 15 * 4, 2, 0}));
     run_all(moves, Way::forward);  // of another step
     run_all(moves, Way::backward);
-    const std::vector<AxisTraffic> before = counted_traffic(moves);
+    const std::vector<AxisSent> before = counted_exchange(moves);
     run_all(moves, Way::forward);
     run_all(moves, Way::backward);
-    std::vector<AxisTraffic> step = difference(counted_traffic(moves), before);
+    std::vector<AxisSent> step = difference(counted_exchange(moves), before);
     ASSERT_EQ(step.size(), expected.size());
     double seconds = 0;
-    for (AxisTraffic& axis : step) {
+    for (AxisSent& axis : step) {
       seconds += axis.forward.seconds + axis.backward.seconds;
       axis.forward.seconds = axis.backward.seconds = 0;
     }
@@ -76,9 +76,9 @@ TEST(Traffic, TheCountersAreThePlanToTheByte) {
 }
 
 TEST(Traffic, TotalAndSeconds) {
-  const std::vector<AxisTraffic> exchange = {{"s_1", {100, 1, 0.5}, {200, 2, 0.25}},
-                                             {"s_2", {400, 4, 0}, {0, 0, 0}}};
-  EXPECT_EQ(total(exchange), (Traffic{700, 7, 0.75}));
+  const std::vector<AxisSent> exchange = {{"s_1", {100, 1, 0.5}, {200, 2, 0.25}},
+                                          {"s_2", {400, 4, 0}, {0, 0, 0}}};
+  EXPECT_EQ(total(exchange), (Sent{700, 7, 0.75}));
   EXPECT_DOUBLE_EQ(send_sec(7, 700, {0.5, 0.01}), 10.5);
 }
 
@@ -89,9 +89,9 @@ TEST(Traffic, SecondsAreThoseOfTheSlowestRankBytesOnesOwn) {
     traffic.exchange = {{"s_1", {10 + rank, 1, rank == 1 ? 0.3 : 0.1}, {20, 2, 0.1 * rank}}};
     traffic.gradients = {30, 3, rank == 0 ? 1.0 / 3 : 0.25};
     take_slowest(world, traffic);
-    EXPECT_EQ(traffic.exchange[0].forward, (Traffic{10 + rank, 1, 0.3}));
-    EXPECT_EQ(traffic.exchange[0].backward, (Traffic{20, 2, 0.2}));
-    EXPECT_EQ(traffic.gradients, (Traffic{30, 3, 1.0 / 3}));  // to the bit: only zeros were added
+    EXPECT_EQ(traffic.exchange[0].forward, (Sent{10 + rank, 1, 0.3}));
+    EXPECT_EQ(traffic.exchange[0].backward, (Sent{20, 2, 0.2}));
+    EXPECT_EQ(traffic.gradients, (Sent{30, 3, 1.0 / 3}));  // to the bit: only zeros were added
   });
 }
 
