@@ -59,7 +59,7 @@ struct TrainingRun::StageWork {
         optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {}
 
   // The model, whose ranks compare their exchanges. Collective.
-  void build_model(TrainingRun& run) {
+  void build(TrainingRun& run) {
     require_same(run.channel_, text("the data of stage ", stage.config.name), identity);
     model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
                   &run.channel_);
@@ -186,7 +186,7 @@ bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
   const Cuts& cuts = meshes_[static_cast<size_t>(state_->stage)];
   agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned, cuts); });
-  work->build_model(*this);
+  work->build(*this);
   state_->identity = work->identity;
   if (work->loader.skipped() > 0)
     say(text(work->loader.skipped(), " records do not fit the window and are left out"));

@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kMostReasons = 3, kMostNearest = 3;
 
+std::string ranks_text(int ranks) { return text(ranks, ranks == 1 ? " rank" : " ranks"); }
+
 int ranks_of(const Cuts& cuts) { return mesh_of(cuts).ranks(); }
 
 size_t cut_axes(const Cuts& cuts) { return mesh_of(cuts).axes().size(); }
@@ -109,8 +111,8 @@ std::string nearest_text(const ModelSpec& spec, const Cuts& wanted, int ranks,
     }
     line += text(found++ == 0 ? "" : ", ", cuts_text(cuts));
   }
-  return found == 0 ? text("No mesh of ", ranks, " ranks works")
-                    : text("Meshes of ", ranks, " ranks that work: ", line);
+  return found == 0 ? text("No mesh of ", ranks_text(ranks), " works")
+                    : text("Meshes of ", ranks_text(ranks), " that work: ", line);
 }
 
 RankedMesh named_mesh(const Stage& stage, int ranks, const CostOf& cost_of) {
@@ -118,9 +120,9 @@ RankedMesh named_mesh(const Stage& stage, int ranks, const CostOf& cost_of) {
   const ModelSpec& spec = stage.config.model;
   const std::string where = text("stage ", stage.config.name, ", mesh ", cuts_text(cuts), ": ");
   if (ranks_of(cuts) != ranks)
-    fail(ErrorKind::usage, text(where, "it is of ", ranks_of(cuts), " ranks, but there are ", ranks,
-                                ". Use mpirun -np ", ranks_of(cuts), ", or mesh: auto. ",
-                                nearest_text(spec, cuts, ranks, cost_of)));
+    fail(ErrorKind::usage, text(where, "it is of ", ranks_text(ranks_of(cuts)), ", not ",
+                                ranks_text(ranks), ". Use mpirun -np ", ranks_of(cuts),
+                                ", or mesh: auto. ", nearest_text(spec, cuts, ranks, cost_of)));
   try {
     return {cuts, cost_of(cuts), ""};
   } catch (const Error& error) {

@@ -265,7 +265,7 @@ TEST(Cost, RefusesWhatTrainRefuses) {
   expect_in("5 replicas must divide the batch of 12", named(5));
   expect_in("3 replicas must divide the batch of 12 windows and the 64 streams", named(3));
   config.stages[0].mesh = {2, {}, 1};
-  expect_in("mesh batch 2: it is of 2 ranks, but there are 4", at(config, 4));
+  expect_in("mesh batch 2: it is of 2 ranks, not 4 ranks", at(config, 4));
   config = run_of({recipe()});
   config.stages[0].objective = {1, 1};
   expect_in("exactly one of next_token and one_shot", at(config, 1));

@@ -239,7 +239,7 @@ TEST_F(Loop, ALossThatIsNoNumberStopsTheRunAndSavesNothing) {
 }
 
 TEST_F(Loop, RanksThatDoNotFitTheMeshAreRefused) {
-  expect_in("stage single, mesh batch 2: it is of 2 ranks, but there are 1. Use mpirun -np 2",
+  expect_in("stage single, mesh batch 2: it is of 2 ranks, not 1 rank. Use mpirun -np 2",
             message_of([&] { run(kit_.config("run", "mesh: {batch: 2}")); }, ErrorKind::usage));
 }
 

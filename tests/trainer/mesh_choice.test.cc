@@ -174,13 +174,12 @@ TEST(MeshChoice, ANamedMeshIsTaken) {
 
 TEST(MeshChoice, ANamedMeshOfOtherRanksIsRefusedWithTheNumbers) {
   const std::string message = refusal(run_of(spec_of({4, 2}), 12, {2, {1, 1}, 1}), 4);
-  expect_in("stage lines, mesh batch 2: it is of 2 ranks, but there are 4. Use mpirun -np 2",
-            message);
+  expect_in("stage lines, mesh batch 2: it is of 2 ranks, not 4 ranks. Use mpirun -np 2", message);
   expect_in("Meshes of 4 ranks that work: batch 4", message);
 }
 
 TEST(MeshChoice, CutsWithoutTheBatchLeaveItWhole) {
-  expect_in("mesh s_1 2: it is of 2 ranks, but there are 4",
+  expect_in("mesh s_1 2: it is of 2 ranks, not 4 ranks",
             refusal(run_of(spec_of({4, 2}), 12, {0, {2}, 1}), 4));
 }
 
