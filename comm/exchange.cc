@@ -1,31 +1,17 @@
 #include "comm/exchange.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <thread>
 #include <utility>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace ortho {
 namespace {
 
 // Adds the time from its birth to its death to a counter.
-class Clock {
- public:
-  explicit Clock(double& total_sec) : total_sec_(total_sec) {}
-  Clock(const Clock&) = delete;
-  Clock& operator=(const Clock&) = delete;
-  ~Clock() {
-    total_sec_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-  }
-
- private:
-  double& total_sec_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-};
-
 template <class T>
 void move_run(const T* from, T* into, std::int64_t count, bool add) {
   if (!add) {
@@ -207,7 +193,7 @@ template <class T>
 void Exchange<T>::wait_for(size_t place) {
   const Message& message = into_side().messages[place];
   if (message.rank == plan_.rank) return;
-  const Clock clock(count_now().waiting_sec);
+  const Stopwatch watch(count_now().waiting_sec);
   if (pulled(message)) {
     wait_until([&] { return is_here(message, false); });
     return;
@@ -219,7 +205,7 @@ void Exchange<T>::wait_for(size_t place) {
 // The message, which is here.
 template <class T>
 void Exchange<T>::fill_in(const Message& message) {
-  const Clock clock(count_now().unpacking_sec);
+  const Stopwatch watch(count_now().unpacking_sec);
   if (message.rank == plan_.rank) {
     copy(now_.from, message);
   } else if (pulled(message)) {
@@ -280,7 +266,7 @@ void Exchange<T>::start(Way way, const T* from, T* into, Fill fill, std::span<T>
   ASSERT(static_cast<std::int64_t>(workspace.size()) >= plan_.workspace(), what_, " needs ",
          plan_.workspace(), " elements of workspace, has ", workspace.size());
   ExchangeCount& count = counts_[static_cast<size_t>(way)];
-  const Clock clock(count.packing_sec);
+  const Stopwatch watch(count.packing_sec);
   now_.way = way;
   now_.from = from;
   now_.into = into;
@@ -322,7 +308,7 @@ void Exchange<T>::finish() {
     wait_for(place);
     fill_in(into_side().messages[place]);
   }
-  const Clock clock(count_now().waiting_sec);
+  const Stopwatch watch(count_now().waiting_sec);
   now_.transfer->wait_all();
   wait_until([&] { return all_taken(); });
   now_ = UnderWay{};

@@ -3,21 +3,16 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "dataio/loader.h"
 #include "model/model.h"
 #include "tensor/backend.h"
 #include "trainer/promise.h"
 #include "trainer/stage_data.h"
+#include "trainer/traffic.h"
 
 namespace ortho {
 namespace {
 
 constexpr std::int64_t kWeightBytes = sizeof(float);
-
-// Moments of the optimizer for each weight (trainer/optimizer.h).
-std::int64_t moments(const OptimizerConfig& optimizer) {
-  return optimizer.name == OptimizerConfig::Name::adamw ? 2 : 1;
-}
 
 std::int64_t model_bytes(const ModelSpec& spec, std::int64_t windows) {
   Params<float> params(param_specs(spec), true);
@@ -27,71 +22,66 @@ std::int64_t model_bytes(const ModelSpec& spec, std::int64_t windows) {
   return arena.bytes();
 }
 
-std::int64_t batch_bytes(std::int64_t tokens, std::int64_t windows) {
-  return checked_product(tokens * windows, std::int64_t{sizeof(Token) + sizeof(Target)});
-}
-
 void add(SumCost& total, const SumCost& more) {
   total.messages += more.messages;
   total.bytes += more.bytes;
   total.buffer_bytes = std::max(total.buffer_bytes, more.buffer_bytes);
 }
 
-// What one step exchanges beside the gradients (trainer/step.cc, trainer/loop.cc).
-SumCost small_sums(int ranks) {
+// What one step exchanges beside activations and gradients (trainer/step.cc, trainer/loop.cc).
+SumCost small_sums(int ranks, std::int64_t exchanged_axes) {
   SumCost total;
   add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // all read their batch
   add(total, sum_cost(2, sizeof(std::int64_t), ranks));               // scored targets, stop
   add(total, sum_cost(kTerms, sizeof(double), ranks));                // loss terms …
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
-  add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // metrics are written
+  add(total, sum_cost(ranks * (1 + 2 * exchanged_axes), sizeof(double), ranks));  // seconds
+  add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // metrics are written
   return total;
 }
 
 // Beside the old state a growth holds the new weights and gradients; then the larger of the
 // two models that the probe runs in turn, after them the new moments.
 std::int64_t growing_bytes(const GrowPlan& plan, const OptimizerConfig& optimizer) {
-  const std::int64_t per_weight = kWeightBytes * (2 + moments(optimizer));
+  const std::int64_t per_weight = kWeightBytes * (2 + moments_of(optimizer));
   const std::int64_t old_weights = count_weights(param_specs(plan.from));
   const std::int64_t new_weights = count_weights(param_specs(plan.to));
   std::int64_t probe = 0;
   if (plan.promise.kind != PromiseKind::none)
     probe = std::max(model_bytes(plan.from, promise_parts(plan) * probe_windows(plan)),
                      model_bytes(plan.to, probe_windows(plan)));
-  const std::int64_t new_moments = new_weights * kWeightBytes * moments(optimizer);
+  const std::int64_t new_moments = new_weights * kWeightBytes * moments_of(optimizer);
   return old_weights * per_weight + 2 * new_weights * kWeightBytes + std::max(probe, new_moments);
 }
 
-}  // namespace
-
-StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, int ranks) {
+// What does not depend on the mesh, beside `rank`.
+StageCost with_rank(const Stage& stage, MeshCost rank, int ranks) {
   const ModelSpec& spec = stage.config.model;
-  loader_options(stage, 0, 0, ranks);  // checks the objective
   StageCost cost;
   cost.context = context(spec);
-  cost.windows = owned_windows(stage.windows, stage.config.data.streams, ranks, 0).size();
   cost.weights = count_weights(param_specs(spec));
   cost.macs = forward_macs(spec);
-  cost.bytes.weights = cost.weights * kWeightBytes;
-  cost.bytes.gradients = cost.bytes.weights;
-  cost.bytes.moments = moments(optimizer) * cost.bytes.weights;
-  cost.bytes.activations = model_bytes(spec, cost.windows);
-  cost.bytes.batches = kLoaderBatches * batch_bytes(cost.context, cost.windows);
-  cost.gradient_sum = sum_cost(cost.weights, kWeightBytes, ranks);
-  cost.small_sums = small_sums(ranks);
-  cost.bytes.sums = cost.gradient_sum.buffer_bytes;
+  cost.small_sums = small_sums(ranks, static_cast<std::int64_t>(rank.exchange.size()));
+  cost.rank = std::move(rank);
   cost.flops_per_step = stage.flops_per_step;
   cost.flops = stage.flops_per_step * static_cast<double>(stage.steps);
   cost.tokens = checked_product(stage.tokens, stage.steps);
   return cost;
 }
 
+}  // namespace
+
+StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts) {
+  return with_rank(stage, mesh_cost(stage, optimizer, cuts), mesh_of(cuts).ranks());
+}
+
 RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int ranks) {
-  check_mesh(config.mesh, ranks);
   RunCost run;
   run.plan = plan_run(config, text_symbols);
   for (const Stage& stage : run.plan.stages) {
-    StageCost cost = cost_of(stage, config.optimizer, ranks);
+    loader_options(stage, 0, 0, 1);  // checks the objective
+    run.meshes.push_back(choose_mesh(stage, config, ranks));
+    StageCost cost = with_rank(stage, run.meshes.back().best().cost, ranks);
     if (stage.grown) {
       const Stage& before = run.plan.stages[run.stages.size() - 1];
       cost.growth = plan_growth(before.config.model, stage.config.model);
@@ -103,8 +93,14 @@ RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int rank
   return run;
 }
 
+double message_sec(const StageCost& cost) {
+  return cost.rank.message_sec +
+         send_sec(cost.small_sums.messages, cost.small_sums.bytes, MachineRate{}.link);
+}
+
 double step_sec(const StageCost& cost, int ranks, const Rate& rate) {
-  return cost.flops_per_step / ranks / rate.flops_per_sec + rate.update_sec;
+  return cost.flops_per_step / ranks / rate.flops_per_sec * cost.rank.imbalance + rate.update_sec +
+         message_sec(cost);
 }
 
 }  // namespace ortho

@@ -56,8 +56,8 @@ std::int64_t cache_bytes(const DataConfig& data, bool packed) {
 }
 
 // Opens the stage's data as train does, with train's complaints.
-void look_at(const Stage& stage, const Vocabulary& vocabulary, int ranks, DataFacts& facts) {
-  LoaderOptions options = loader_options(stage, 0, 0, ranks);
+void look_at(const Stage& stage, const Vocabulary& vocabulary, int replicas, DataFacts& facts) {
+  LoaderOptions options = loader_options(stage, 0, 0, replicas);
   options.prefetch = false;
   const Dataset train(stage.config.data.train, Split::train);
   const Loader loader(train, vocabulary, options);
@@ -100,7 +100,8 @@ DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ran
   facts.symbols_from = "in use in the data sets";
   if (symbols_given > 0) facts.symbols_from += text("; --symbols ", symbols_given, " is not used");
   const RunPlan plan = plan_run(config, facts.symbols);
-  for (const Stage& stage : plan.stages) look_at(stage, vocabulary, ranks, facts);
+  for (const Stage& stage : plan.stages)
+    look_at(stage, vocabulary, choose_mesh(stage, config, ranks).best().cuts.batch, facts);
   return facts;
 }
 
@@ -109,7 +110,6 @@ int run_plan(const PlanOptions& options) {
   PlanFacts facts;
   facts.config = options.config;
   facts.ranks = static_cast<int>(options.ranks);
-  check_mesh(config.mesh, facts.ranks);
   facts.data = find_data(config, options.symbols, facts.ranks);
   const RunCost cost = cost_of_run(config, facts.data.symbols, facts.ranks);
   facts.rate = find_rate(options, config, cost);

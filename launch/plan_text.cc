@@ -35,10 +35,6 @@ std::string byte_row(const std::string& name, std::int64_t bytes, const std::str
          (note.empty() ? "" : "  " + note) + '\n';
 }
 
-std::string sec_text(double sec) {
-  return sec < 1 ? format("%.3g ms", sec * 1e3) : format("%.3g s", sec);
-}
-
 // Tokens are characters where there is nothing but text.
 const char* token_noun(const RunPlan& plan) {
   for (const Stage& stage : plan.stages)
@@ -49,9 +45,9 @@ const char* token_noun(const RunPlan& plan) {
 std::string model_rows(const Stage& stage, const StageCost& cost) {
   const ModelSpec& spec = stage.config.model;
   std::string out;
-  out += row("window",
-             text(shape_text(spec.tokens), " = ", counted(cost.context, "token"), "; ",
-                  counted(stage.windows, "window"), " a step, ", grouped(cost.windows), " a rank"));
+  out += row("window", text(shape_text(spec.tokens), " = ", counted(cost.context, "token"), "; ",
+                            counted(stage.windows, "window"), " a step, ",
+                            grouped(cost.rank.windows), " a rank"));
   out +=
       row("model", text(spec.map == MapKind::joint ? "joint" : "dense", " map, ",
                         counted(spec.blocks, "block"), ", C ", spec.channels, ", E ", spec.hidden,
@@ -73,7 +69,7 @@ std::string growth_rows(const StageCost& cost) {
 }
 
 std::string memory_rows(const StageCost& cost, std::int64_t cache_bytes) {
-  const RankBytes& bytes = cost.bytes;
+  const RankBytes& bytes = cost.rank.bytes;
   std::string out = row("bytes a rank", "");
   out += byte_row("weights", bytes.weights);
   out += byte_row("gradients", bytes.gradients);
@@ -89,13 +85,45 @@ std::string memory_rows(const StageCost& cost, std::int64_t cache_bytes) {
   return out;
 }
 
+std::string sent_text(std::int64_t messages, std::int64_t bytes) {
+  return text(counted(messages, "message"), ", ", counted(bytes, "byte"));
+}
+
+std::string mesh_rows(const MeshChoice& choice, int ranks) {
+  constexpr size_t kShown = 3;
+  const std::string chosen = cuts_text(choice.best().cuts);
+  if (ranks == 1) return row("mesh", chosen);
+  if (choice.named) return row("mesh", chosen + ", as the run file says");
+  std::string out =
+      row("mesh", text(chosen, ", estimated ", sec_text(choice.best().cost.sec()), " a step, ",
+                       choice.meshes.size() == 1 ? std::string("the only one that works")
+                                                 : text("the least of ", choice.meshes.size())));
+  for (size_t i = 1; i < std::min(kShown, choice.meshes.size()); ++i) {
+    const RankedMesh& mesh = choice.meshes[i];
+    out += row(i == 1 ? "runners-up" : "",
+               text(cuts_text(mesh.cuts), ", ", sec_text(mesh.cost.sec()), ", ",
+                    counted(mesh.cost.bytes.total(), "byte"), " a rank: ", mesh.reason));
+  }
+  if (!choice.refused.empty())
+    out += row("", text(counted(static_cast<std::int64_t>(choice.refused.size()), "other"),
+                        " refused, such as ", cuts_text(choice.refused.front().cuts), ": ",
+                        choice.refused.front().reason));
+  if (choice.left_out > 0) out += row("", text(choice.left_out, " more were not looked at"));
+  return out;
+}
+
 std::string message_rows(const StageCost& cost, int ranks) {
   if (ranks == 1) return row("messages", "none, there is one rank");
-  const auto one = [](const SumCost& sum) {
-    return text(counted(sum.messages, "message"), ", ", counted(sum.bytes, "byte"));
-  };
-  return row("a step sends", text(one(cost.gradient_sum), " a rank for the gradients")) +
-         row("", text(one(cost.small_sums), " a rank for counts and losses"));
+  const Sent& gradients = cost.rank.gradients;
+  std::string out = row(
+      "a step sends", sent_text(gradients.messages, gradients.bytes) + " a rank for the gradients");
+  out += row("", sent_text(cost.small_sums.messages, cost.small_sums.bytes) +
+                     " a rank for counts and losses");
+  for (const AxisSent& axis : cost.rank.exchange)
+    out += row("", text(sent_text(axis.forward.messages, axis.forward.bytes), " forward and ",
+                        sent_text(axis.backward.messages, axis.backward.bytes),
+                        " backward by rank 0 for ", axis.axis));
+  return out;
 }
 
 std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rate, int ranks) {
@@ -108,6 +136,7 @@ std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rat
                                                      " a step for the optimizer")
                                               : ""));
   out += row("time", text("about ", sec_text(sec), " a step, ",
+                          ranks == 1 ? "" : text(sec_text(message_sec(cost)), " of it messages, "),
                           duration_text(sec * static_cast<double>(stage.steps)), " in all"));
   return out;
 }
@@ -124,7 +153,7 @@ std::string assumption_rows(const PlanFacts& facts) {
   return row("symbols", text(grouped(facts.data.symbols), ", ", facts.data.symbols_from)) +
          row("rate", facts.rate.from) +
          row("not counted",
-             "time of messages, evaluation and checkpoints; memory of libraries and of the "
+             "time of evaluation and checkpoints; memory of libraries and of the "
              "data's directory; a plateau may end a stage sooner");
 }
 
@@ -150,6 +179,7 @@ std::string plan_text(const PlanFacts& facts, const RunCost& cost) {
     out += growth_rows(now) + model_rows(stage, now);
     if (facts.data.packed) out += data_row(stage, facts.data.samples[i], facts.data.skipped[i]);
     out += row("steps", text(grouped(stage.steps), ", ", counted(now.tokens, noun)));
+    out += mesh_rows(cost.meshes[i], facts.ranks);
     out += memory_rows(now, facts.data.cache_bytes[i]);
     out += message_rows(now, facts.ranks) + time_rows(stage, now, facts.rate.rates[i], facts.ranks);
     total_sec += step_sec(now, facts.ranks, facts.rate.rates[i]) * static_cast<double>(stage.steps);

@@ -122,16 +122,16 @@ Probe probe_of(const ModelSpec& spec, std::int64_t windows) {
 Rate measure_rate(const StageCost& cost, const ModelSpec& spec, const OptimizerConfig& optimizer,
                   std::int64_t threads, double seconds) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(threads));
-  const Probe probe = probe_of(spec, cost.windows);
+  const Probe probe = probe_of(spec, cost.rank.windows);
   const ProbeSec sec = measure_probe(probe, *backend, seconds * 2 / 3);
-  const double rows = static_cast<double>(cost.context) * static_cast<double>(cost.windows);
+  const double rows = static_cast<double>(cost.context) * static_cast<double>(cost.rank.windows);
   const double probe_rows = static_cast<double>(context(probe.spec) * probe.windows);
   const auto passes = static_cast<double>(spec.blocks * spec.refeeds);
   const double model_sec = rows / probe_rows * (sec.model + (passes - 1) * sec.block);
   Rate rate;
   rate.flops_per_sec = 6 * cost.macs.executed * rows / model_sec;
-  rate.update_sec = static_cast<double>(cost.weights) *
-                    measure_update(cost.weights, optimizer, *backend, seconds / 3);
+  rate.update_sec = static_cast<double>(cost.rank.own_weights) *
+                    measure_update(cost.rank.own_weights, optimizer, *backend, seconds / 3);
   return rate;
 }
 

@@ -93,6 +93,24 @@ Fields fields(BatchConfig& c) {
                "tokens a step instead: windows = tokens / T, rounded down");
 }
 
+Fields fields(MeshConfig& c) {
+  constexpr Limits ranks{1, 1 << 20};
+  return Fields()
+      .integer("batch", c.batch, {0, ranks.hi}, "ranks",
+               "ranks along the batch; 0 = 1, or chosen when no other axis is cut")
+      .integers("tokens", c.tokens, ranks, "ranks",
+                "ranks along each token axis, outermost first; missing ones are 1")
+      .integer("channels", c.channels, ranks, "ranks", "ranks along the channels");
+}
+
+Fields fields(RanksConfig& c) {
+  return Fields()
+      .integer("ranks_per_node", c.ranks_per_node, {0, 1 << 20}, "ranks",
+               "to rehearse a cluster on one machine; 0 = what the machine says")
+      .integer("memory", c.memory, kFromZero, "bytes",
+               "of one rank, that a chosen mesh must fit; 0 = no limit");
+}
+
 Fields fields(UntilConfig& c) {
   Fields plateau;
   plateau
@@ -175,6 +193,8 @@ Fields fields(StageConfig& c) {
       .group("one_shot", fields(c.one_shot), "the one_shot objective")
       .group("loss", fields(c.loss), "weights of the loss's terms")
       .group("batch", fields(c.batch), "size of a step", [&c] { c.batch = {}; })
+      .group(
+          "mesh", fields(c.mesh), "how ranks share this stage", [&c] { c.mesh = {}; }, "auto")
       .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; });
 }
 
@@ -209,14 +229,9 @@ Fields fields(CheckpointConfig& c) {
       .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay");
 }
 
-Fields fields(MeshConfig& c) {
-  return Fields().integer("batch", c.batch, {0, 1 << 20}, "ranks",
-                          "ranks along the batch; 0 = all");
-}
-
 // What the first stage inherits.
 StageConfig top_level(const RunConfig& c) {
-  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, {}};
+  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}};
 }
 
 Fields append_stage(RunConfig& c) {
@@ -341,6 +356,10 @@ Fields fields(RunConfig& c) {
       .group("loss", fields(c.loss), "weights of the loss's terms")
       .group("batch", fields(c.batch), "size of a step; 12 windows when not named",
              [&c] { c.batch = {}; })
+      .group(
+          "mesh", fields(c.mesh).include(fields(c.ranks)),
+          "how ranks share the work; auto: chosen by cost", [&c] { c.mesh = {}, c.ranks = {}; },
+          "auto")
       .group("model", model_fields(c), "the model")
       .groups(
           "stages", [&c] { return c.stages.size(); },
@@ -350,10 +369,7 @@ Fields fields(RunConfig& c) {
       .group("optimizer", fields(c.optimizer), "the update and its rate")
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
-      .group("checkpoint", fields(c.checkpoint), "what is kept")
-      .group(
-          "mesh", fields(c.mesh), "how ranks share the work; auto: all along the batch",
-          [&c] { c.mesh = {}; }, "auto");
+      .group("checkpoint", fields(c.checkpoint), "what is kept");
 }
 
 RunConfig parse_config(const ConfigNode& root) {

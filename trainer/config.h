@@ -2,8 +2,8 @@
 // beside the fields; trainer/config.cc lists each once.
 //
 // A stage is a whole description: what it does not name it inherits from the stage before it, the
-// first from the top level, so a parsed StageConfig has no gaps. The groups batch, objective, until
-// and until.loss_plateau are replaced whole when named. Derived, not listed:
+// first from the top level, so a parsed StageConfig has no gaps. The groups batch, mesh, objective,
+// until and until.loss_plateau are replaced whole when named. Derived, not listed:
 // ModelSpec::text_symbols (the data's vocabulary) and audio_levels (data.audio_bits).
 #pragma once
 
@@ -70,6 +70,21 @@ struct UntilConfig {
   bool operator==(const UntilConfig&) const = default;
 };
 
+// How the ranks of a stage share its nodes; trainer/mesh_choice.h reads it.
+struct MeshConfig {
+  std::int64_t batch = 0;  // ranks along the batch; 0: 1, or chosen when no other axis is cut
+  std::vector<std::int64_t> tokens;  // along each token axis, outermost first; missing ones are 1
+  std::int64_t channels = 1;
+  bool operator==(const MeshConfig&) const = default;
+};
+
+// What holds for the meshes of all stages; listed in the run's group `mesh`.
+struct RanksConfig {
+  std::int64_t ranks_per_node = 0;  // 0: what the machine says
+  std::int64_t memory = 0;          // bytes of one rank that a chosen mesh must fit; 0: no limit
+  bool operator==(const RanksConfig&) const = default;
+};
+
 struct StageConfig {
   std::string name;
   ModelSpec model;
@@ -78,6 +93,7 @@ struct StageConfig {
   OneShotConfig one_shot;
   LossConfig loss;
   BatchConfig batch;
+  MeshConfig mesh;
   UntilConfig until;
   bool operator==(const StageConfig&) const = default;
 };
@@ -112,22 +128,18 @@ struct CheckpointConfig {
   bool operator==(const CheckpointConfig&) const = default;
 };
 
-struct MeshConfig {
-  std::int64_t batch = 0;  // ranks along the batch; 0 = all (written `mesh: auto`)
-  bool operator==(const MeshConfig&) const = default;
-};
-
 enum class Switch { automatic, on, off };
 
 struct RunConfig {
   std::int64_t seed = 1;
   std::string out = "runs/run";  // run folder
   std::int64_t threads = 1;      // per rank
-  DataConfig data;               // this and the next five: what the first stage inherits
+  DataConfig data;               // this and the next six: what the first stage inherits
   ObjectiveConfig objective;
   OneShotConfig one_shot;
   LossConfig loss;
   BatchConfig batch;
+  MeshConfig mesh;
   ModelSpec model;
   Switch modality_table = Switch::automatic;  // on when the run ever has more than one modality
   Switch modality_head = Switch::automatic;   // the same, or when ends are scored
@@ -135,7 +147,7 @@ struct RunConfig {
   OptimizerConfig optimizer;
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
-  MeshConfig mesh;
+  RanksConfig ranks;
   bool operator==(const RunConfig&) const = default;
 };
 

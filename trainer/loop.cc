@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "comm/agree.h"
 #include "core/error.h"
@@ -9,9 +10,12 @@
 #include "core/log.h"
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
+#include "trainer/mesh_choice.h"
+#include "trainer/program.h"
 #include "trainer/resume.h"
 #include "trainer/schedule.h"
 #include "trainer/stage_data.h"
+#include "trainer/traffic.h"
 
 namespace ortho {
 namespace {
@@ -36,26 +40,32 @@ TermWeights term_weights(const LossConfig& loss) {
   return {{loss.modality, loss.text, loss.pixel, loss.audio}};
 }
 
+// Of all steps of the stage so far, on this rank.
+StepTraffic counted_traffic(const Model<float>& model, const Replicas<float>& replicas) {
+  return {counted_exchange(model.moves()), replicas.sent()};
+}
+
 bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }
 
 }  // namespace
 
 struct TrainingRun::StageWork {
-  StageWork(TrainingRun& run, const Stage& planned)
+  // What one rank alone can fail at.
+  StageWork(TrainingRun& run, const Stage& planned, const Cuts& cuts)
       : stage(planned),
+        sharding(planned.config.model, planned.windows, cuts, run.channel_.rank()),
         options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
-                               run.channel_.rank(), run.channel_.ranks())),
+                               sharding.replica(), sharding.replicas())),
         train(planned.config.data.train, Split::train),
         held_out(planned.config.data.train, planned.config.data.held_out),
         identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),
                                SampleList(train, options.window).samples())),
         loader(train, run.state_->vocabulary, options, cursor_for(*run.state_, identity)),
-        optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer),
-        sharding(planned.config.model, planned.windows, Cuts{run.channel_.ranks(), {}, 1},
-                 run.channel_.rank()) {}
+        optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {}
 
-  // Collective.
+  // The model, whose ranks compare their exchanges. Collective.
   void build(TrainingRun& run) {
+    require_same(run.channel_, text("the data of stage ", stage.config.name), identity);
     replicas.emplace(run.channel_, run.state_->params);
     model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
                   &run.channel_);
@@ -67,12 +77,12 @@ struct TrainingRun::StageWork {
   }
 
   const Stage stage;  // a copy: the plan is made anew when the stage ends
+  Sharding sharding;
   LoaderOptions options;
   Dataset train, held_out;
   std::string identity;
   Loader loader;
   Optimizer<float> optimizer;
-  Sharding sharding;
   Arena<float> arena;
   std::optional<Replicas<float>> replicas;
   std::optional<Model<float>> model;
@@ -84,10 +94,8 @@ TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
       backend_(make_cpu_backend<float>(static_cast<int>(config.threads))),
       metrics_(config.out + "/metrics.jsonl"),
       checkpoints_(config.out + "/checkpoints") {
-  check_mesh(config.mesh, channel.ranks());
-  require_same(channel, "the run's config", config_text(config));
-  agree(channel, [&] { vocabulary_ = run_vocabulary(config_); });
-  require_same(channel, "the data's vocabulary", list_text(vocabulary_.code_points()));
+  check_ranks();
+  choose_meshes();
   agree(channel, [&] {
     if (channel.rank() != 0) return;
     make_folder(checkpoints_);
@@ -96,6 +104,31 @@ TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
 }
 
 TrainingRun::~TrainingRun() = default;
+
+void TrainingRun::check_ranks() {
+  std::string program, data;
+  agree(channel_, [&] { program = program_text(); });
+  require_same(channel_, "the program", program);
+  require_same(channel_, "the run's config", config_text(config_));
+  agree(channel_, [&] {
+    vocabulary_ = run_vocabulary(config_);
+    data = data_content(config_);
+  });
+  require_same(channel_, "the data", data);
+  require_same(channel_, "the data's vocabulary", list_text(vocabulary_.code_points()));
+}
+
+void TrainingRun::choose_meshes() {
+  std::string line;
+  std::set<std::string> distinct;
+  for (const Stage& stage : plan_run(config_, vocabulary_.size()).stages) {
+    meshes_.push_back(choose_mesh(stage, config_, channel_.ranks()).best().cuts);
+    const std::string mesh = cuts_text(meshes_.back());
+    distinct.insert(mesh);
+    line += text(line.empty() ? "" : ", ", stage.config.name, ' ', mesh);
+  }
+  say("mesh: " + (distinct.size() == 1 ? *distinct.begin() : line));
+}
 
 void TrainingRun::start_or_resume() {
   state_ = resume_run(channel_, checkpoints_, config_, vocabulary_);
@@ -158,7 +191,8 @@ bool TrainingRun::go() {
 
 bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
-  agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
+  const Cuts& cuts = meshes_[static_cast<size_t>(state_->stage)];
+  agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned, cuts); });
   work->build(*this);
   state_->identity = work->identity;
   if (work->loader.skipped() > 0)
@@ -202,9 +236,12 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
+  const StepTraffic before = counted_traffic(*work.model, *work.replicas);
   const StepResult result =
       train_step({channel_, *backend_, *work.model, state_->params, *work.replicas, work.optimizer},
                  *batch, rule);
+  StepTraffic traffic = difference(counted_traffic(*work.model, *work.replicas), before);
+  take_slowest(channel_, traffic);
   state_->step += 1;
   state_->cursor = work.loader.cursor();
   state_->tokens += work.stage.tokens;
@@ -217,12 +254,13 @@ bool TrainingRun::one_step(StageWork& work) {
       state_->losses.erase(state_->losses.begin());
   }
   agree(channel_, [&] {
-    if (channel_.rank() == 0) write_step(work, result, rule.rate);
+    if (channel_.rank() == 0) write_step(work, result, traffic, rule.rate);
   });
   return !result.stop;
 }
 
-void TrainingRun::write_step(const StageWork& work, const StepResult& result, double rate) {
+void TrainingRun::write_step(const StageWork& work, const StepResult& result,
+                             const StepTraffic& traffic, double rate) {
   const double now = now_sec(), elapsed = now - started_at_;
   StepMetrics metrics;
   metrics.step = state_->step;
@@ -235,6 +273,7 @@ void TrainingRun::write_step(const StageWork& work, const StepResult& result, do
   metrics.seconds = state_->seconds;
   metrics.flops = flops_before(plan_, state_->step);
   metrics.tokens_per_sec = static_cast<double>(state_->tokens) / state_->seconds;
+  metrics.traffic = traffic;
   metrics_.write(json_line(metrics));
   if (now - shown_at_ < (log_is_terminal() ? kShowEveryOnTerminalSec : kShowEverySec)) return;
   shown_at_ = now;

@@ -7,8 +7,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/channel.h"
+#include "model/sharding.h"
 #include "trainer/evaluate.h"
 #include "trainer/metrics.h"
 #include "trainer/run_state.h"
@@ -32,13 +34,16 @@ class TrainingRun {
  private:
   struct StageWork;  // model, loader, optimizer of the stage that runs
 
+  void check_ranks();  // all run the same program on the same config and data
   void start_or_resume();
+  void choose_meshes();  // one for each stage, and says which
   void grow_to(const ModelSpec& spec);
   void enter_stage(size_t index);
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);
   bool one_step(StageWork& work);  // false: asked to stop
-  void write_step(const StageWork& work, const StepResult& result, double rate);
+  void write_step(const StageWork& work, const StepResult& result, const StepTraffic& traffic,
+                  double rate);
   void evaluate(StageWork& work);
   void save();
   bool complete() const { return state_->ended.size() == plan_.stages.size(); }
@@ -49,6 +54,7 @@ class TrainingRun {
   std::unique_ptr<Backend<float>> backend_;
   Vocabulary vocabulary_;
   RunPlan plan_;
+  std::vector<Cuts> meshes_;  // of each stage
   std::unique_ptr<RunState> state_;
   MetricsFile metrics_;
   std::string checkpoints_;  // folder

@@ -25,6 +25,23 @@ JsonObject terms_object(const std::vector<std::pair<std::string, double>>& terms
   return object;
 }
 
+JsonObject sent_object(const Sent& traffic) {
+  return JsonObject()
+      .add("bytes", traffic.bytes)
+      .add("messages", traffic.messages)
+      .add("seconds", traffic.seconds);
+}
+
+void add_traffic(JsonObject& line, const StepTraffic& traffic) {
+  JsonObject exchange;
+  for (const AxisSent& axis : traffic.exchange)
+    exchange.add(axis.axis, JsonObject()
+                                .add("forward", sent_object(axis.forward))
+                                .add("backward", sent_object(axis.backward)));
+  if (!traffic.exchange.empty()) line.add("exchange", exchange);
+  if (traffic.gradients.messages > 0) line.add("gradients", sent_object(traffic.gradients));
+}
+
 // Whether a line was written before the checkpoint of `step`.
 bool lies_before(std::int64_t step, const ConfigNode& node, std::int64_t at) {
   const ConfigNode* event = node.find("event");
@@ -47,8 +64,8 @@ std::int64_t step_of(const ConfigNode& node, const std::string& path, int number
 }  // namespace
 
 JsonObject json_line(const StepMetrics& m) {
-  return JsonObject()
-      .add("event", "step")
+  JsonObject line;
+  line.add("event", "step")
       .add("step", m.step)
       .add("stage", m.stage)
       .add("loss", m.loss)
@@ -59,6 +76,8 @@ JsonObject json_line(const StepMetrics& m) {
       .add("tokens_per_sec", m.tokens_per_sec)
       .add("seconds", m.seconds)
       .add("flops", m.flops);
+  add_traffic(line, m.traffic);
+  return line;
 }
 
 JsonObject json_line(const EvaluationMetrics& m) {
@@ -97,6 +116,10 @@ std::string duration_text(double seconds) {
   if (total < 60) return format("%lds", total);
   if (total < 3600) return format("%ldm%02lds", total / 60, total % 60);
   return format("%ldh%02ldm", total / 3600, total / 60 % 60);
+}
+
+std::string sec_text(double seconds) {
+  return seconds < 1 ? format("%.3g ms", seconds * 1e3) : format("%.3g s", seconds);
 }
 
 std::string rate_text(double per_sec) {

@@ -15,6 +15,25 @@
 
 namespace ortho {
 
+// What one rank sends, and how long packing, waiting and unpacking takes it.
+struct Sent {
+  std::int64_t bytes = 0, messages = 0;
+  double seconds = 0;
+  bool operator==(const Sent&) const = default;
+};
+
+struct AxisSent {
+  std::string axis;  // label of its moves, trainer/traffic.h
+  Sent forward, backward;
+  bool operator==(const AxisSent&) const = default;
+};
+
+// What a step exchanges: bytes and messages that rank 0 sends, the seconds of the slowest rank.
+struct StepTraffic {
+  std::vector<AxisSent> exchange;  // of activations
+  Sent gradients;                  // sums of gradients, and what brings the new weights back
+};
+
 struct StepMetrics {
   std::int64_t step = 0;  // steps done, this one included
   std::string stage;
@@ -26,6 +45,7 @@ struct StepMetrics {
   double tokens_per_sec = 0;                          // of the run so far
   double seconds = 0;                                 // of the run so far, earlier starts included
   double flops = 0;                                   // training FLOPs so far
+  StepTraffic traffic;                                // of this step; nothing sent: not written
 };
 
 struct EvaluationMetrics {
@@ -68,6 +88,7 @@ struct Progress {
 std::string progress_line(const Progress& progress);
 
 std::string duration_text(double seconds);  // "45s", "3m05s", "2h07m"; "?" when not finite
+std::string sec_text(double seconds);       // "18.7 ms", "3.21 s"
 std::string rate_text(double per_sec);      // "950", "21.4k", "3.20M"
 
 }  // namespace ortho

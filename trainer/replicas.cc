@@ -1,9 +1,9 @@
 #include "trainer/replicas.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/error.h"
+#include "core/stopwatch.h"
 
 namespace ortho {
 namespace {
@@ -34,25 +34,10 @@ std::span<T> part(std::span<T> all, const Range& range) {
   return all.subspan(static_cast<size_t>(range.lo), static_cast<size_t>(range.size()));
 }
 
-class Stopwatch {
- public:
-  explicit Stopwatch(double& total) : total_(total) {}
-  ~Stopwatch() {
-    total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-
- private:
-  double& total_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
 
-SumTraffic planned_traffic(const std::vector<ParamGroup>& groups, int rank,
-                           std::int64_t element_bytes) {
-  SumTraffic planned;
+Sent planned_sums(const std::vector<ParamGroup>& groups, int rank, std::int64_t element_bytes) {
+  Sent planned;
   for (const ParamGroup& group : groups) {
     for (int other = 0; other < replicas_of(group); ++other) {
       if (group.replicas[static_cast<size_t>(other)] == rank) continue;
@@ -80,10 +65,10 @@ Replicas<T>::Replicas(Channel& world, Params<T>& params, SumOrder order)
 }
 
 template <class T>
-void Replicas<T>::sent(std::int64_t elements) {
+void Replicas<T>::count(std::int64_t elements) {
   if (elements == 0) return;
-  ++traffic_.messages;
-  traffic_.bytes += elements * static_cast<std::int64_t>(sizeof(T));
+  ++sent_.messages;
+  sent_.bytes += elements * static_cast<std::int64_t>(sizeof(T));
 }
 
 template <class T>
@@ -122,7 +107,7 @@ void Replicas<T>::sum_chunk(Group& group, std::int64_t chunk) {
     const int other = (channel.rank() + turn) % channel.ranks();
     const auto theirs = part(params_.grads(), chunk_of(*group.weights, other, chunk));
     if (!theirs.empty()) transfer->send(other, std::as_bytes(theirs));
-    sent(static_cast<std::int64_t>(theirs.size()));
+    count(static_cast<std::int64_t>(theirs.size()));
   }
   transfer->wait_all();
   add_all(channel, own);
@@ -141,14 +126,14 @@ void Replicas<T>::spread(Group& group) {
   const auto own = part(params_.values(), group.weights->own);
   for (int turn = 1; turn < channel.ranks(); ++turn) {
     if (!own.empty()) transfer->send((channel.rank() + turn) % channel.ranks(), std::as_bytes(own));
-    sent(static_cast<std::int64_t>(own.size()));
+    count(static_cast<std::int64_t>(own.size()));
   }
   transfer->wait_all();
 }
 
 template <class T>
 void Replicas<T>::sum_gradients() {
-  const Stopwatch watch(traffic_.seconds);
+  const Stopwatch watch(sent_.seconds);
   for (Group& group : groups_) {
     if (replicas_of(*group.weights) == 1) continue;
     for (std::int64_t chunk = 0; chunk < chunks_of(*group.weights); ++chunk)
@@ -158,7 +143,7 @@ void Replicas<T>::sum_gradients() {
 
 template <class T>
 void Replicas<T>::spread_values() {
-  const Stopwatch watch(traffic_.seconds);
+  const Stopwatch watch(sent_.seconds);
   for (Group& group : groups_)
     if (replicas_of(*group.weights) > 1) spread(group);
 }

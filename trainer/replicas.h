@@ -14,18 +14,13 @@
 
 #include "comm/channel.h"
 #include "model/params.h"
+#include "trainer/metrics.h"
 
 namespace ortho {
 
-// What one step has sent, on this rank.
-struct SumTraffic {
-  std::int64_t messages = 0, bytes = 0;
-  double seconds = 0;  // with waiting for the others
-};
-
-// What sum_gradients and spread_values send together in one step, and the room they take: pure.
-SumTraffic planned_traffic(const std::vector<ParamGroup>& groups, int rank,
-                           std::int64_t element_bytes);
+// What sum_gradients and spread_values of one step send together on `rank`, without seconds, and
+// the room for what they receive: pure.
+Sent planned_sums(const std::vector<ParamGroup>& groups, int rank, std::int64_t element_bytes);
 std::int64_t sum_buffer_elements(const std::vector<ParamGroup>& groups);
 
 enum class SumOrder {
@@ -41,7 +36,7 @@ class Replicas {
 
   void sum_gradients();  // Collective, like the next
   void spread_values();
-  const SumTraffic& traffic() const { return traffic_; }  // of all calls so far
+  const Sent& sent() const { return sent_; }  // in all calls so far, with waiting for the others
 
  private:
   struct Group {
@@ -51,13 +46,13 @@ class Replicas {
   void sum_chunk(Group& group, std::int64_t chunk);
   void add_all(Channel& channel, std::span<T> own);
   void spread(Group& group);
-  void sent(std::int64_t elements);
+  void count(std::int64_t elements);
 
   Params<T>& params_;
   SumOrder order_;
   std::vector<Group> groups_;
   Buffer<T> received_;  // [r - 1][chunk]
-  SumTraffic traffic_;
+  Sent sent_;
 };
 
 }  // namespace ortho

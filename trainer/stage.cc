@@ -63,11 +63,6 @@ RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
   return plan;
 }
 
-void check_mesh(const MeshConfig& mesh, int ranks) {
-  REQUIRE(mesh.batch == 0 || mesh.batch == ranks, "mesh.batch is ", mesh.batch, " but there are ",
-          ranks, " ranks. Use mesh: auto, or mpirun -np ", mesh.batch);
-}
-
 void check_growths(const RunPlan& plan, size_t first) {
   for (size_t i = first + 1; i < plan.stages.size(); ++i) {
     const StageConfig &before = plan.stages[i - 1].config, &after = plan.stages[i].config;

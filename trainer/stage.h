@@ -35,9 +35,6 @@ struct RunPlan {
 RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
                  std::span<const std::int64_t> ended = {});
 
-// Error(usage) when the run's mesh does not fit the ranks that were started, or are planned for.
-void check_mesh(const MeshConfig& mesh, int ranks);
-
 // Whether `to` is another model than `from`. Dropout draws
 // numbers, it has no weights: changing it grows nothing.
 bool grows(ModelSpec from, const ModelSpec& to);

@@ -1,8 +1,13 @@
 #include "trainer/stage_data.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "core/error.h"
+#include "core/file.h"
+#include "dataio/crc32c.h"
+#include "dataio/manifest.h"
 
 namespace ortho {
 
@@ -52,6 +57,25 @@ std::string data_identity(const Stage& stage, std::uint64_t seed, std::int64_t s
   return text("data ", list_text(data.train), ", ", samples, " samples of ",
               context(stage.config.model), " tokens, ", stage.windows, " windows a step, seed ",
               seed, ", streams ", data.streams, ", window_blocks ", data.window_blocks);
+}
+
+std::string data_content(const RunConfig& config) {
+  std::set<std::string> paths;
+  for (const StageConfig& stage : config.stages)
+    paths.insert(stage.data.train.begin(), stage.data.train.end());
+  std::string line;
+  for (const std::string& path : paths) {
+    line += text(line.empty() ? "" : ", ", path, ' ');
+    if (file_exists(manifest_path(path))) {
+      const std::string manifest = read_file(manifest_path(path));
+      line += crc32c_text(crc32c(manifest.data(), manifest.size()));
+    } else {
+      std::error_code code;
+      line += text(std::filesystem::file_size(path, code), " bytes");
+      REQUIRE(!code, "cannot read ", path, ": ", code.message());
+    }
+  }
+  return line;
 }
 
 bool same_stream(const Stage& a, const Stage& b) {

@@ -108,6 +108,8 @@ RunConfig run_of(const std::vector<ModelSpec>& specs) {
 
 std::string refusal(const std::function<void()>& act) { return message_of(act, ErrorKind::usage); }
 
+Cuts on(int ranks) { return {ranks, {}, 1}; }  // along the batch
+
 ModelSpec recipe() {
   ModelSpec spec;
   spec.tokens = {2, 2, 2, 2, 2, 2};
@@ -116,20 +118,20 @@ ModelSpec recipe() {
 }
 
 TEST(Cost, TheDefaultRecipe) {
-  const StageCost cost = cost_of(stage_of(recipe(), 12), {}, 4);
+  const StageCost cost = cost_of(stage_of(recipe(), 12), {}, on(4));
   EXPECT_EQ(cost.context, 64);
-  EXPECT_EQ(cost.windows, 3);
+  EXPECT_EQ(cost.rank.windows, 3);
   EXPECT_EQ(cost.weights, 878464);
   EXPECT_EQ(cost.macs.nominal, 868480);
   EXPECT_EQ(cost.macs.executed, 812032);
-  EXPECT_EQ(cost.bytes.weights, 4 * 878464);
-  EXPECT_EQ(cost.bytes.gradients, 4 * 878464);
-  EXPECT_EQ(cost.bytes.moments, 8 * 878464);
-  EXPECT_EQ(cost.bytes.batches, 3 * 64 * 3 * (32 + 20));  // a Token is 32 bytes, a Target 20
-  EXPECT_EQ(cost.gradient_sum.bytes, 6 * 878464);         // 2 * 3/4 of 4 bytes each
-  EXPECT_EQ(cost.gradient_sum.messages, 6);
-  EXPECT_EQ(cost.small_sums.messages, 5 * 3);
-  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 32 + 72 + 8));
+  EXPECT_EQ(cost.rank.bytes.weights, 4 * 878464);
+  EXPECT_EQ(cost.rank.bytes.gradients, 4 * 878464);
+  EXPECT_EQ(cost.rank.bytes.moments, 8 * 878464 / 4);          // each rank updates a quarter
+  EXPECT_EQ(cost.rank.bytes.batches, 3 * 64 * 3 * (32 + 20));  // a Token is 32 bytes, a Target 20
+  EXPECT_EQ(cost.rank.gradients.bytes, 6 * 878464);            // 2 * 3/4 of 4 bytes each
+  EXPECT_EQ(cost.rank.gradients.messages, 6);
+  EXPECT_EQ(cost.small_sums.messages, 6 * 3);
+  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 32 + 72 + 4 * 8 + 8));
   EXPECT_EQ(cost.flops_per_step, 6.0 * 812032 * 768);
   EXPECT_EQ(cost.flops, 60.0 * 812032 * 768);
   EXPECT_EQ(cost.tokens, 7680);
@@ -144,14 +146,14 @@ TEST(Cost, ActivationsOfTheDefaultRecipeByHand) {
   const std::int64_t head = 2 * c + 2 + 2 * c + 65;  // in, gradient, statistics, packed, logits
   const std::int64_t numbers = 1 + 2;                // rows of one table; rows and targets asked
   const std::int64_t row = 13 * c + c + sublayers + scratch + head + numbers;
-  EXPECT_EQ(cost_of(stage_of(recipe(), 12), {}, 1).bytes.activations, 4 * 768 * row);
+  EXPECT_EQ(cost_of(stage_of(recipe(), 12), {}, on(1)).rank.bytes.activations, 4 * 768 * row);
 }
 
 TEST(Cost, ActivationsAreWhatTheModelTakes) {
   for (const ModelSpec& spec : all_kinds()) {
     const ModelKit<float> kit(spec, 6, 1);
-    const StageCost cost = cost_of(stage_of(spec, 12), {}, 2);
-    EXPECT_EQ(cost.bytes.activations, kit.arena.bytes());
+    const StageCost cost = cost_of(stage_of(spec, 12), {}, on(2));
+    EXPECT_EQ(cost.rank.bytes.activations, kit.arena.bytes());
     EXPECT_EQ(cost.weights, kit.params.size());
     EXPECT_FALSE(kit.arena.measuring());
   }
@@ -188,30 +190,39 @@ TEST(Cost, MomentsAndBatchesAreWhatIsAllocated) {
     OptimizerConfig optimizer;
     optimizer.name = name;
     const OptimizerState<float> state = fresh_state(optimizer, params);
-    const StageCost cost = cost_of(stage_of(spec, 12), optimizer, 2);
-    EXPECT_EQ(cost.bytes.moments, 4 * (state.first.size() + state.second.size()));
+    const StageCost cost = cost_of(stage_of(spec, 12), optimizer, on(1));
+    EXPECT_EQ(cost.rank.bytes.moments, 4 * (state.first.size() + state.second.size()));
   }
   const Batch batch = empty_batch(12, 6, 0);
   const size_t bytes = batch.input.size() * sizeof(Token) + batch.target.size() * sizeof(Target);
-  EXPECT_EQ(cost_of(stage_of(spec, 12), {}, 2).bytes.batches, 3 * static_cast<std::int64_t>(bytes));
+  EXPECT_EQ(cost_of(stage_of(spec, 12), {}, on(2)).rank.bytes.batches,
+            3 * static_cast<std::int64_t>(bytes));
 }
 
-TEST(Cost, RanksShareTheBatchOnly) {
+TEST(Cost, RanksShareTheBatchAndTheMoments) {
   const ModelSpec spec = recipe();
-  const StageCost one = cost_of(stage_of(spec, 12), {}, 1);
-  const StageCost four = cost_of(stage_of(spec, 12), {}, 4);
-  EXPECT_EQ(one.bytes.weights, four.bytes.weights);
-  EXPECT_EQ(one.bytes.activations, 4 * four.bytes.activations);  // no part of it is constant
-  EXPECT_EQ(one.bytes.sums, 0);
-  EXPECT_EQ(four.bytes.sums, four.bytes.gradients);
-  EXPECT_EQ(one.bytes.total(), one.bytes.weights * 4 + one.bytes.activations + one.bytes.batches);
+  const StageCost one = cost_of(stage_of(spec, 12), {}, on(1));
+  const StageCost four = cost_of(stage_of(spec, 12), {}, on(4));
+  EXPECT_EQ(one.rank.bytes.weights, four.rank.bytes.weights);
+  EXPECT_EQ(one.rank.bytes.moments, 4 * four.rank.bytes.moments);  // 878,464 is a multiple of 4
+  EXPECT_EQ(one.rank.bytes.activations,
+            4 * four.rank.bytes.activations);  // no part of it is constant
+  EXPECT_EQ(one.rank.bytes.sums, 0);
+  EXPECT_EQ(four.rank.bytes.sums, four.rank.bytes.gradients);
+  EXPECT_EQ(one.rank.bytes.total(),
+            one.rank.bytes.weights * 4 + one.rank.bytes.activations + one.rank.bytes.batches);
   EXPECT_EQ(one.flops_per_step, four.flops_per_step);
 }
 
-TEST(Cost, StepTimeIsFlopsOverRateAndTheUpdate) {
+TEST(Cost, StepTimeIsFlopsOverRateTheUpdateAndMessages) {
   StageCost cost;
   cost.flops_per_step = 8e9;
   EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}), 2.5);
+  cost.rank.imbalance = 1.5;
+  cost.rank.message_sec = 0.25;
+  cost.small_sums = {10, 1000, 0};
+  EXPECT_DOUBLE_EQ(message_sec(cost), 0.25 + 10 * 5e-6 + 1000 * 1e-10);  // comm/chain.h
+  EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}), 3.5 + message_sec(cost));
 }
 
 TEST(Cost, ARunAddsItsStages) {
@@ -219,6 +230,8 @@ TEST(Cost, ARunAddsItsStages) {
   longer.tokens.insert(longer.tokens.begin(), 2);
   const RunCost run = cost_of_run(run_of({recipe(), longer}), 65, 2);
   ASSERT_EQ(run.stages.size(), 2u);
+  ASSERT_EQ(run.meshes.size(), 2u);
+  EXPECT_EQ(run.meshes[1].best().cuts.batch, 2);
   EXPECT_EQ(run.tokens, 10 * 12 * (64 + 128));
   EXPECT_EQ(run.stages[0].flops + run.stages[1].flops, run.plan.flops);
   EXPECT_FALSE(run.stages[0].growth.has_value());
@@ -234,7 +247,7 @@ TEST(Cost, AGrowthHoldsBothModels) {
   const RunCost run = cost_of_run(run_of({recipe(), longer}), 65, 2);
   const StageCost &before = run.stages[0], &after = run.stages[1];
   const std::int64_t held = 16 * before.weights + 8 * after.weights;
-  const std::int64_t probe = cost_of(stage_of(longer, 2), {}, 1).bytes.activations;
+  const std::int64_t probe = cost_of(stage_of(longer, 2), {}, on(1)).rank.bytes.activations;
   EXPECT_EQ(after.growing_bytes, held + std::max(8 * after.weights, probe));
   EXPECT_EQ(before.growing_bytes, 0);
 }
@@ -244,11 +257,15 @@ TEST(Cost, RefusesWhatTrainRefuses) {
     return refusal([&] { cost_of_run(config, 65, ranks); });
   };
   RunConfig config = run_of({recipe()});
-  expect_in("more replicas than windows: 16 replicas, a batch of 12", at(config, 16));
-  expect_in("5 replicas must divide the batch of 12", at(config, 5));
-  expect_in("3 replicas must divide the batch of 12 windows and the 64 streams", at(config, 3));
-  config.mesh.batch = 2;
-  expect_in("mesh.batch is 2 but there are 4 ranks", at(config, 4));
+  const auto named = [&](int batch) {
+    config.stages[0].mesh = {batch, {}, 1};
+    return at(config, batch);
+  };
+  expect_in("more replicas than windows: 16 replicas, a batch of 12", named(16));
+  expect_in("5 replicas must divide the batch of 12", named(5));
+  expect_in("3 replicas must divide the batch of 12 windows and the 64 streams", named(3));
+  config.stages[0].mesh = {2, {}, 1};
+  expect_in("mesh batch 2: it is of 2 ranks, not 4 ranks", at(config, 4));
   config = run_of({recipe()});
   config.stages[0].objective = {1, 1};
   expect_in("exactly one of next_token and one_shot", at(config, 1));

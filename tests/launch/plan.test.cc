@@ -54,7 +54,68 @@ TEST(Plan, Shakespeare) {
   expect_in("none, there is one rank", one.output);
   const Outcome four = plan_config("shakespeare.yaml", "--ranks 4");
   expect_in("6 messages, 5,270,784 bytes a rank for the gradients", four.output);
-  expect_in("about 18.7 ms a step", four.output);
+  expect_in("18 messages, 504 bytes a rank for counts and losses", four.output);
+  // 18.71 ms to compute; 24 messages of 5 us and 5,271,288 bytes at 10 GB/s.
+  expect_in("about 19.4 ms a step, 0.647 ms of it messages", four.output);
+}
+
+TEST(Plan, NamesTheMeshOfEachStage) {
+  expect_in("mesh           1 rank\n", plan_config("shakespeare.yaml", "").output);
+  expect_in("mesh           batch 4, estimated 19.3 ms a step, the ",
+            plan_config("shakespeare.yaml", "--ranks 4").output);
+  expect_in("mesh           batch 4, as the run file says\n",
+            plan_config("shakespeare.yaml", "--ranks 4 --set mesh.batch=4").output);
+  const Outcome paper = plan_config("paper.yaml", "--ranks 2 --set stages.1.mesh.batch=2");
+  EXPECT_EQ(paper.code, 0) << paper.output;
+  size_t named = 0;  // stages 2, 3 and 4: the later ones inherit
+  for (size_t at = 0; (at = paper.output.find("as the run file says", at)) != std::string::npos;
+       ++at)
+    ++named;
+  EXPECT_EQ(named, 3u) << paper.output;
+}
+
+RankedMesh mesh_of(int batch, const std::vector<int>& tokens, double sec,
+                   const std::string& reason) {
+  RankedMesh mesh;
+  mesh.cuts.batch = batch;
+  mesh.cuts.tokens = tokens;
+  mesh.cost.compute_sec = sec;
+  mesh.cost.bytes.weights = 1000 * batch;
+  mesh.reason = reason;
+  return mesh;
+}
+
+// The whole text of a choice, for a cost that is made up.
+TEST(PlanText, ShowsRunnersUpRefusalsAndExchanges) {
+  RunCost cost;
+  cost.plan.stages.emplace_back();
+  cost.stages.emplace_back();
+  MeshChoice choice;
+  choice.meshes.push_back(mesh_of(2, {2}, 0.010, ""));
+  for (const int batch : {4, 1, 2})
+    choice.meshes.push_back(mesh_of(batch, {4 / batch}, 0.012, text("reason ", batch)));
+  RefusedMesh& refused = choice.refused.emplace_back();
+  refused.cuts.tokens = {1, 4};
+  refused.reason = "too small";
+  choice.left_out = 7;
+  cost.meshes.push_back(choice);
+  cost.stages[0].rank.exchange = {{"s_1", {1200, 3, 0}, {2400, 4, 0}}};
+  PlanFacts facts;
+  facts.ranks = 4;
+  facts.data.cache_bytes = {0};
+  facts.rate.rates = {{1e9, 0}};
+  const std::string out = plan_text(facts, cost);
+  expect_in(
+      "  mesh           batch 2 x s_1 2, estimated 10 ms a step, the least of 4\n"
+      "  runners-up     batch 4, 12 ms, 4,000 bytes a rank: reason 4\n"
+      "                 s_1 4, 12 ms, 1,000 bytes a rank: reason 1\n"
+      "                 1 other refused, such as s_2 4: too small\n"
+      "                 7 more were not looked at\n",
+      out);
+  expect_in(
+      "                 3 messages, 1,200 bytes forward and 4 messages, 2,400 bytes backward "
+      "by rank 0 for s_1\n",
+      out);
 }
 
 TEST(Plan, ThePapersModelGrowsFromOneAxisToFour) {
@@ -87,9 +148,11 @@ TEST(Plan, EveryRunFileOfTheProjectCanRun) {
 
 TEST(Plan, WhatTrainRefusesExitsWith64) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"--ranks 16", "more replicas than windows"},
-      {"--ranks 8", "8 replicas must divide the batch of 12"},
-      {"--set mesh.batch=2", "mesh.batch is 2 but there are 1 ranks"},
+      {"--ranks 16 --set mesh.batch=16", "more replicas than windows"},
+      {"--ranks 8 --set mesh.batch=8", "8 replicas must divide the batch of 12"},
+      {"--ranks 17", "no mesh of 17 ranks works"},
+      {"--set mesh.batch=2", "stage all, mesh batch 2: it is of 2 ranks, not 1 rank"},
+      {"--set stages.0.mesh.tokens=[3]", "mesh s_1 3: it is of 3 ranks, not 1 rank"},
       {"--set 'stages=[{until: {steps: 1}}, {channels: 64, until: {steps: 1}}]'",
        "model.channels 128 -> 64: a stage cannot shrink the model"},
       {"--set 'stages=[{until: {steps: 1}}, {tokens: [2, 2, 2, 2, 2, 4], until: {steps: 1}}]'",
@@ -200,8 +263,8 @@ TEST(Rate, EveryKindOfModelCanBeMeasured) {
       spec.wiring = wiring;
       StageCost cost;
       cost.context = 4;
-      cost.windows = 2;
-      cost.weights = count_weights(param_specs(spec));
+      cost.rank.windows = 2;
+      cost.rank.own_weights = count_weights(param_specs(spec));
       cost.macs = forward_macs(spec);
       const Rate rate = measure_rate(cost, spec, {}, 1, 0.01);
       EXPECT_GT(rate.flops_per_sec, 0);

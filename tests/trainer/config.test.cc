@@ -27,7 +27,7 @@ stages:
     until: {steps: 1600, loss_plateau: {over: 200, less_than: 0.005}}
   - {name: more, channels: 128, batch: {windows: 3}, data: {padding: random}, until: {flops: 2e12}}
 optimizer: {lr: 2e-3, decay: linear, rewarm: 20}
-mesh: {batch: 2}
+mesh: {batch: 2, tokens: [1, 2], ranks_per_node: 2, memory: 1000}
 )";
 
 RunConfig parse(const std::string& source) { return parse_config(parse_yaml(source, "run.yaml")); }
@@ -51,7 +51,29 @@ TEST(Config, ReadsTheTopLevel) {
   EXPECT_EQ(c.optimizer.lr, 2e-3);
   EXPECT_EQ(c.optimizer.decay, OptimizerConfig::Decay::linear);
   EXPECT_EQ(c.optimizer.beta2, 0.99);  // the default stays
-  EXPECT_EQ(c.mesh.batch, 2);
+  EXPECT_EQ(c.mesh, (MeshConfig{2, {1, 2}, 1}));
+  EXPECT_EQ(c.ranks, (RanksConfig{2, 1000}));
+}
+
+TEST(Config, MeshesAreInheritedAndReplacedWhole) {
+  const auto meshes = [](const std::string& top, const std::string& second) {
+    const RunConfig c = parse("data: {train: a}\n" + top + "\nstages: [{until: {steps: 5}}, " +
+                              "{until: {steps: 5}" + second + "}, {until: {steps: 5}}]");
+    EXPECT_EQ(c.stages[0].mesh, c.mesh);
+    EXPECT_EQ(c.stages[2].mesh, c.stages[1].mesh);
+    return std::pair(c.mesh, c.stages[1].mesh);
+  };
+  const MeshConfig automatic, both{2, {2, 1}, 1};
+  const std::string top = "mesh: {batch: 2, tokens: [2, 1]}";
+  EXPECT_EQ(meshes("", ""), std::pair(automatic, automatic));
+  EXPECT_EQ(meshes(top, ""), std::pair(both, both));
+  EXPECT_EQ(meshes(top, ", mesh: auto"), std::pair(both, automatic));
+  EXPECT_EQ(meshes(top, ", mesh: {channels: 4}"), std::pair(both, MeshConfig{0, {}, 4}));
+  EXPECT_EQ(meshes("mesh: {ranks_per_node: 2}", ""), std::pair(automatic, automatic));
+  expect_in("unknown field stages.0.mesh.memory",  // of the whole run
+            refusal(minimal("", ", mesh: {memory: 5}")));
+  expect_in("mesh.channels is '0'", refusal(minimal("mesh: {channels: 0}")));
+  expect_in("mesh.tokens", refusal(minimal("mesh: {tokens: [2, 0]}")));
 }
 
 TEST(Config, AStageInheritsWhatItDoesNotName) {
@@ -159,7 +181,7 @@ TEST(Config, DefaultsThatNeedEachOther) {
   EXPECT_EQ(c.batch, (BatchConfig{12, 0}));
   EXPECT_EQ(c.stages[0].batch, (BatchConfig{12, 0}));
   EXPECT_EQ(c.stages[0].name, "stage1");
-  EXPECT_EQ(parse(minimal("mesh: auto")).mesh.batch, 0);
+  EXPECT_EQ(parse(minimal("mesh: auto")).mesh, MeshConfig());
 }
 
 TEST(Config, PrintedConfigParsesBackToTheSame) {
@@ -235,6 +257,8 @@ TEST(Config, HelpNamesEveryField) {
   const std::string help = config_help();
   expect_in("optimizer.lr = 0.004  (number, 0 < x <= 100)", help);
   expect_in("stages.N.tokens = []", help);
+  expect_in("stages.N.mesh.tokens = []", help);
+  expect_in("mesh.ranks_per_node = 0", help);
   expect_in("model.modality_head = auto  (auto | true | false)", help);
 }
 

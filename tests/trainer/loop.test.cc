@@ -239,8 +239,45 @@ TEST_F(Loop, ALossThatIsNoNumberStopsTheRunAndSavesNothing) {
 }
 
 TEST_F(Loop, RanksThatDoNotFitTheMeshAreRefused) {
-  expect_in("mpirun -np 2",
+  expect_in("stage single, mesh batch 2: it is of 2 ranks, not 1 rank. Use mpirun -np 2",
             message_of([&] { run(kit_.config("run", "mesh: {batch: 2}")); }, ErrorKind::usage));
+}
+
+// Also of a stage that comes later: before the first step.
+TEST_F(Loop, AMeshOfALaterStageIsRefusedBeforeTheFirstStep) {
+  RunConfig config = kit_.config("run");
+  config.stages[2].mesh = {3, {}, 1};
+  expect_in("stage longer, mesh batch 3", message_of([&] { run(config); }, ErrorKind::usage));
+  EXPECT_FALSE(file_exists(config.out + "/metrics.jsonl"));
+}
+
+TEST_F(Loop, TheLogNamesTheMeshFirst) {
+  RunConfig config = kit_.config("run");
+  config.stages.resize(2);
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(run(config));
+  EXPECT_EQ(testing::internal::GetCapturedStderr().find("mesh: 1 rank\n"), 0u);
+  config.out += "2";
+  config.stages[1].mesh = {2, {}, 1};
+  testing::internal::CaptureStderr();
+  run_local_ranks(2, [&](Channel& world) { EXPECT_TRUE(TrainingRun(config, world).go()); });
+  EXPECT_EQ(testing::internal::GetCapturedStderr().find("mesh: batch 2\n"), 0u);
+}
+
+TEST_F(Loop, RanksOfOtherConfigsOrDataAreRefused) {
+  const RunConfig config = kit_.config("run");
+  const auto refusal = [&](const RunConfig& second) {
+    return message_of(
+        [&] {
+          run_local_ranks(2, [&](Channel& world) {
+            TrainingRun(world.rank() == 0 ? config : second, world).go();
+          });
+        },
+        ErrorKind::usage);
+  };
+  RunConfig other = config;
+  other.seed = 4;
+  expect_in("the run's config differs between ranks", refusal(other));
 }
 
 }  // namespace

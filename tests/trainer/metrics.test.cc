@@ -40,6 +40,21 @@ TEST_F(Metrics, StepLine) {
             R"("tokens": 2304, "tokens_per_sec": 1000, "seconds": 12.5, "flops": 1e+09})");
 }
 
+TEST_F(Metrics, AStepThatExchangesSaysHowMuch) {
+  StepMetrics m = at_step(3);
+  const std::string alone = json_line(m).text();
+  m.traffic.exchange = {{"s_1", {100, 2, 0.5}, {300, 4, 0.25}}, {"halo s_1", {7, 1, 0}, {8, 1, 0}}};
+  m.traffic.gradients = {4000, 6, 0.125};
+  EXPECT_EQ(
+      json_line(m).text(),
+      alone.substr(0, alone.size() - 1) +
+          R"(, "exchange": {"s_1": {"forward": {"bytes": 100, "messages": 2, "seconds": 0.5}, )"
+          R"("backward": {"bytes": 300, "messages": 4, "seconds": 0.25}}, )"
+          R"("halo s_1": {"forward": {"bytes": 7, "messages": 1, "seconds": 0}, )"
+          R"("backward": {"bytes": 8, "messages": 1, "seconds": 0}}}, )"
+          R"("gradients": {"bytes": 4000, "messages": 6, "seconds": 0.125}})");
+}
+
 TEST_F(Metrics, EvaluationLine) {
   EXPECT_EQ(json_line(EvaluationMetrics{5, "words", "valid", 2.5, {{"text", 2.5}}, 7, 0.5}).text(),
             R"({"event": "evaluate", "step": 5, "stage": "words", "split": "valid", "loss": 2.5, )"

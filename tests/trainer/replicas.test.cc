@@ -82,9 +82,9 @@ TEST(Replicas, OwnPartsHoldTheSumAndValuesSpread) {
       for_each_held(params, [&](Param<double>& param, std::int64_t i, std::int64_t local) {
         EXPECT_EQ(param.value[local], static_cast<double>(100 * i)) << param.spec.name;
       });
-      const SumTraffic planned = planned_traffic(params.groups(), world.rank(), sizeof(double));
-      EXPECT_EQ(replicas.traffic().bytes, planned.bytes);
-      EXPECT_EQ(replicas.traffic().messages, planned.messages);
+      const Sent planned = planned_sums(params.groups(), world.rank(), sizeof(double));
+      EXPECT_EQ(replicas.sent().bytes, planned.bytes);
+      EXPECT_EQ(replicas.sent().messages, planned.messages);
     });
 }
 
@@ -103,9 +103,9 @@ TEST(Replicas, LargeGroupsGoInChunks) {
       wrong += params.grads()[static_cast<size_t>(i)] != static_cast<float>(3 * (i % 1000) + 3);
     EXPECT_EQ(wrong, 0);
     replicas.spread_values();
-    const SumTraffic planned = planned_traffic(params.groups(), world.rank(), sizeof(float));
-    EXPECT_EQ(replicas.traffic().bytes, planned.bytes);
-    EXPECT_EQ(replicas.traffic().messages, planned.messages);
+    const Sent planned = planned_sums(params.groups(), world.rank(), sizeof(float));
+    EXPECT_EQ(replicas.sent().bytes, planned.bytes);
+    EXPECT_EQ(replicas.sent().messages, planned.messages);
   });
 }
 

@@ -1,8 +1,10 @@
 // What a stage means to the loader, and which stages go on in one epoch.
 #include "trainer/stage_data.h"
 
+#include <filesystem>
 #include <set>
 
+#include "dataio/crc32c.h"
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
 #include "tests/support/run_kit.h"
@@ -29,6 +31,23 @@ TEST_F(StageData, VocabularyIsThatOfAllStages) {
   EXPECT_NE(message_of([&] { run_vocabulary(config_); }, ErrorKind::usage)
                 .find("stage axes: data.train names no data set"),
             std::string::npos);
+}
+
+TEST_F(StageData, ContentChangesWithTheManifestAndNothingElse) {
+  const std::string before = data_content(config_);
+  const auto manifest = read_file(kit_.texts() + "/MANIFEST");
+  expect_in(kit_.texts() + ' ' + crc32c_text(crc32c(manifest.data(), manifest.size())), before);
+  RunConfig other = config_;
+  other.stages.push_back(other.stages.front());  // the same data once more
+  other.seed = 99;
+  EXPECT_EQ(data_content(other), before);
+  pack_texts(kit_ / "more", 39);
+  other.stages.back().data.train = {kit_ / "more"};
+  EXPECT_NE(data_content(other), before);
+  const std::string shard = kit_.texts() + "/shard-0000.h5";
+  other.stages = {config_.stages.front()};
+  other.stages[0].data.train = {shard};
+  EXPECT_EQ(data_content(other), text(shard, ' ', std::filesystem::file_size(shard), " bytes"));
 }
 
 TEST_F(StageData, OptionsFollowTheStage) {

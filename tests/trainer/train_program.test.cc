@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "core/random.h"
+#include "tests/support/errors.h"
 #include "tests/support/process.h"
 #include "tests/support/program.h"
 #include "tests/support/run_kit.h"
@@ -146,6 +147,32 @@ TEST_F(TrainProgram, LeavesWithItsCodeUnderMpirun) {
   }
   EXPECT_EQ(run_program(mpi_command("stopped")), 0) << read_file(log());
   expect_same_run(config("straight"), stopped);
+}
+
+// A copy of the program with one byte more behind its end runs as well, but is another build.
+TEST_F(TrainProgram, RanksOfAnotherBuildAreRefused) {
+  const std::string yaml = kit_.write_yaml("run"), copy = kit_ / "orthotope";
+  std::filesystem::copy_file(ORTHO_BINARY, copy);
+  std::ofstream(copy, std::ios::app) << '!';
+  const std::string train = " train " + yaml;
+  const Outcome mixed = run_mpi("-np 1 " ORTHO_BINARY + train + " : -np 1 " + copy + train);
+  EXPECT_EQ(mixed.code, 64) << mixed.output;
+  expect_in("the program differs between ranks: rank 0 has orthotope 0.", mixed.output);
+  EXPECT_FALSE(file_exists(config("run").out + "/metrics.jsonl"));
+}
+
+// The same path, but another file behind it.
+TEST_F(TrainProgram, RanksThatSeeOtherDataAreRefused) {
+  for (const int rank : {0, 1}) {
+    make_folder(kit_ / text("node", rank));
+    pack_texts(kit_ / text("node", rank, "/data"), 40, rank == 0 ? "." : "s.");
+  }
+  const std::string train = " " ORTHO_BINARY " train " + kit_.write_yaml("run") +
+                            " --set data.train=[data] --set stages.3.data.train=[data]";
+  const Outcome mixed = run_mpi("-np 1 -wdir " + (kit_ / "node0") + train + " : -np 1 -wdir " +
+                                (kit_ / "node1") + train);
+  EXPECT_EQ(mixed.code, 64) << mixed.output;
+  expect_in("the data differs between ranks: rank 0 has data ", mixed.output);
 }
 
 TEST_F(TrainProgram, AFullDiskKeepsTheEarlierCheckpoint) {

@@ -1,0 +1,93 @@
+// What a mesh costs a rank, against what a model on such a mesh really takes.
+#include "trainer/mesh_cost.h"
+
+#include <gtest/gtest.h>
+
+#include "comm/local.h"
+#include "comm/mpi.h"
+#include "model/model.h"
+#include "tests/support/errors.h"
+
+namespace ortho {
+namespace {
+
+Stage small_stage(MapKind map, std::int64_t windows) {
+  Stage stage;
+  stage.config.name = "test";
+  ModelSpec& spec = stage.config.model;
+  spec.tokens = {4, 2};
+  spec.channels = spec.hidden = 8;
+  spec.blocks = 2;
+  spec.map = map;
+  spec.text_symbols = 5;
+  stage.windows = windows;
+  stage.tokens = windows * context(spec);
+  stage.steps = 10;
+  stage.flops_per_step = 8e9;
+  return stage;
+}
+
+TEST(MeshCost, IsWhatEveryRankTakes) {
+  for (const MapKind map : {MapKind::joint, MapKind::dense}) {
+    const Stage stage = small_stage(map, 8);
+    const ModelSpec& spec = stage.config.model;
+    const Cuts cuts{4, {}, 1};
+    const MeshCost cost = mesh_cost(stage, {}, cuts);
+    run_local_ranks(4, [&](Channel& world) {
+      const Sharding sharding(spec, stage.windows, cuts, world.rank());
+      Params<float> params(param_specs(spec), param_layouts(spec, sharding), world.rank());
+      const auto backend = make_cpu_backend<float>(1);
+      Arena<float> arena;
+      const Model<float> model(spec, sharding, params, *backend, arena, &world);
+      EXPECT_EQ(cost.bytes.activations, arena.bytes());
+      EXPECT_EQ(cost.weights, params.size());
+      EXPECT_GE(cost.own_weights, params.own_size());  // the first rank's part is the largest
+      if (world.rank() == 0) {
+        EXPECT_EQ(cost.own_weights, params.own_size());
+      }
+    });
+  }
+}
+
+TEST(MeshCost, OfTheBatchByHand) {
+  const Stage stage = small_stage(MapKind::joint, 8);
+  const std::int64_t weights = count_weights(param_specs(stage.config.model));
+  const MeshCost cost = mesh_cost(stage, {}, {4, {}, 1}, {{1e-3, 1e-6}, 1e9});
+  EXPECT_EQ(cost.windows, 2);
+  EXPECT_EQ(cost.weights, weights);
+  EXPECT_EQ(cost.bytes.weights, 4 * weights);
+  EXPECT_EQ(cost.bytes.gradients, 4 * weights);
+  EXPECT_EQ(cost.bytes.moments, 2 * 4 * ((weights + 3) / 4));  // two of a quarter, rounded up
+  EXPECT_EQ(cost.bytes.batches, 3 * 8 * 2 * (32 + 20));        // a Token is 32 bytes, a Target 20
+  EXPECT_TRUE(cost.exchange.empty());
+  EXPECT_EQ(cost.gradients.bytes, sum_cost(weights, 4, 4).bytes);
+  EXPECT_EQ(cost.imbalance, 1);
+  EXPECT_DOUBLE_EQ(cost.compute_sec, 2);  // 8e9 / 4 / 1e9
+  EXPECT_DOUBLE_EQ(cost.message_sec, 1e-3 * static_cast<double>(cost.gradients.messages) +
+                                         1e-6 * static_cast<double>(cost.gradients.bytes));
+  OptimizerConfig sgd;
+  sgd.name = OptimizerConfig::Name::sgd;
+  EXPECT_EQ(mesh_cost(stage, sgd, {4, {}, 1}).bytes.moments, cost.bytes.moments / 2);
+}
+
+TEST(MeshCost, OneRankSendsNothing) {
+  const MeshCost cost = mesh_cost(small_stage(MapKind::joint, 8), {}, {});
+  EXPECT_EQ(cost.message_sec, 0);
+  EXPECT_EQ(cost.bytes.sums, 0);
+  EXPECT_EQ(cost.windows, 8);
+  EXPECT_EQ(cost.own_weights, cost.weights);
+}
+
+TEST(MeshCost, RefusesWhatTheLoaderRefuses) {
+  const Stage stage = small_stage(MapKind::joint, 6);
+  const auto refusal = [&](const Cuts& cuts) {
+    return message_of([&] { mesh_cost(stage, {}, cuts); }, ErrorKind::usage);
+  };
+  expect_in("more replicas than windows: 8 replicas, a batch of 6", refusal({8, {}, 1}));
+  expect_in("4 replicas must divide the batch of 6", refusal({4, {}, 1}));
+  expect_in("3 replicas must divide the batch of 6 windows and the 64 streams",
+            refusal({3, {}, 1}));
+}
+
+}  // namespace
+}  // namespace ortho

@@ -1,0 +1,72 @@
+#include "trainer/mesh_cost.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "dataio/loader.h"
+#include "model/model.h"
+#include "tensor/backend.h"
+#include "trainer/replicas.h"
+#include "trainer/traffic.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::int64_t kWeightBytes = sizeof(float);
+
+// As `rank` sees it.
+MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
+                      const Sharding& sharding, const MachineRate& rate) {
+  const ModelSpec& spec = stage.config.model;
+  Params<float> params(param_specs(spec), param_layouts(spec, sharding), sharding.rank(), true);
+  const auto backend = make_cpu_backend<float>(1);
+  Arena<float> arena(true);
+  const Model<float> model(spec, sharding, params, *backend, arena);
+  MeshCost cost;
+  cost.windows = stage.windows / sharding.replicas();
+  cost.weights = params.size();
+  cost.own_weights = params.own_size();
+  cost.exchange = planned_exchange(model.moves());
+  cost.gradients = planned_sums(params.groups(), sharding.rank(), kWeightBytes);
+  cost.bytes.sums = sum_buffer_elements(params.groups()) * kWeightBytes;
+  cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
+  cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
+  cost.bytes.activations = arena.bytes();
+  cost.bytes.batches =
+      kLoaderBatches *
+      checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
+  const auto part = static_cast<double>(sharding.local(sharding.home(), spec.channels).elements());
+  cost.imbalance =
+      part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.channels).shape));
+  cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
+  const Sent sent = total(cost.exchange);
+  cost.message_sec = send_sec(sent.messages + cost.gradients.messages,
+                              sent.bytes + cost.gradients.bytes, rate.link);
+  return cost;
+}
+
+}  // namespace
+
+bool model_runs(const Cuts& cuts) { return cuts.channels == 1; }
+
+std::int64_t moments_of(const OptimizerConfig& optimizer) {
+  return optimizer.name == OptimizerConfig::Name::adamw ? 2 : 1;
+}
+
+MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
+                   const MachineRate& rate) {
+  REQUIRE(model_runs(cuts), "the model cannot be cut along its channels yet");
+  owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
+  const Sharding first(stage.config.model, stage.windows, cuts, 0);
+  MeshCost cost = cost_of_rank(stage, optimizer, first, rate);
+  if (first.ranks() == 1) return cost;
+  const Sharding last(stage.config.model, stage.windows, cuts, first.ranks() - 1);
+  const MeshCost other = cost_of_rank(stage, optimizer, last, rate);
+  if (other.bytes.total() > cost.bytes.total()) cost.bytes = other.bytes;
+  cost.weights = std::max(cost.weights, other.weights);
+  cost.own_weights = std::max(cost.own_weights, other.own_weights);
+  cost.message_sec = std::max(cost.message_sec, other.message_sec);
+  return cost;
+}
+
+}  // namespace ortho

@@ -1,0 +1,31 @@
+// Traffic: what the moves of a model send, planned and counted, by axis and way.
+//
+// Both group the moves alike, so a plan and the counters of a step can be compared to the byte.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "comm/chain.h"
+#include "model/moves.h"
+#include "trainer/metrics.h"
+
+namespace ortho {
+
+// Under which a move is counted: what stands before the first ':' or ',' of what it is called.
+std::string move_label(const std::string& what);
+
+// Of each move once forward and once backward, without seconds; in the order of first use.
+std::vector<AxisSent> planned_exchange(const Moves<float>& moves);
+// Of all that the moves have done on this rank so far.
+std::vector<AxisSent> counted_exchange(const Moves<float>& moves);
+// Two counts of the same moves and sums.
+StepTraffic difference(const StepTraffic& later, const StepTraffic& earlier);
+
+Sent total(const std::vector<AxisSent>& exchange);  // of all axes, both ways
+double send_sec(std::int64_t messages, std::int64_t bytes, const LinkCost& link);
+
+// Puts the largest seconds of all ranks in place of this one's. Collective.
+void take_slowest(Channel& channel, StepTraffic& traffic);
+
+}  // namespace ortho
