@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "core/error.h"
-#include "model/params.h"
 
 namespace ortho {
 namespace {
@@ -21,6 +20,17 @@ Layout home_layout(const ModelSpec& spec, const NodeShape& nodes, const Cuts& cu
   Layout home(mesh_of(cuts), axes);
   check_layout(nodes, home);
   return home;
+}
+
+// A cut of the channels cuts the hidden units as well.
+void check_units(const ModelSpec& spec, const Cuts& cuts) {
+  if (cuts.channels == 1) return;
+  REQUIRE(spec.hidden >= cuts.channels, "the mesh cuts the channels, and with them the ",
+          spec.hidden, " hidden units, into ", cuts.channels,
+          " parts: some ranks would hold none. Use at most ", spec.hidden, ".");
+  REQUIRE(spec.activation != Activation::sort2, "the mesh cuts the channels into ", cuts.channels,
+          " parts, but activation: sort2 compares units of both halves of hidden, which different "
+          "ranks would hold. Cut tokens or the batch instead.");
 }
 
 void check_rows(const Nodes& nodes) {
@@ -52,6 +62,7 @@ Sharding::Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts
       cuts_(cuts),
       rank_(rank),
       home_(home_layout(spec, nodes(spec.channels), cuts)) {
+  check_units(spec, cuts);
   check_rows(local(home_, spec.channels));
 }
 
@@ -79,9 +90,34 @@ Shape Sharding::local_tokens(const Layout& layout) const {
   return {part.begin(), part.begin() + static_cast<std::ptrdiff_t>(tokens_.size())};
 }
 
+int channel_dim(const ModelSpec& spec, const ParamSpec& param) {
+  const auto last = static_cast<int>(param.dims.size()) - 1;
+  if (param.role == Role::gain) return kReplicates;  // a norm sees all channels
+  if (param.role == Role::head) return last;         // symbols
+  // Tables as wide as the stream give each rank its own channels; narrower ones lead there by a map.
+  if (param.role == Role::table) return spec.width == 0 ? last : kReplicates;
+  if (param.name == "pre") return last;
+  for (int d = 0; d <= last; ++d) {
+    const Dim& dim = param.dims[static_cast<size_t>(d)];
+    const bool unit_line = dim.kind == DimKind::line && dim.axis == -1;
+    if (dim.kind == DimKind::hidden || unit_line) return d;
+  }
+  return kReplicates;
+}
+
+Range own_units(const ModelSpec& spec, const Sharding& sharding) {
+  return split(spec.hidden, sharding.cuts().channels,
+               sharding.mesh().coordinate_along("channels", sharding.rank()));
+}
+
 std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
-  const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
-  return std::vector<Layout>(param_specs(spec).size(), Layout(sharding.mesh(), none));
+  std::vector<Layout> list;
+  for (const ParamSpec& param : param_specs(spec)) {
+    std::vector<int> cuts(sharding.mesh().axes().size(), kReplicates);
+    if (sharding.cuts().channels > 1) cuts.back() = channel_dim(spec, param);
+    list.emplace_back(sharding.mesh(), cuts);
+  }
+  return list;
 }
 
 }  // namespace ortho
