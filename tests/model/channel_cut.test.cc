@@ -113,6 +113,17 @@ TEST(ChannelCut, TablesAndTheMapInLeadToTheChannelsAtHome) {
     }
 }
 
+// Norms, and whatever leads between the stream and ends of another width.
+TEST(ChannelCut, TheRestStaysWholeButForSymbols) {
+  for (const ModelSpec& spec : specs())
+    for (const ParamSpec& param : param_specs(spec)) {
+      const bool whole = param.role == Role::gain || param.name == "post" ||
+                         (param.role == Role::table && spec.width != 0);
+      if (!whole && param.role != Role::head) continue;
+      EXPECT_EQ(channel_dim(spec, param), whole ? kReplicates : 1) << param.name;
+    }
+}
+
 // y = W2 f(W1 h) of the units that a rank holds. Whole numbers: sums are exact in any order.
 std::vector<double> sublayer(const ModelSpec& spec, const Sharding& sharding,
                              const std::vector<double>& h) {
