@@ -30,6 +30,17 @@ std::vector<ModelSpec> specs() {
   return all;
 }
 
+// Each weight cut by the channels' mesh axis alone, a dense map as if it ran at home.
+std::vector<Layout> channel_layouts(const ModelSpec& spec, const Sharding& sharding) {
+  std::vector<Layout> layouts;
+  for (const ParamSpec& param : param_specs(spec)) {
+    std::vector<int> cuts(sharding.mesh().axes().size(), kReplicates);
+    cuts.back() = channel_dim(spec, param);
+    layouts.emplace_back(sharding.mesh(), cuts);
+  }
+  return layouts;
+}
+
 // How many of a group of ranks hold each element.
 std::vector<int> holders(const ParamSpec& param, const Layout& layout,
                          const std::vector<int>& ranks) {
@@ -45,7 +56,7 @@ std::vector<int> holders(const ParamSpec& param, const Layout& layout,
 TEST(ChannelCut, PartsTileWhatIsCutAndAllHoldTheRest) {
   for (const ModelSpec& spec : specs()) {
     const Sharding sharding(spec, 4, kCuts, 0);
-    const std::vector<Layout> layouts = param_layouts(spec, sharding);
+    const std::vector<Layout> layouts = channel_layouts(spec, sharding);
     const std::vector<ParamSpec> params = param_specs(spec);
     ASSERT_EQ(layouts.size(), params.size());
     for (size_t i = 0; i < params.size(); ++i)
@@ -71,7 +82,7 @@ TEST(ChannelCut, ARankHoldsItsOwnUnitsOnEveryWay) {
   for (const ModelSpec& spec : specs())
     for (int rank = 0; rank < 12; ++rank) {
       const Sharding sharding(spec, 4, kCuts, rank);
-      const std::vector<Layout> layouts = param_layouts(spec, sharding);
+      const std::vector<Layout> layouts = channel_layouts(spec, sharding);
       const std::vector<ParamSpec> params = param_specs(spec);
       const Range units = own_units(spec, sharding);
       int ways = 0;
@@ -100,7 +111,7 @@ TEST(ChannelCut, TablesAndTheMapInLeadToTheChannelsAtHome) {
       const NodeShape nodes = sharding.nodes(spec.channels);
       const auto channel = static_cast<size_t>(nodes.channel_axis());
       const Box home = sharding.box(sharding.home(), spec.channels);
-      const std::vector<Layout> layouts = param_layouts(spec, sharding);
+      const std::vector<Layout> layouts = channel_layouts(spec, sharding);
       const std::vector<ParamSpec> params = param_specs(spec);
       for (size_t i = 0; i < params.size(); ++i) {
         const bool leads =
