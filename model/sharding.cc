@@ -1,11 +1,8 @@
 #include "model/sharding.h"
 
 #include <limits>
-#include <map>
 
 #include "core/error.h"
-#include "model/layer.h"
-#include "model/params.h"
 
 namespace ortho {
 namespace {
@@ -23,6 +20,17 @@ Layout home_layout(const ModelSpec& spec, const NodeShape& nodes, const Cuts& cu
   Layout home(mesh_of(cuts), axes);
   check_layout(nodes, home);
   return home;
+}
+
+// A cut of the channels cuts the hidden units as well.
+void check_units(const ModelSpec& spec, const Cuts& cuts) {
+  if (cuts.channels == 1) return;
+  REQUIRE(spec.hidden >= cuts.channels, "the mesh cuts the channels, and with them the ",
+          spec.hidden, " hidden units, into ", cuts.channels,
+          " parts: some ranks would hold none. Use at most ", spec.hidden, ".");
+  REQUIRE(spec.activation != Activation::sort2, "the mesh cuts the channels into ", cuts.channels,
+          " parts, but activation: sort2 compares units of both halves of hidden, which different "
+          "ranks would hold. Cut tokens or the batch instead.");
 }
 
 void check_rows(const Nodes& nodes) {
@@ -54,6 +62,7 @@ Sharding::Sharding(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts
       cuts_(cuts),
       rank_(rank),
       home_(home_layout(spec, nodes(spec.channels), cuts)) {
+  check_units(spec, cuts);
   check_rows(local(home_, spec.channels));
 }
 
@@ -99,21 +108,9 @@ HeldRows Sharding::rows(const Layout& layout) const {
   return rows;
 }
 
-std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
-  const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
-  std::map<std::string, Layout> layouts;  // of the weights that the mesh cuts
-  for (std::int64_t b = 0; spec.map == MapKind::dense && b < spec.blocks; ++b) {
-    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
-    const auto weights = layer_params(spec, channels, text("block.", b), out);
-    const auto cut = layer_param_layouts(spec, sharding, channels, out);
-    for (size_t i = 0; i < weights.size(); ++i) layouts.emplace(weights[i].name, cut[i]);
-  }
-  std::vector<Layout> list;
-  for (const ParamSpec& param : param_specs(spec)) {
-    const auto found = layouts.find(param.name);
-    list.push_back(found == layouts.end() ? Layout(sharding.mesh(), none) : found->second);
-  }
-  return list;
+Range own_units(const ModelSpec& spec, const Sharding& sharding) {
+  return split(spec.hidden, sharding.cuts().channels,
+               sharding.mesh().coordinate_along("channels", sharding.rank()));
 }
 
 }  // namespace ortho

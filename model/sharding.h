@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "comm/layout.h"
+#include "model/params.h"
 #include "model/spec.h"
 #include "tensor/held_rows.h"
 
@@ -63,6 +64,15 @@ class Sharding {
   int rank_;
   Layout home_;
 };
+
+// The dimension of a weight that the mesh axis of the channels cuts, or kReplicates; of a dense map,
+// while it runs at home. It cuts the hidden units too, and the symbols that heads predict: W1 leads
+// from all channels to a rank's own units, W2 from those to partial sums over all channels. Each
+// rank's gradient of what it does not cut is the part that comes from its own units and symbols.
+int channel_dim(const ModelSpec& spec, const ParamSpec& param);
+
+// The units of E that this rank holds: a part for each rank along the channels.
+Range own_units(const ModelSpec& spec, const Sharding& sharding);
 
 // The layout of every weight, in the order of param_specs(spec): which of its dimensions the mesh
 // cuts. What is not cut is held by all ranks along that mesh axis, and their gradients are added.

@@ -25,7 +25,7 @@ ModelSpec every_modality(MapKind map, std::int64_t width = 0) {
   ModelSpec spec;
   spec.tokens = {7, 3, 2};
   spec.channels = 6;
-  spec.hidden = 4;
+  spec.hidden = 8;
   spec.map = map;
   spec.wiring = Wiring::grid;
   spec.width = width;

@@ -1,0 +1,56 @@
+// Which dimensions of each weight the mesh cuts. See model/sharding.h.
+#include <map>
+
+#include "core/error.h"
+#include "model/layer.h"
+#include "model/sharding.h"
+
+namespace ortho {
+namespace {
+
+// Of the weights of dense layers, which follow their maps.
+std::map<std::string, Layout> layer_weights(const ModelSpec& spec, const Sharding& sharding) {
+  std::map<std::string, Layout> layouts;
+  for (std::int64_t b = 0; spec.map == MapKind::dense && b < spec.blocks; ++b) {
+    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
+    const auto weights = layer_params(spec, channels, text("block.", b), out);
+    const auto cut = layer_param_layouts(spec, sharding, channels, out);
+    for (size_t i = 0; i < weights.size(); ++i) layouts.emplace(weights[i].name, cut[i]);
+  }
+  return layouts;
+}
+
+}  // namespace
+
+int channel_dim(const ModelSpec& spec, const ParamSpec& param) {
+  const auto last = static_cast<int>(param.dims.size()) - 1;
+  if (param.role == Role::gain) return kReplicates;  // a norm sees all channels
+  if (param.role == Role::head) return last;         // symbols
+  // Tables as wide as the stream give each rank its own channels; narrower ones lead there by a map.
+  if (param.role == Role::table) return spec.width == 0 ? last : kReplicates;
+  if (param.name == "pre") return last;
+  for (int d = 0; d <= last; ++d) {
+    const Dim& dim = param.dims[static_cast<size_t>(d)];
+    const bool unit_line = dim.kind == DimKind::line && dim.axis == -1;
+    if (dim.kind == DimKind::hidden || unit_line) return d;
+  }
+  return kReplicates;
+}
+
+std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
+  const std::map<std::string, Layout> layers = layer_weights(spec, sharding);
+  std::vector<Layout> list;
+  for (const ParamSpec& param : param_specs(spec)) {
+    const auto found = layers.find(param.name);
+    if (found != layers.end()) {
+      list.push_back(found->second);
+      continue;
+    }
+    std::vector<int> cuts(sharding.mesh().axes().size(), kReplicates);
+    if (sharding.cuts().channels > 1) cuts.back() = channel_dim(spec, param);
+    list.emplace_back(sharding.mesh(), cuts);
+  }
+  return list;
+}
+
+}  // namespace ortho
