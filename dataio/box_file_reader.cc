@@ -152,18 +152,15 @@ void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T*
   }
   // Pages of chunks that are not wanted are never touched, so they cost no memory.
   const auto values = std::make_unique_for_overwrite<T[]>(dataset.shape()[0]);
-  Index origin = piece.box.lo, target = wanted.lo;
-  for (auto& lo : origin) lo = -lo;
-  for (auto& lo : target) lo = -lo;
   const Shape stored = extent(piece.box);
-  const Box local = shift(shared, origin);
+  const Box local = relative_to(piece.box, shared);
   std::int64_t loaded = 0;
   for_each_run(stored, local, [&](std::int64_t offset, std::int64_t count) {
     const std::int64_t first = std::max(offset, loaded);
     if (first < offset + count)
       loaded = load_verified(dataset, piece, first, offset + count - first, values.get());
   });
-  copy_box(values.get(), stored, local, out, extent(wanted), shift(shared, target).lo);
+  copy_box(values.get(), stored, local, out, extent(wanted), relative_to(wanted, shared).lo);
 }
 
 std::string attribute_path(const std::string& name) { return "/attributes/" + name; }

@@ -33,7 +33,8 @@ class TrainingRun {
   struct StageWork;  // model, loader, optimizer of the stage that runs
 
   void start_or_resume();
-  void grow_to(const ModelSpec& spec);
+  Sharding sharding_of(const Stage& stage) const;  // this rank's part in it
+  void grow_to(const Stage& stage);
   void enter_stage(size_t index);
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);

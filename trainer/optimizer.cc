@@ -17,9 +17,9 @@ bool needs_second(const OptimizerConfig& config) {
 template <class T>
 OptimizerState<T> fresh_state(const OptimizerConfig& config, const Params<T>& params) {
   OptimizerState<T> state;
-  state.first = Buffer<T>(params.size(), "the optimizer's first moments");
+  state.first = Buffer<T>(params.own_size(), "the optimizer's first moments");
   if (needs_second(config))
-    state.second = Buffer<T>(params.size(), "the optimizer's second moments");
+    state.second = Buffer<T>(params.own_size(), "the optimizer's second moments");
   for (const auto& param : params.all()) state.regions.push_back({{whole(param.spec.shape()), 0}});
   return state;
 }

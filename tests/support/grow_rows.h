@@ -10,7 +10,7 @@
 #include "tests/support/errors.h"
 #include "tests/support/grow_kit.h"
 #include "tests/support/model_kit.h"
-#include "trainer/promise.h"
+#include "tests/support/promise_kit.h"
 
 namespace ortho {
 

@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
-#include <utility>
 
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
+#include "tests/support/promise_kit.h"
+#include "tests/support/temp_folder.h"
+#include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
 #include "trainer/optimizer.h"
 
@@ -125,29 +128,57 @@ TEST(Promise, NoticesWhatIsNoNumber) {
   EXPECT_NE(check_text(plan, result).find("BROKEN"), std::string::npos);
 }
 
-TEST(GrowRun, ReplacesAllOrNothing) {
-  const auto backend = make_cpu_backend<float>(1);
-  RunState state(small());
-  state.params = random_params(small());
-  state.optimizer = fresh_state(OptimizerConfig{}, state.params);
-  const std::int64_t weights = state.params.size();
-  float& weight = state.params.at("head.text").value[0];
-  const float number = std::exchange(weight, std::nanf(""));
-  EXPECT_NE(message_of([&] { grow_run(state, longer(), *backend, 4); }, ErrorKind::internal)
-                .find("broke its promise at step 0"),
-            std::string::npos);
-  EXPECT_EQ(state.spec, small());
-  EXPECT_EQ(state.params.size(), weights);
-  EXPECT_EQ(state.optimizer.first.size(), weights);
-  EXPECT_TRUE(state.growths.empty());
-  weight = number;
-  grow_run(state, longer(), *backend, 4);
-  EXPECT_EQ(state.spec, longer());
-  EXPECT_EQ(state.params.size(), count_weights(param_specs(longer())));
-  EXPECT_EQ(state.optimizer.first.size(), state.params.size());
-  EXPECT_EQ(state.optimizer.second.size(), state.params.size());
-  ASSERT_EQ(state.growths.size(), 1u);
-  EXPECT_NE(state.growths[0].find(", kept"), std::string::npos) << state.growths[0];
+// The state of a run between two stages, saved as it then is.
+class GrowRun : public testing::Test {
+ protected:
+  GrowRun() {
+    state_.params = random_params(small());
+    state_.optimizer = fresh_state(OptimizerConfig{}, state_.params);
+  }
+  void save() { save_checkpoint(*world_, folder_.path(), state_, RunConfig{}, 9); }
+  void grow(const ModelSpec& to) {
+    grow_run(*world_, state_, to, Sharding(to, 2), OptimizerConfig{}, *backend_, 4);
+  }
+
+  TempFolder folder_;
+  const std::unique_ptr<Channel> world_ = make_single_channel();
+  const std::unique_ptr<Backend<float>> backend_ = make_cpu_backend<float>(1);
+  RunState state_{small()};
+};
+
+TEST_F(GrowRun, ReplacesModelWeightsAndMoments) {
+  save();
+  Params<float> expected(param_specs(longer()));
+  apply_growth(plan_growth(small(), longer()), state_.params, expected, 4);
+  grow(longer());
+  EXPECT_EQ(state_.spec, longer());
+  EXPECT_EQ(state_.sharding.windows(), 2);
+  ASSERT_EQ(state_.params.size(), count_weights(param_specs(longer())));
+  EXPECT_TRUE(std::ranges::equal(state_.params.values(), expected.values()));
+  EXPECT_EQ(state_.optimizer.first.size(), state_.params.size());
+  EXPECT_EQ(state_.optimizer.second.size(), state_.params.size());
+  ASSERT_EQ(state_.growths.size(), 1u);
+  EXPECT_NE(state_.growths[0].find(", kept"), std::string::npos) << state_.growths[0];
+  EXPECT_EQ(state_.saved, "") << "no checkpoint holds the grown weights";
+}
+
+TEST_F(GrowRun, ABrokenPromiseIsNoGrowth) {
+  state_.params.at("head.text").value[0] = std::nanf("");
+  save();
+  EXPECT_NE(
+      message_of([&] { grow(longer()); }, ErrorKind::internal).find("broke its promise at step 0"),
+      std::string::npos);
+  EXPECT_TRUE(state_.growths.empty());
+}
+
+TEST_F(GrowRun, AnotherDropoutLoadsNothing) {
+  ModelSpec to = small();
+  to.dropout = 0.5;
+  const float* values = state_.params.values().data();
+  grow(to);  // though nothing is saved
+  EXPECT_EQ(state_.spec, to);
+  EXPECT_EQ(state_.params.values().data(), values);
+  EXPECT_TRUE(state_.growths.empty());
 }
 
 }  // namespace
