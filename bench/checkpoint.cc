@@ -4,7 +4,7 @@
 //   mpirun -np 2 build/release/bench/checkpoint [folder] [blocks]
 // A dense model of separate maps, 18 MiB of weights and moments a block, whose maps the ranks cut
 // along the first line axis, along the second, or not at all. Prints the slowest rank's time, least
-// of some runs; the files are in the page cache. The aim: another mesh at most 1.3 times as long.
+// of some runs, since others may use the machine; the files are in the page cache. The aim: another mesh at most 1.3 times as long.
 #include "trainer/checkpoint.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include "comm/mpi.h"
 #include "dataio/box_file.h"
@@ -19,24 +20,35 @@
 namespace ortho {
 namespace {
 
-constexpr int kRuns = 5;
-
 double now_sec() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// The least time over the runs of `act` on the slowest rank.
-template <class Act>
-double least_sec(Channel& channel, Act act) {
-  double least = 1e9;
-  for (int run = 0; run < kRuns; ++run) {
-    channel.barrier();
-    const double began = now_sec();
-    act();
-    const auto nanoseconds = static_cast<std::int64_t>(1e9 * (now_sec() - began));
-    least = std::min(least, 1e-9 * static_cast<double>(channel.max(nanoseconds)));
-  }
-  return least;
+// The time of `act` on the slowest rank.
+double slowest_sec(Channel& channel, const std::function<void()>& act) {
+  channel.barrier();
+  const double began = now_sec();
+  act();
+  return 1e-9 *
+         static_cast<double>(channel.max(static_cast<std::int64_t>(1e9 * (now_sec() - began))));
+}
+
+struct Line {
+  std::string what;
+  std::function<void()> act;
+  double least_sec = 1e9;
+};
+
+// Runs all of them in turn, again and again, so that what else the machine does meets all alike;
+// prints the least times, and as shares of the first.
+void compare(Channel& channel, std::vector<Line> lines, int runs) {
+  for (int run = 0; run < runs; ++run)
+    for (Line& line : lines)
+      line.least_sec = std::min(line.least_sec, slowest_sec(channel, line.act));
+  if (channel.rank() != 0) return;
+  for (const Line& line : lines)
+    std::printf("%-40s %8.3f s   %5.2f\n", line.what.c_str(), line.least_sec,
+                line.least_sec / lines.front().least_sec);
 }
 
 ModelSpec bench_model(std::int64_t blocks) {
@@ -94,35 +106,34 @@ void read_all(const std::string& path, RunState& state) {
     file.read("weight/" + param.spec.name, param.box, param.value);
 }
 
-void compare(Channel& channel, const std::string& folder, std::int64_t blocks) {
+void run(Channel& channel, const std::string& folder, std::int64_t blocks) {
   const ModelSpec spec = bench_model(blocks);
   const GrowPlan same = plan_growth(spec, spec);
-  const char* names[] = {"not cut", "first line", "second line"};
-  const auto say = [&](const std::string& what, double seconds, double against) {
-    if (channel.rank() == 0)
-      std::printf("%-36s %8.3f s   %5.2f\n", what.c_str(), seconds, seconds / against);
-  };
+  const char* names[] = {"not cut", "first line cut", "second line cut"};
   if (channel.rank() == 0)
     std::printf("%d ranks, %.0f MB\n", channel.ranks(),
                 12e-6 * static_cast<double>(count_weights(param_specs(spec))));
-  for (int written = -1; written < 2; ++written) {
-    RunState state = bench_state(spec, channel, written);
-    const double saved =
-        least_sec(channel, [&] { save_checkpoint(channel, folder, state, RunConfig{}, 1); });
-    const auto load = [&](int line) {
-      RunState loaded = bench_state(spec, channel, line);
-      return least_sec(channel, [&] { load_weights(state.saved, same, 0, loaded); });
-    };
-    const double again = load(written);
-    say(text("saved, ", names[written + 1]), saved, again);
-    say(text("  loaded the same"), again, again);
-    for (int line = -1; line < 2; ++line)
-      if (line != written) say(text("  loaded, ", names[line + 1]), load(line), again);
-    if (written >= 0) continue;
-    const double all = least_sec(channel, [&] { read_all(state.saved, state); });
-    say("  weights alone: all of them read", all, all);
-    say("  weights alone: a share, then shared",
-        least_sec(channel, [&] { read_own_and_share(channel, state.saved, state); }), all);
+  for (const int written : {0, 1, 2}) {
+    RunState state = bench_state(spec, channel, written - 1);
+    compare(channel,
+            {{text("saved, ", names[written]),
+              [&] { save_checkpoint(channel, folder, state, RunConfig{}, 1); }}},
+            3);
+    std::vector<RunState> loaded;
+    std::vector<Line> lines;
+    for (const int read : {written, (written + 1) % 3, (written + 2) % 3}) {
+      loaded.push_back(bench_state(spec, channel, read - 1));
+      lines.push_back({text("  loaded, ", names[read]), [&, at = loaded.size() - 1] {
+                         load_weights(state.saved, same, 0, loaded[at]);
+                       }});
+    }
+    compare(channel, lines, 15);
+    if (written > 0) continue;
+    compare(channel,
+            {{"  weights: each rank reads all", [&] { read_all(state.saved, state); }},
+             {"  weights: reads a share, sends it round",
+              [&] { read_own_and_share(channel, state.saved, state); }}},
+            15);
   }
 }
 
@@ -133,7 +144,7 @@ int main(int argc, char** argv) {
   const ortho::MpiSession session;
   const auto channel = ortho::make_world_channel();
   const std::string folder = argc > 1 ? argv[1] : "/tmp/ortho-bench-checkpoint";
-  ortho::compare(*channel, folder, argc > 2 ? std::atoi(argv[2]) : 11);
+  ortho::run(*channel, folder, argc > 2 ? std::atoi(argv[2]) : 11);
   channel->barrier();
   if (channel->rank() == 0) std::filesystem::remove_all(folder);
   return 0;

@@ -99,35 +99,46 @@ std::vector<Piece> read_piece_heads(const Hdf5File& file, size_t row) {
   return pieces;
 }
 
-// Elements first … first + count - 1 of a piece, widened to whole
-// checksummed chunks, each verified; `values` is the start
-// of the whole piece. Returns the first element behind what was read.
+// The elements of one checksummed chunk, and where in its piece they begin.
+struct Chunk {
+  std::int64_t first, count;
+};
+
 template <class T>
-std::int64_t load_verified(const Hdf5Dataset& dataset, const Piece& piece, std::int64_t first,
-                           std::int64_t count, T* values) {
+Chunk chunk_of(const Hdf5Dataset& dataset, std::int64_t element) {
   constexpr std::int64_t kPerChunk = kBoxChunkBytes / sizeof(T);
+  const std::int64_t first = element / kPerChunk * kPerChunk;
+  return {first, std::min(kPerChunk, static_cast<std::int64_t>(dataset.shape()[0]) - first)};
+}
+
+template <class T>
+void load_verified(const Hdf5Dataset& dataset, const Piece& piece, const Chunk& chunk, T* values) {
+  dataset.read(static_cast<std::uint64_t>(chunk.first), static_cast<std::uint64_t>(chunk.count),
+               values);
+  const auto number = static_cast<size_t>(chunk.first) * sizeof(T) / kBoxChunkBytes;
+  const std::uint32_t found = crc32c(values, static_cast<size_t>(chunk.count) * sizeof(T));
+  if (found != piece.checksums[number]) [[unlikely]]
+    fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": MiB ", number,
+                               " has checksum ", crc32c_text(found), ", expected ",
+                               crc32c_text(piece.checksums[number]), ". The file is damaged"));
+}
+
+// All of a piece, chunk by chunk; place(chunk) says where each goes.
+template <class T, class Place>
+void load_piece(const Hdf5Dataset& dataset, const Piece& piece, Place place) {
   const auto size = static_cast<std::int64_t>(dataset.shape()[0]);
-  std::int64_t at = first / kPerChunk * kPerChunk;
-  while (at < first + count) {
-    const std::int64_t part = std::min(kPerChunk, size - at);
-    dataset.read(static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(part), values + at);
-    const auto chunk = static_cast<size_t>(at / kPerChunk);
-    const std::uint32_t found = crc32c(values + at, static_cast<size_t>(part) * sizeof(T));
-    if (found != piece.checksums[chunk]) [[unlikely]]
-      fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": MiB ", chunk,
-                                 " has checksum ", crc32c_text(found), ", expected ",
-                                 crc32c_text(piece.checksums[chunk]), ". The file is damaged"));
-    at += part;
+  for (std::int64_t at = 0; at < size;) {
+    const Chunk chunk = chunk_of<T>(dataset, at);
+    load_verified(dataset, piece, chunk, place(chunk));
+    at += chunk.count;
   }
-  return at;
 }
 
 template <class T>
 void verify_piece(const Hdf5File& file, const Piece& piece) {
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
-  const std::uint64_t size = dataset.shape()[0];
-  const auto values = std::make_unique_for_overwrite<T[]>(size);
-  load_verified(dataset, piece, 0, static_cast<std::int64_t>(size), values.get());
+  const auto values = std::make_unique_for_overwrite<T[]>(kBoxChunkBytes / sizeof(T));
+  load_piece<T>(dataset, piece, [&](const Chunk&) { return values.get(); });
 }
 
 void verify_any_piece(const Hdf5File& file, const Piece& piece) {
@@ -141,26 +152,33 @@ void verify_any_piece(const Hdf5File& file, const Piece& piece) {
   }
 }
 
-// Copies what `piece` has of `wanted` into `out`.
+// Copies what `piece` has of `wanted` into `out`. Runs follow each other in the piece, so each chunk
+// that holds some of them is loaded once, and only one is in memory.
 template <class T>
 void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T* out) {
-  const Box shared = intersect(piece.box, wanted);
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
   if (piece.box == wanted) {
-    load_verified(dataset, piece, 0, elements(wanted), out);
+    load_piece<T>(dataset, piece, [&](const Chunk& chunk) { return out + chunk.first; });
     return;
   }
-  // Pages of chunks that are not wanted are never touched, so they cost no memory.
-  const auto values = std::make_unique_for_overwrite<T[]>(dataset.shape()[0]);
-  const Shape stored = extent(piece.box);
-  const Box local = relative_to(piece.box, shared);
-  std::int64_t loaded = 0;
-  for_each_run(stored, local, [&](std::int64_t offset, std::int64_t count) {
-    const std::int64_t first = std::max(offset, loaded);
-    if (first < offset + count)
-      loaded = load_verified(dataset, piece, first, offset + count - first, values.get());
-  });
-  copy_box(values.get(), stored, local, out, extent(wanted), relative_to(wanted, shared).lo);
+  const Box shared = intersect(piece.box, wanted);
+  const auto values = std::make_unique_for_overwrite<T[]>(kBoxChunkBytes / sizeof(T));
+  Chunk chunk{0, 0};
+  for_each_run(extent(piece.box), relative_to(piece.box, shared), extent(wanted),
+               relative_to(wanted, shared),
+               [&](std::int64_t offset, std::int64_t target, std::int64_t count) {
+                 while (count > 0) {
+                   if (offset >= chunk.first + chunk.count) {
+                     chunk = chunk_of<T>(dataset, offset);
+                     load_verified(dataset, piece, chunk, values.get());
+                   }
+                   const std::int64_t part = std::min(count, chunk.first + chunk.count - offset);
+                   std::copy_n(values.get() + (offset - chunk.first), part, out + target);
+                   offset += part;
+                   target += part;
+                   count -= part;
+                 }
+               });
 }
 
 std::string attribute_path(const std::string& name) { return "/attributes/" + name; }

@@ -66,15 +66,30 @@ StepCounts read_steps(const BoxFileReader& file, const ModelSpec& spec) {
   return counts;
 }
 
-void check_array(const BoxFileReader& file, const std::string& path, const std::string& name,
-                 const Shape& shape) {
-  if (file.has(name) && file.shape(name) == shape) return;
+void refuse_array(const BoxFileReader& file, const std::string& path, const std::string& name,
+                  const Shape& shape, bool of_this_model) {
+  const std::string found = file.has(name) ? " is " + shape_text(file.shape(name)) : " is missing";
+  // A moment alone may be missing because another optimizer saved it.
+  if (of_this_model && !name.starts_with("second/"))
+    fail(ErrorKind::data, text(path, ": array ", name, found, ", its own model has ",
+                               shape_text(shape), ": the files are not those of one save"));
   fail(ErrorKind::usage,
-       text(path, ": array ", name,
-            file.has(name) ? " is " + shape_text(file.shape(name)) : " is missing",
-            ", the config's model needs ", shape_text(shape),
+       text(path, ": array ", name, found, ", the config's model needs ", shape_text(shape),
             ". A stage that has begun keeps its model and optimizer: put them back, and give the "
             "change a stage of its own, or start a new run folder."));
+}
+
+// Whether all weights and moments of `spec` are there.
+void check_arrays(const BoxFileReader& file, const std::string& path, const ModelSpec& spec,
+                  bool second) {
+  const bool of_this_model = file.get_text("model") == model_text(spec);
+  for (const ParamSpec& param : param_specs(spec))
+    for (const char* kind : {"weight/", "first/", "second/"}) {
+      if (kind == std::string("second/") && !second) continue;
+      const std::string name = kind + param.name;
+      if (!file.has(name) || file.shape(name) != param.shape())
+        refuse_array(file, path, name, param.shape(), of_this_model);
+    }
 }
 
 BoxSource<float> arrays_of(const BoxFileReader& file, const std::string& kind) {
@@ -103,10 +118,7 @@ void read_moments(const GrowPlan& plan, const BoxSource<float>& source, const Pa
 void read_weights(const BoxFileReader& file, const std::string& path, const GrowPlan& plan,
                   std::uint64_t seed, RunState& state) {
   const bool second = state.optimizer.second.size() > 0;
-  for (const ParamSpec& param : param_specs(plan.from))
-    for (const char* kind : {"weight/", "first/", "second/"})
-      if (second || kind != std::string("second/"))
-        check_array(file, path, kind + param.name, param.shape());
+  check_arrays(file, path, plan.from, second);
   for (size_t i = 0; i < plan.params.size(); ++i) {
     const Param<float>& param = state.params.all()[i];
     grow_values(plan.params[i], param.box, seed, arrays_of(file, "weight/"), param.value);
