@@ -10,6 +10,7 @@
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
 #include "tests/support/promise_kit.h"
+#include "tests/support/sharded_state.h"
 #include "tests/support/temp_folder.h"
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
@@ -140,6 +141,11 @@ class GrowRun : public testing::Test {
     grow_run(*world_, state_, to, Sharding(to, 2), OptimizerConfig{}, *backend_, 4);
   }
 
+  // A rank's part of four windows.
+  static Sharding part(const ModelSpec& spec, const Channel& world) {
+    return {spec, 4, Cuts{world.ranks(), {}, 1}, world.rank()};
+  }
+
   TempFolder folder_;
   const std::unique_ptr<Channel> world_ = make_single_channel();
   const std::unique_ptr<Backend<float>> backend_ = make_cpu_backend<float>(1);
@@ -169,6 +175,53 @@ TEST_F(GrowRun, ABrokenPromiseIsNoGrowth) {
       message_of([&] { grow(longer()); }, ErrorKind::internal).find("broke its promise at step 0"),
       std::string::npos);
   EXPECT_TRUE(state_.growths.empty());
+}
+
+// Ranks along the batch share the probe's windows, and each loads its own part of what has grown.
+TEST_F(GrowRun, OnThreeRanksIsThatOfOne) {
+  save();
+  const std::string path = state_.saved;
+  grow(longer());
+  run_local_ranks(3, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state = load_checkpoint(path, small(), OptimizerConfig{}, part(small(), world));
+    grow_run(world, state, longer(), part(longer(), world), OptimizerConfig{}, *backend, 4);
+    expect_part_of(state_, state);
+    ASSERT_EQ(state.growths.size(), 1u);
+    expect_in(", kept", state.growths[0]);
+    for (const std::string& other : world.gather(state.growths[0]))
+      EXPECT_EQ(other, state.growths[0]);
+  });
+}
+
+TEST_F(GrowRun, OnThreeRanksABrokenPromiseIsSeenByAll) {
+  state_.params.at("head.text").value[0] = std::nanf("");
+  save();
+  run_local_ranks(3, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state =
+        load_checkpoint(state_.saved, small(), OptimizerConfig{}, part(small(), world));
+    const auto act = [&] {
+      grow_run(world, state, longer(), part(longer(), world), OptimizerConfig{}, *backend, 4);
+    };
+    expect_in("broke its promise at step 0", message_of(act, ErrorKind::internal));
+  });
+}
+
+TEST_F(GrowRun, AnotherMeshLoadsTheSameWeightsAgain) {
+  save();
+  run_local_ranks(2, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state =
+        load_checkpoint(state_.saved, small(), OptimizerConfig{}, part(small(), world));
+    for (float& value : state.params.values()) value = 0;
+    const Sharding tokens(small(), 4, Cuts{1, {2}, 1}, world.rank());
+    grow_run(world, state, small(), tokens, OptimizerConfig{}, *backend, 4);
+    expect_part_of(state_, state);
+    EXPECT_EQ(state.sharding.cuts(), tokens.cuts());
+    EXPECT_TRUE(state.growths.empty());
+    EXPECT_EQ(state.saved, state_.saved);
+  });
 }
 
 TEST_F(GrowRun, AnotherDropoutLoadsNothing) {
