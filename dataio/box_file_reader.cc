@@ -18,7 +18,8 @@ struct Piece {
   BoxType type;
   Shape shape;  // of the whole array
   Box box;
-  std::vector<std::uint32_t> checksums;
+  std::uint64_t chunk_bytes;
+  std::vector<std::uint32_t> checksums;  // of each chunk
 };
 
 struct Array {
@@ -40,6 +41,15 @@ void check_head(const Hdf5File& file) {
     refuse("has format version ", major, "; this program reads version ", kBoxVersionMajor);
   if (!file.has_attribute("complete") || file.read_attribute<std::uint8_t>("complete") != 1)
     refuse("is not complete: its writer did not finish");
+}
+
+std::uint64_t read_chunk_bytes(const Hdf5File& file) {
+  if (!file.has_attribute("chunk_bytes")) return kBoxReadBytes;  // version 1.0
+  const auto bytes = file.read_attribute<std::uint64_t>("chunk_bytes");
+  if (bytes < 8 || bytes > kBoxReadBytes || kBoxReadBytes % bytes != 0)
+    fail(ErrorKind::data, text(file.name(), " has chunks of ", bytes,
+                               " bytes: not a power of two from 8 to ", kBoxReadBytes));
+  return bytes;
 }
 
 BoxType box_type(Number number, const std::string& name) {
@@ -65,10 +75,12 @@ std::uint64_t checked_elements(const Piece& piece, const std::string& name) {
   return static_cast<std::uint64_t>(inside);
 }
 
-Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
+Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t chunk_bytes,
+                      std::uint64_t number) {
   const std::string name = piece_name(number);
   Piece piece{};
   piece.file = row;
+  piece.chunk_bytes = chunk_bytes;
   piece.dataset = "/pieces/" + name;
   const Hdf5Dataset values = file.open_dataset(piece.dataset, 1);
   piece.type = box_type(values.type(), values.name());
@@ -81,7 +93,7 @@ Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
     fail(ErrorKind::data, text(values.name(), " of array ", piece.array, " has ", values.shape()[0],
                                " values where ", box_text(piece.box), " has ", count));
   const Hdf5Dataset sums = file.open_dataset("/checksums/" + name, Number::u32, 1);
-  const std::uint64_t chunks = (count * bytes_of(piece.type) + kBoxChunkBytes - 1) / kBoxChunkBytes;
+  const std::uint64_t chunks = (count * bytes_of(piece.type) + chunk_bytes - 1) / chunk_bytes;
   if (sums.shape()[0] != chunks)
     fail(ErrorKind::data,
          text(sums.name(), " has ", sums.shape()[0], " values where ", chunks, " belong"));
@@ -93,52 +105,65 @@ Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
 std::vector<Piece> read_piece_heads(const Hdf5File& file, size_t row) {
   check_head(file);
   std::vector<Piece> pieces;
+  const std::uint64_t chunk_bytes = read_chunk_bytes(file);
   const auto count = file.read_attribute<std::uint64_t>("pieces");
   for (std::uint64_t number = 0; number < count; ++number)
-    pieces.push_back(read_piece_head(file, row, number));
+    pieces.push_back(read_piece_head(file, row, chunk_bytes, number));
   return pieces;
 }
 
-// The elements of one checksummed chunk, and where in its piece they begin.
-struct Chunk {
-  std::int64_t first, count;
-};
-
-template <class T>
-Chunk chunk_of(const Hdf5Dataset& dataset, std::int64_t element) {
-  constexpr std::int64_t kPerChunk = kBoxChunkBytes / sizeof(T);
-  const std::int64_t first = element / kPerChunk * kPerChunk;
-  return {first, std::min(kPerChunk, static_cast<std::int64_t>(dataset.shape()[0]) - first)};
+constexpr std::int64_t elements_of(std::uint64_t bytes, size_t size) {
+  return static_cast<std::int64_t>(bytes / size);
 }
 
+// The whole chunks that hold elements from `first` on, to `end` at most: as many as are read at
+// once.
 template <class T>
-void load_verified(const Hdf5Dataset& dataset, const Piece& piece, const Chunk& chunk, T* values) {
-  dataset.read(static_cast<std::uint64_t>(chunk.first), static_cast<std::uint64_t>(chunk.count),
+Range chunks_around(const Piece& piece, std::int64_t first, std::int64_t end) {
+  const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+  const std::int64_t lo = first / chunk * chunk, up = (end + chunk - 1) / chunk * chunk;
+  return {lo, std::min({up, lo + elements_of(kBoxReadBytes, sizeof(T)), elements(piece.box)})};
+}
+
+// Reads whole chunks and compares their checksums.
+template <class T>
+void load_verified(const Hdf5Dataset& dataset, const Piece& piece, const Range& range, T* values) {
+  dataset.read(static_cast<std::uint64_t>(range.lo), static_cast<std::uint64_t>(range.size()),
                values);
-  const auto number = static_cast<size_t>(chunk.first) * sizeof(T) / kBoxChunkBytes;
-  const std::uint32_t found = crc32c(values, static_cast<size_t>(chunk.count) * sizeof(T));
-  if (found != piece.checksums[number]) [[unlikely]]
-    fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": MiB ", number,
-                               " has checksum ", crc32c_text(found), ", expected ",
-                               crc32c_text(piece.checksums[number]), ". The file is damaged"));
+  const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+  for (std::int64_t at = range.lo; at < range.hi; at += chunk) {
+    const std::int64_t count = std::min(chunk, range.hi - at);
+    const std::uint32_t found =
+        crc32c(values + (at - range.lo), static_cast<size_t>(count) * sizeof(T));
+    const std::uint32_t expected = piece.checksums[static_cast<size_t>(at / chunk)];
+    if (found != expected) [[unlikely]]
+      fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": elements ", at,
+                                 " to ", at + count, " have checksum ", crc32c_text(found),
+                                 ", expected ", crc32c_text(expected), ". The file is damaged"));
+  }
 }
 
-// All of a piece, chunk by chunk; place(chunk) says where each goes.
+// All of a piece; place(range) says where each part goes.
 template <class T, class Place>
 void load_piece(const Hdf5Dataset& dataset, const Piece& piece, Place place) {
-  const auto size = static_cast<std::int64_t>(dataset.shape()[0]);
+  const std::int64_t size = elements(piece.box);
   for (std::int64_t at = 0; at < size;) {
-    const Chunk chunk = chunk_of<T>(dataset, at);
-    load_verified(dataset, piece, chunk, place(chunk));
-    at += chunk.count;
+    const Range range = chunks_around<T>(piece, at, size);
+    load_verified(dataset, piece, range, place(range));
+    at = range.hi;
   }
+}
+
+template <class T>
+std::unique_ptr<T[]> read_buffer() {
+  return std::make_unique_for_overwrite<T[]>(kBoxReadBytes / sizeof(T));
 }
 
 template <class T>
 void verify_piece(const Hdf5File& file, const Piece& piece) {
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
-  const auto values = std::make_unique_for_overwrite<T[]>(kBoxChunkBytes / sizeof(T));
-  load_piece<T>(dataset, piece, [&](const Chunk&) { return values.get(); });
+  const auto values = read_buffer<T>();
+  load_piece<T>(dataset, piece, [&](const Range&) { return values.get(); });
 }
 
 void verify_any_piece(const Hdf5File& file, const Piece& piece) {
@@ -152,31 +177,33 @@ void verify_any_piece(const Hdf5File& file, const Piece& piece) {
   }
 }
 
-// Copies what `piece` has of `wanted` into `out`. Runs follow each other in the piece, so each chunk
-// that holds some of them is loaded once, and only one is in memory.
+// Copies what `piece` has of `wanted` into `out`. Runs follow each other in the piece, so no chunk
+// is read twice. Between runs shorter than a chunk there is little to pass over: then as much is
+// read as fits the buffer.
 template <class T>
 void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T* out) {
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
   if (piece.box == wanted) {
-    load_piece<T>(dataset, piece, [&](const Chunk& chunk) { return out + chunk.first; });
+    load_piece<T>(dataset, piece, [&](const Range& range) { return out + range.lo; });
     return;
   }
   const Box shared = intersect(piece.box, wanted);
-  const auto values = std::make_unique_for_overwrite<T[]>(kBoxChunkBytes / sizeof(T));
-  Chunk chunk{0, 0};
+  const auto values = read_buffer<T>();
+  Range held{0, 0};
   for_each_run(extent(piece.box), relative_to(piece.box, shared), extent(wanted),
                relative_to(wanted, shared),
-               [&](std::int64_t offset, std::int64_t target, std::int64_t count) {
-                 while (count > 0) {
-                   if (offset >= chunk.first + chunk.count) {
-                     chunk = chunk_of<T>(dataset, offset);
-                     load_verified(dataset, piece, chunk, values.get());
+               [&](std::int64_t at, std::int64_t target, std::int64_t count) {
+                 const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+                 const std::int64_t ahead = count < chunk ? elements(piece.box) : at + count;
+                 for (const std::int64_t end = at + count; at < end;) {
+                   if (at >= held.hi) {
+                     held = chunks_around<T>(piece, at, ahead);
+                     load_verified(dataset, piece, held, values.get());
                    }
-                   const std::int64_t part = std::min(count, chunk.first + chunk.count - offset);
-                   std::copy_n(values.get() + (offset - chunk.first), part, out + target);
-                   offset += part;
+                   const std::int64_t part = std::min(end, held.hi) - at;
+                   std::copy_n(values.get() + (at - held.lo), part, out + target);
+                   at += part;
                    target += part;
-                   count -= part;
                  }
                });
 }

@@ -216,7 +216,7 @@ TEST_F(CheckpointDamage, AFlippedBit) {
     write_file_durably(file_, bad);
     const std::string message = refusal();
     for (const std::string& part :
-         {file_, "array " + kind + param.spec.name, text("has checksum "), text("expected ")})
+         {file_, "array " + kind + param.spec.name, text("have checksum "), text("expected ")})
       expect_in(part, message);
   };
   expect_noticed_at("weight/", param.value + own);

@@ -71,7 +71,7 @@ TEST_F(Resume, WhatOneRankCannotReadNobodyUses) {
   testing::internal::CaptureStderr();
   run_local_ranks(2, [&](Channel& world) { EXPECT_EQ(resume(world)->step, 6); });
   said = testing::internal::GetCapturedStderr();
-  for (const char* part : {"cannot be used", "rank-1.h5", "array first/", "has checksum "})
+  for (const char* part : {"cannot be used", "rank-1.h5", "array first/", "have checksum "})
     expect_in(part, said);
   std::filesystem::remove(file);
   run_local_ranks(2, [&](Channel& world) { EXPECT_EQ(resume(world)->step, 6); });
