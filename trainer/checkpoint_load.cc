@@ -113,8 +113,9 @@ void read_moments(const GrowPlan& plan, const BoxSource<float>& source, const Pa
   }
 }
 
-// Every rank reads all values that it holds, also those of which others hold copies: measured, that
-// takes no longer than to read a share and to hand the others theirs (docs/performance.md).
+// Every rank reads all values that it holds, also those of which others hold copies. To read a share
+// and send it round is about as fast (docs/performance.md), but a rank that cannot read its share
+// would leave the others waiting.
 void read_weights(const BoxFileReader& file, const std::string& path, const GrowPlan& plan,
                   std::uint64_t seed, RunState& state) {
   const bool second = state.optimizer.second.size() > 0;
