@@ -203,9 +203,7 @@ void compare(size_t rows, const std::vector<T>& before, const std::vector<T>& af
 }  // namespace
 
 std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before, const Cuts& after) {
-  const std::int64_t enough = context(plan.to) <= kLongProbe ? 2 : 1;
-  const std::int64_t replicas = std::lcm(before.batch, after.batch);
-  return (enough + replicas - 1) / replicas * replicas;
+  return (context(plan.to) <= kLongProbe ? 2 : 1) * std::lcm(before.batch, after.batch);
 }
 
 template <class T>

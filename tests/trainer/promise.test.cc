@@ -112,6 +112,7 @@ TEST(Promise, ProbesALongContextWithOneWindow) {
   const GrowPlan plan = plan_growth(from, to);
   EXPECT_EQ(probe_windows(plan), 1);
   EXPECT_EQ(probe_windows(plan_growth(small(), longer())), 2);
+  EXPECT_EQ(probe_windows(plan_growth(small(), longer()), Cuts{4, {}, 1}, Cuts{6, {}, 1}), 24);
   const auto backend = make_cpu_backend<float>(1);
   Params<float> old_params = random_params(from), grown(param_specs(to));
   apply_growth(plan, old_params, grown, 4);
