@@ -2,9 +2,10 @@
 // (docs/performance.md).
 //
 //   mpirun -np 2 build/release/bench/checkpoint [folder] [blocks]
-// A dense model of separate maps, 18 MiB of weights and moments a block, whose maps the ranks cut
+// A dense model of separate maps, 16 MB of weights and moments a block, whose maps the ranks cut
 // along the first line axis, along the second, or not at all. Prints the slowest rank's time, least
-// of some runs, since others may use the machine; the files are in the page cache. The aim: another mesh at most 1.3 times as long.
+// of some runs, since others may use the machine; the files are in the page cache. The aim: another
+// mesh at most 1.3 times as long.
 #include "trainer/checkpoint.h"
 
 #include <algorithm>
