@@ -1,7 +1,7 @@
 // A BoxFile holds named global arrays as Boxes: any reader, on any mesh, gets the Box it wants.
 //
 // Each writer stores its own Boxes in its own file; all files together hold the arrays, each
-// element once. Every MiB of a Box carries a CRC32C. A file is whole or absent: it is read back
+// element once. Every 16 KiB of a Box carry a CRC32C. A file is whole or absent: it is read back
 // before it gets its name. T is float, double or std::int64_t everywhere; stored little endian
 // (IEEE), read back as written.
 #pragma once

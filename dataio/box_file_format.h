@@ -1,10 +1,11 @@
-// What writer and reader of box files share: names in the file, and the checksum of each MiB.
+// What writer and reader of box files share: names in the file, and the checksum of each chunk.
 //
 //   /pieces/NNNNNN     one Box, flat; attributes: array (its name), shape, lo, hi (i64 [axes])
-//   /checksums/NNNNNN  u32, one a MiB of the piece
+//   /checksums/NNNNNN  u32, one a chunk of the piece
 //   /attributes/NAME   a text (u8), an integer (i64 [1]) or a real (f64 [1]); attribute: crc32c
 //
-// Root attributes: format, version_major, version_minor, pieces, complete (last).
+// Root attributes: format, version_major, version_minor, chunk_bytes (since 1.1; 1 MiB before),
+// pieces, complete (last).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,10 @@ namespace ortho {
 
 constexpr const char* kBoxFormat = "orthotope-boxes";
 constexpr std::uint32_t kBoxVersionMajor = 1;
-constexpr std::uint32_t kBoxVersionMinor = 0;
-constexpr std::uint64_t kBoxChunkBytes = std::uint64_t{1} << 20;
+constexpr std::uint32_t kBoxVersionMinor = 1;
+// Small, since a Box that is cut in another way than it was written needs a part of many runs.
+constexpr std::uint64_t kBoxChunkBytes = std::uint64_t{1} << 14;
+constexpr std::uint64_t kBoxReadBytes = std::uint64_t{1} << 20;  // most that is read at once
 
 template <class T>
 struct BoxTypeOf;

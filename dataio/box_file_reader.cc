@@ -18,7 +18,8 @@ struct Piece {
   BoxType type;
   Shape shape;  // of the whole array
   Box box;
-  std::vector<std::uint32_t> checksums;
+  std::uint64_t chunk_bytes;
+  std::vector<std::uint32_t> checksums;  // of each chunk
 };
 
 struct Array {
@@ -40,6 +41,15 @@ void check_head(const Hdf5File& file) {
     refuse("has format version ", major, "; this program reads version ", kBoxVersionMajor);
   if (!file.has_attribute("complete") || file.read_attribute<std::uint8_t>("complete") != 1)
     refuse("is not complete: its writer did not finish");
+}
+
+std::uint64_t read_chunk_bytes(const Hdf5File& file) {
+  if (!file.has_attribute("chunk_bytes")) return kBoxReadBytes;  // version 1.0
+  const auto bytes = file.read_attribute<std::uint64_t>("chunk_bytes");
+  if (bytes < 8 || bytes > kBoxReadBytes || kBoxReadBytes % bytes != 0)
+    fail(ErrorKind::data, text(file.name(), " has chunks of ", bytes,
+                               " bytes: not a power of two from 8 to ", kBoxReadBytes));
+  return bytes;
 }
 
 BoxType box_type(Number number, const std::string& name) {
@@ -65,10 +75,12 @@ std::uint64_t checked_elements(const Piece& piece, const std::string& name) {
   return static_cast<std::uint64_t>(inside);
 }
 
-Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
+Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t chunk_bytes,
+                      std::uint64_t number) {
   const std::string name = piece_name(number);
   Piece piece{};
   piece.file = row;
+  piece.chunk_bytes = chunk_bytes;
   piece.dataset = "/pieces/" + name;
   const Hdf5Dataset values = file.open_dataset(piece.dataset, 1);
   piece.type = box_type(values.type(), values.name());
@@ -81,7 +93,7 @@ Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
     fail(ErrorKind::data, text(values.name(), " of array ", piece.array, " has ", values.shape()[0],
                                " values where ", box_text(piece.box), " has ", count));
   const Hdf5Dataset sums = file.open_dataset("/checksums/" + name, Number::u32, 1);
-  const std::uint64_t chunks = (count * bytes_of(piece.type) + kBoxChunkBytes - 1) / kBoxChunkBytes;
+  const std::uint64_t chunks = (count * bytes_of(piece.type) + chunk_bytes - 1) / chunk_bytes;
   if (sums.shape()[0] != chunks)
     fail(ErrorKind::data,
          text(sums.name(), " has ", sums.shape()[0], " values where ", chunks, " belong"));
@@ -93,41 +105,65 @@ Piece read_piece_head(const Hdf5File& file, size_t row, std::uint64_t number) {
 std::vector<Piece> read_piece_heads(const Hdf5File& file, size_t row) {
   check_head(file);
   std::vector<Piece> pieces;
+  const std::uint64_t chunk_bytes = read_chunk_bytes(file);
   const auto count = file.read_attribute<std::uint64_t>("pieces");
   for (std::uint64_t number = 0; number < count; ++number)
-    pieces.push_back(read_piece_head(file, row, number));
+    pieces.push_back(read_piece_head(file, row, chunk_bytes, number));
   return pieces;
 }
 
-// Elements first … first + count - 1 of a piece, widened to whole
-// checksummed chunks, each verified; `values` is the start
-// of the whole piece. Returns the first element behind what was read.
+constexpr std::int64_t elements_of(std::uint64_t bytes, size_t size) {
+  return static_cast<std::int64_t>(bytes / size);
+}
+
+// The whole chunks that hold elements from `first` on, to `end` at most: as many as are read at
+// once.
 template <class T>
-std::int64_t load_verified(const Hdf5Dataset& dataset, const Piece& piece, std::int64_t first,
-                           std::int64_t count, T* values) {
-  constexpr std::int64_t kPerChunk = kBoxChunkBytes / sizeof(T);
-  const auto size = static_cast<std::int64_t>(dataset.shape()[0]);
-  std::int64_t at = first / kPerChunk * kPerChunk;
-  while (at < first + count) {
-    const std::int64_t part = std::min(kPerChunk, size - at);
-    dataset.read(static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(part), values + at);
-    const auto chunk = static_cast<size_t>(at / kPerChunk);
-    const std::uint32_t found = crc32c(values + at, static_cast<size_t>(part) * sizeof(T));
-    if (found != piece.checksums[chunk]) [[unlikely]]
-      fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": MiB ", chunk,
-                                 " has checksum ", crc32c_text(found), ", expected ",
-                                 crc32c_text(piece.checksums[chunk]), ". The file is damaged"));
-    at += part;
+Range chunks_around(const Piece& piece, std::int64_t first, std::int64_t end) {
+  const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+  const std::int64_t lo = first / chunk * chunk, up = (end + chunk - 1) / chunk * chunk;
+  return {lo, std::min({up, lo + elements_of(kBoxReadBytes, sizeof(T)), elements(piece.box)})};
+}
+
+// Reads whole chunks and compares their checksums.
+template <class T>
+void load_verified(const Hdf5Dataset& dataset, const Piece& piece, const Range& range, T* values) {
+  dataset.read(static_cast<std::uint64_t>(range.lo), static_cast<std::uint64_t>(range.size()),
+               values);
+  const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+  for (std::int64_t at = range.lo; at < range.hi; at += chunk) {
+    const std::int64_t count = std::min(chunk, range.hi - at);
+    const std::uint32_t found =
+        crc32c(values + (at - range.lo), static_cast<size_t>(count) * sizeof(T));
+    const std::uint32_t expected = piece.checksums[static_cast<size_t>(at / chunk)];
+    if (found != expected) [[unlikely]]
+      fail(ErrorKind::data, text(dataset.name(), " of array ", piece.array, ": elements ", at,
+                                 " to ", at + count, " have checksum ", crc32c_text(found),
+                                 ", expected ", crc32c_text(expected), ". The file is damaged"));
   }
-  return at;
+}
+
+// All of a piece; place(range) says where each part goes.
+template <class T, class Place>
+void load_piece(const Hdf5Dataset& dataset, const Piece& piece, Place place) {
+  const std::int64_t size = elements(piece.box);
+  for (std::int64_t at = 0; at < size;) {
+    const Range range = chunks_around<T>(piece, at, size);
+    load_verified(dataset, piece, range, place(range));
+    at = range.hi;
+  }
+}
+
+template <class T>
+std::unique_ptr<T[]> read_buffer() {
+  return std::make_unique_for_overwrite<T[]>(kBoxReadBytes / sizeof(T));
 }
 
 template <class T>
 void verify_piece(const Hdf5File& file, const Piece& piece) {
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
-  const std::uint64_t size = dataset.shape()[0];
-  const auto values = std::make_unique_for_overwrite<T[]>(size);
-  load_verified(dataset, piece, 0, static_cast<std::int64_t>(size), values.get());
+  const auto values = read_buffer<T>();
+  load_piece<T>(dataset, piece, [&](const Range&) { return values.get(); });
 }
 
 void verify_any_piece(const Hdf5File& file, const Piece& piece) {
@@ -141,29 +177,35 @@ void verify_any_piece(const Hdf5File& file, const Piece& piece) {
   }
 }
 
-// Copies what `piece` has of `wanted` into `out`.
+// Copies what `piece` has of `wanted` into `out`. Runs follow each other in the piece, so no chunk
+// is read twice. Between runs shorter than a chunk there is little to pass over: then as much is
+// read as fits the buffer.
 template <class T>
 void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T* out) {
-  const Box shared = intersect(piece.box, wanted);
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
   if (piece.box == wanted) {
-    load_verified(dataset, piece, 0, elements(wanted), out);
+    load_piece<T>(dataset, piece, [&](const Range& range) { return out + range.lo; });
     return;
   }
-  // Pages of chunks that are not wanted are never touched, so they cost no memory.
-  const auto values = std::make_unique_for_overwrite<T[]>(dataset.shape()[0]);
-  Index origin = piece.box.lo, target = wanted.lo;
-  for (auto& lo : origin) lo = -lo;
-  for (auto& lo : target) lo = -lo;
-  const Shape stored = extent(piece.box);
-  const Box local = shift(shared, origin);
-  std::int64_t loaded = 0;
-  for_each_run(stored, local, [&](std::int64_t offset, std::int64_t count) {
-    const std::int64_t first = std::max(offset, loaded);
-    if (first < offset + count)
-      loaded = load_verified(dataset, piece, first, offset + count - first, values.get());
-  });
-  copy_box(values.get(), stored, local, out, extent(wanted), shift(shared, target).lo);
+  const Box shared = intersect(piece.box, wanted);
+  const auto values = read_buffer<T>();
+  Range held{0, 0};
+  for_each_run(extent(piece.box), relative_to(piece.box, shared), extent(wanted),
+               relative_to(wanted, shared),
+               [&](std::int64_t at, std::int64_t target, std::int64_t count) {
+                 const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+                 const std::int64_t ahead = count < chunk ? elements(piece.box) : at + count;
+                 for (const std::int64_t end = at + count; at < end;) {
+                   if (at >= held.hi) {
+                     held = chunks_around<T>(piece, at, ahead);
+                     load_verified(dataset, piece, held, values.get());
+                   }
+                   const std::int64_t part = std::min(end, held.hi) - at;
+                   std::copy_n(values.get() + (at - held.lo), part, out + target);
+                   at += part;
+                   target += part;
+                 }
+               });
 }
 
 std::string attribute_path(const std::string& name) { return "/attributes/" + name; }

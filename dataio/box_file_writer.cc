@@ -95,6 +95,7 @@ void BoxFileWriter::finish() {
   file.write_attribute("format", std::string(kBoxFormat));
   file.write_attribute("version_major", kBoxVersionMajor);
   file.write_attribute("version_minor", kBoxVersionMinor);
+  file.write_attribute("chunk_bytes", kBoxChunkBytes);
   file.write_attribute("pieces", std::uint64_t{state_->checksums.size()});
   file.write_attribute("complete", std::uint8_t{1});
   state_->draft.publish([&](const std::string& temporary) {

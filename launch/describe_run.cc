@@ -79,23 +79,15 @@ std::string describe_arrays(const std::vector<std::string>& box_files) {
   return text("  ", names.size(), " arrays, ", weights, " weights\n", lines);
 }
 
-std::vector<std::string> box_files_of(const std::string& checkpoint) {
-  std::vector<std::string> files;
-  for (const std::string& name : list_folder(checkpoint))
-    if (name.ends_with(".h5")) files.push_back(checkpoint + "/" + name);
-  if (files.empty()) fail(ErrorKind::data, text(checkpoint, " holds no box file (.h5)"));
-  return files;
-}
-
 std::string describe_checkpoint(const std::string& checkpoint) {
   const CheckpointInfo info = read_checkpoint_info(checkpoint);
   const RunConfig config = parse_config(parse_yaml(info.config, checkpoint + " config"));
-  const RunPlan plan = plan_of(config, BoxFileReader(box_files_of(checkpoint)));
+  const RunPlan plan = plan_of(config, BoxFileReader(checkpoint_files(checkpoint)));
   std::string out = text("checkpoint ", checkpoint, ": step ", info.step, " of ", plan.steps,
                          ", parent ", info.parent.empty() ? "none" : info.parent, '\n');
   for (size_t i = 0; i < plan.stages.size(); ++i) out += stage_line(plan, i, info);
   for (const std::string& growth : info.growths) out += text("  growth: ", growth, '\n');
-  return out + describe_arrays(box_files_of(checkpoint));
+  return out + describe_arrays(checkpoint_files(checkpoint));
 }
 
 std::string describe_run(const std::string& folder) {

@@ -10,8 +10,6 @@ namespace ortho {
 // steps that its regions were trained for. Moments and regions have no lines of their own.
 std::string describe_arrays(const std::vector<std::string>& box_files);
 
-std::vector<std::string> box_files_of(const std::string& checkpoint);
-
 std::string describe_checkpoint(const std::string& checkpoint);
 
 // Its stages, where it stands, and its newest checkpoint.

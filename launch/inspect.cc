@@ -67,7 +67,7 @@ std::string inspect_box_file(const InspectOptions& options) {
 }
 
 std::string inspect_checkpoint(const InspectOptions& options) {
-  if (options.verify) BoxFileReader(box_files_of(options.path)).verify();
+  if (options.verify) BoxFileReader(checkpoint_files(options.path)).verify();
   if (options.config) return read_checkpoint_info(options.path).config;
   return describe_checkpoint(options.path) + (options.verify ? kVerified : "");
 }
@@ -76,7 +76,7 @@ std::string inspect_run(const InspectOptions& options) {
   if (options.config) return read_file(options.path + "/run.yaml");
   if (options.verify)
     for (const std::string& checkpoint : list_checkpoints(options.path + "/checkpoints"))
-      BoxFileReader(box_files_of(checkpoint)).verify();
+      BoxFileReader(checkpoint_files(checkpoint)).verify();
   return describe_run(options.path) + (options.verify ? kVerified : "");
 }
 

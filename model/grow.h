@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -78,17 +78,28 @@ std::int64_t promise_parts(const GrowPlan& plan);
 std::int64_t promised_token(const GrowPlan& plan, std::int64_t part, std::int64_t token);
 std::string promise_text(const Promise& promise);  // "unchanged at the start of the window, …"
 
-// Values of `to` from those of `from`; what is new starts as the plan says, drawn from `seed`.
+// Hands over the elements of a Box of the old weight `source`, or of one of its moments, row-major
+// and dense: from memory or from a file.
+template <class T>
+using BoxSource = std::function<void(const std::string& source, const Box& box, T* out)>;
+
+// The elements of `box` of one new weight, row-major and dense. Reads what they need of the old
+// weight; what is new is drawn by its place in the whole weight, so no mesh changes it.
+template <class T>
+void grow_values(const ParamGrowth& growth, const Box& box, std::uint64_t seed,
+                 const BoxSource<T>& old_values, T* out);
+
+// The same of an optimizer moment: copied to the bit, zero where the weight is new. A scaled gain
+// g' = a * g keeps its moments too, although its gradients are 1/a times larger from now on: Adam's
+// step does not depend on that scale, and its averages forget it within 1 / (1 - beta2) steps.
+template <class T>
+void grow_moments(const ParamGrowth& growth, const Box& box, const BoxSource<T>& old_moments,
+                  T* out);
+
+// All that this rank holds of the new weights, from whole old ones in memory.
 template <class T>
 void apply_growth(const GrowPlan& plan, const Params<T>& old_params, Params<T>& new_params,
                   std::uint64_t seed);
-
-// One optimizer moment of every weight, in arenas laid out as those of Params: copied to the bit,
-// zero where the weight is new. A scaled gain g' = a * g keeps its moments too, although its
-// gradients are 1/a times larger from now on: Adam's step does not depend on that scale, and its
-// averages forget it within 1 / (1 - beta2) steps.
-template <class T>
-void grow_moments(const GrowPlan& plan, std::span<const T> old_moments, std::span<T> new_moments);
 
 // How many updates each part of a weight has seen. Regions tile the weight.
 struct Region {

@@ -1,6 +1,7 @@
 // Values, moments and step counts along a GrowPlan. See model/grow.h.
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <tuple>
 
 #include "core/error.h"
@@ -9,70 +10,87 @@
 namespace ortho {
 namespace {
 
-// Copies one Box; a dimension without a source has step 0 there, so it repeats.
+// What `part`, a region of copy.to, is copied from.
+Box source_of(const ParamGrowth& growth, const BoxCopy& copy, const Box& part) {
+  Box from = copy.from;
+  for (size_t d = 0; d < part.lo.size(); ++d) {
+    if (growth.source_dim[d] < 0) continue;
+    const auto s = static_cast<size_t>(growth.source_dim[d]);
+    from.lo[s] = copy.from.lo[s] + part.lo[d] - copy.to.lo[d];
+    from.hi[s] = copy.from.lo[s] + part.hi[d] - copy.to.lo[d];
+  }
+  return from;
+}
+
+// Copies a dense array of the source onto a Box of the target's dense array; along a dimension
+// without a source its step is 0, so it repeats.
 template <class T>
-class BoxCopier {
+class Repeater {
  public:
-  BoxCopier(const ParamGrowth& growth, double scale, const T* source, T* target)
-      : growth_(growth), scale_(scale), source_(source), target_(target) {
-    const Index source_strides = strides(growth.source_shape);
-    target_step_ = strides(growth.spec.shape());
-    for (const int s : growth.source_dim)
+  Repeater(const std::vector<int>& source_dim, const Shape& source_shape, const Shape& target_shape,
+           double scale)
+      : target_step_(strides(target_shape)), scale_(scale) {
+    const Index source_strides = strides(source_shape);
+    for (const int s : source_dim)
       source_step_.push_back(s < 0 ? 0 : source_strides[static_cast<size_t>(s)]);
   }
 
-  void run(const BoxCopy& copy) {
-    size_ = extent(copy.to);
-    std::int64_t source = 0, target = 0;
-    for (size_t d = 0; d < size_.size(); ++d) {
-      const int s = growth_.source_dim[d];
-      if (s >= 0) source += copy.from.lo[static_cast<size_t>(s)] * source_step_[d];
-      target += copy.to.lo[d] * target_step_[d];
-    }
+  void run(const T* source, const Box& to, T* target) {
+    size_ = extent(to);
+    for (size_t d = 0; d < size_.size(); ++d) target += to.lo[d] * target_step_[d];
     copy_from(0, source, target);
   }
 
  private:
-  void copy_from(size_t d, std::int64_t source, std::int64_t target) {
+  void copy_from(size_t d, const T* source, T* target) {
     const bool last = d + 1 == size_.size();
     for (std::int64_t i = 0; i < size_[d]; ++i) {
+      const std::int64_t from = i * source_step_[d], to = i * target_step_[d];
       if (last)
-        target_[target] = static_cast<T>(scale_ * static_cast<double>(source_[source]));
+        target[to] = static_cast<T>(scale_ * static_cast<double>(source[from]));
       else
-        copy_from(d + 1, source, target);
-      source += source_step_[d];
-      target += target_step_[d];
+        copy_from(d + 1, source + from, target + to);
     }
   }
 
-  const ParamGrowth& growth_;
-  double scale_;
-  const T* source_;
-  T* target_;
   Index source_step_, target_step_;
+  double scale_;
   Shape size_;
 };
 
-template <class T>
-void copy_all(const ParamGrowth& growth, double scale, const T* source, T* target) {
-  BoxCopier<T> copier(growth, scale, source, target);
-  for (const BoxCopy& copy : growth.copies) copier.run(copy);
+// Whether the dense arrays of `from` and of its copy are the same, element by element.
+bool same_order(const ParamGrowth& growth, const Box& from, const Box& to) {
+  return std::is_sorted(growth.source_dim.begin(), growth.source_dim.end()) &&
+         extent(from) == extent(to);
 }
 
 template <class T>
-void fill_box(const ParamSpec& spec, const BoxFill& fill, T* target) {
-  if (fill.start == Start::init) return;  // drawn already
-  ParamSpec as_identity = spec;
-  as_identity.init = {Initial::identity, 0};
-  for_each_run(spec.shape(), fill.to, [&](std::int64_t offset, std::int64_t count) {
-    for (std::int64_t i = offset; i < offset + count; ++i)
-      target[i] =
-          fill.start == Start::zero ? T(0) : static_cast<T>(initial_value(as_identity, 0, i));
-  });
+void copy_shared(const ParamGrowth& growth, const BoxCopy& copy, const Box& wanted,
+                 const BoxSource<T>& read, T* out) {
+  const Box shared = intersect(copy.to, wanted);
+  if (is_empty(shared)) return;
+  const Box from = source_of(growth, copy, shared);
+  if (shared == wanted && growth.scale == 1 && same_order(growth, from, shared)) {
+    read(growth.source, from, out);
+    return;
+  }
+  const auto source = std::make_unique_for_overwrite<T[]>(static_cast<size_t>(elements(from)));
+  read(growth.source, from, source.get());
+  Repeater<T>(growth.source_dim, extent(from), extent(wanted), growth.scale)
+      .run(source.get(), relative_to(wanted, shared), out);
 }
 
-std::string params_text(const std::vector<ParamSpec>& specs) {
-  return text(specs.size(), " weights of ", count_weights(specs), " elements");
+template <class T>
+void fill_shared(const ParamSpec& spec, const BoxFill& fill, const Box& wanted, std::uint64_t seed,
+                 T* out) {
+  const Box shared = intersect(fill.to, wanted);
+  ParamSpec drawn = spec;
+  if (fill.start == Start::zero) drawn.init = {Initial::zero, 0};
+  if (fill.start == Start::identity) drawn.init = {Initial::identity, 0};
+  for_each_run(spec.shape(), shared, extent(wanted), relative_to(wanted, shared),
+               [&](std::int64_t first, std::int64_t offset, std::int64_t count) {
+                 initial_values(drawn, seed, first, count, out + offset);
+               });
 }
 
 // ---- regions ----
@@ -140,52 +158,46 @@ bool inside(const Box& box, const Shape& shape) {
 }  // namespace
 
 template <class T>
+void grow_values(const ParamGrowth& growth, const Box& box, std::uint64_t seed,
+                 const BoxSource<T>& old_values, T* out) {
+  if (is_empty(box)) return;
+  for (const BoxCopy& copy : growth.copies) copy_shared(growth, copy, box, old_values, out);
+  for (const BoxFill& fill : growth.fills) fill_shared(growth.spec, fill, box, seed, out);
+}
+
+template <class T>
+void grow_moments(const ParamGrowth& growth, const Box& box, const BoxSource<T>& old_moments,
+                  T* out) {
+  ParamGrowth moments = growth;
+  moments.scale = 1;
+  for (BoxFill& fill : moments.fills) fill.start = Start::zero;
+  grow_values(moments, box, 0, old_moments, out);
+}
+
+template <class T>
 void apply_growth(const GrowPlan& plan, const Params<T>& old_params, Params<T>& new_params,
                   std::uint64_t seed) {
   ASSERT(new_params.all().size() == plan.params.size(), "the new model has ",
          new_params.all().size(), " weights, the plan ", plan.params.size());
   std::map<std::string, const Param<T>*> sources;
   for (const Param<T>& param : old_params.all()) sources[param.spec.name] = &param;
-  new_params.initialise(seed);
+  const BoxSource<T> old_values = [&](const std::string& name, const Box& box, T* out) {
+    const Param<T>& source = *sources.at(name);
+    copy_box(source.value, extent(source.box), relative_to(source.box, box), out, extent(box),
+             Index(box.lo.size(), 0));
+  };
   for (size_t i = 0; i < plan.params.size(); ++i) {
     const ParamGrowth& growth = plan.params[i];
-    Param<T>& target = new_params.all()[i];
+    const Param<T>& target = new_params.all()[i];
     ASSERT(target.spec.name == growth.spec.name && target.spec.shape() == growth.spec.shape(),
            target.spec.name, " ", shape_text(target.spec.shape()), " against the plan's ",
            growth.spec.name, " ", shape_text(growth.spec.shape()));
-    for (const BoxFill& fill : growth.fills) fill_box(growth.spec, fill, target.value);
-    if (growth.source.empty()) continue;
     const auto source = sources.find(growth.source);
-    ASSERT(source != sources.end() && source->second->spec.shape() == growth.source_shape,
+    ASSERT(growth.source.empty() ||
+               (source != sources.end() && source->second->spec.shape() == growth.source_shape),
            growth.source, " is not the weight that growth was planned for");
-    copy_all(growth, growth.scale, source->second->value, target.value);
+    grow_values(growth, target.box, seed, old_values, target.value);
   }
-}
-
-template <class T>
-void grow_moments(const GrowPlan& plan, std::span<const T> old_moments, std::span<T> new_moments) {
-  const std::vector<ParamSpec> sources = param_specs(plan.from);
-  ASSERT(static_cast<std::int64_t>(old_moments.size()) == count_weights(sources),
-         old_moments.size(), " old moments for ", params_text(sources));
-  std::map<std::string, std::int64_t> offsets;
-  std::int64_t offset = 0;
-  for (const ParamSpec& source : sources) {
-    offsets[source.name] = offset;
-    offset += elements(source.shape());
-  }
-  std::fill(new_moments.begin(), new_moments.end(), T(0));
-  offset = 0;
-  for (const ParamGrowth& growth : plan.params) {
-    const std::int64_t size = elements(growth.spec.shape());
-    ASSERT(offset + size <= static_cast<std::int64_t>(new_moments.size()), new_moments.size(),
-           " new moments end before ", growth.spec.name);
-    if (!growth.source.empty())
-      copy_all(growth, 1.0, old_moments.data() + offsets.at(growth.source),
-               new_moments.data() + offset);
-    offset += size;
-  }
-  ASSERT(offset == static_cast<std::int64_t>(new_moments.size()), new_moments.size(),
-         " new moments for ", offset, " weights");
 }
 
 StepCounts no_steps(const std::vector<ParamSpec>& specs) {
@@ -202,7 +214,7 @@ void add_steps(StepCounts& counts, std::int64_t steps) {
 StepCounts grow_steps(const GrowPlan& plan, const StepCounts& old_counts) {
   const std::vector<ParamSpec> sources = param_specs(plan.from);
   ASSERT(old_counts.size() == sources.size(), old_counts.size(), " step counts for ",
-         params_text(sources));
+         sources.size(), " weights");
   std::map<std::string, const Regions*> by_name;
   for (size_t i = 0; i < sources.size(); ++i) by_name[sources[i].name] = &old_counts[i];
   StepCounts counts;
@@ -238,9 +250,13 @@ void check_regions(const std::string& name, const Shape& shape, const Regions& r
                                " of ", elements(shape), " elements"));
 }
 
+template void grow_values(const ParamGrowth&, const Box&, std::uint64_t, const BoxSource<float>&,
+                          float*);
+template void grow_values(const ParamGrowth&, const Box&, std::uint64_t, const BoxSource<double>&,
+                          double*);
+template void grow_moments(const ParamGrowth&, const Box&, const BoxSource<float>&, float*);
+template void grow_moments(const ParamGrowth&, const Box&, const BoxSource<double>&, double*);
 template void apply_growth(const GrowPlan&, const Params<float>&, Params<float>&, std::uint64_t);
 template void apply_growth(const GrowPlan&, const Params<double>&, Params<double>&, std::uint64_t);
-template void grow_moments(const GrowPlan&, std::span<const float>, std::span<float>);
-template void grow_moments(const GrowPlan&, std::span<const double>, std::span<double>);
 
 }  // namespace ortho

@@ -66,6 +66,17 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 }
 
 template <class T>
+void initial_values(const ParamSpec& spec, std::uint64_t seed, std::int64_t first,
+                    std::int64_t count, T* out) {
+  const Random random(seed, "init/" + spec.name);
+  for (std::int64_t i = 0; i < count; ++i)
+    out[i] =
+        static_cast<T>(spec.init.fill == Initial::normal
+                           ? spec.init.std * random.normal(static_cast<std::uint64_t>(first + i))
+                           : initial_value(spec, seed, first + i));
+}
+
+template <class T>
 Params<T>::Params(std::vector<ParamSpec> specs, bool measure)
     : Params(specs, std::vector<Layout>(specs.size(), Layout(Mesh({}), {})), 0, measure) {}
 
@@ -111,14 +122,10 @@ Params<T>::Params(std::vector<ParamSpec> specs, const std::vector<Layout>& layou
 template <class T>
 void Params<T>::initialise(std::uint64_t seed) {
   for (Param<T>& param : params_) {
-    const Init& init = param.spec.init;
-    const Random random(seed, "init/" + param.spec.name);
     T* next = param.value;
     for_each_run(param.spec.shape(), param.box, [&](std::int64_t first, std::int64_t count) {
-      for (std::int64_t i = first; i < first + count; ++i)
-        *next++ = static_cast<T>(init.fill == Initial::normal
-                                     ? init.std * random.normal(static_cast<std::uint64_t>(i))
-                                     : initial_value(param.spec, seed, i));
+      initial_values(param.spec, seed, first, count, next);
+      next += count;
     });
   }
 }
@@ -154,6 +161,8 @@ void Params<T>::zero_grads() {
   std::fill_n(grads_.data(), grads_.size(), T(0));
 }
 
+template void initial_values(const ParamSpec&, std::uint64_t, std::int64_t, std::int64_t, float*);
+template void initial_values(const ParamSpec&, std::uint64_t, std::int64_t, std::int64_t, double*);
 template class Params<float>;
 template class Params<double>;
 

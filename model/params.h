@@ -76,6 +76,10 @@ std::int64_t count_weights(const std::vector<ParamSpec>& specs);
 // Element `index` (row-major, global) of a freshly
 // initialised array: a function of (seed, name, index).
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index);
+// Elements first … first + count - 1.
+template <class T>
+void initial_values(const ParamSpec& spec, std::uint64_t seed, std::int64_t first,
+                    std::int64_t count, T* out);
 
 template <class T>
 struct Param {

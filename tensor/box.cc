@@ -41,6 +41,12 @@ Box shift(const Box& box, const Index& by) {
   return result;
 }
 
+Box relative_to(const Box& outer, const Box& box) {
+  Index back = outer.lo;
+  for (std::int64_t& entry : back) entry = -entry;
+  return shift(box, back);
+}
+
 std::string box_text(const Box& box) { return text(list_text(box.lo), " to ", list_text(box.hi)); }
 
 Range split(std::int64_t n, int parts, int part) {

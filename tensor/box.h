@@ -24,9 +24,10 @@ Box whole(const Shape& shape);          // all of it
 Shape extent(const Box& box);           // hi - lo per axis
 std::int64_t elements(const Box& box);  // product of the extent
 bool is_empty(const Box& box);
-Box intersect(const Box& a, const Box& b);   // what both share; empty if they do not meet
-Box shift(const Box& box, const Index& by);  // moved by `by` on every axis
-std::string box_text(const Box& box);        // "[0, 0] to [2, 8]"
+Box intersect(const Box& a, const Box& b);          // what both share; empty if they do not meet
+Box shift(const Box& box, const Index& by);         // moved by `by` on every axis
+Box relative_to(const Box& outer, const Box& box);  // `box` counted from the first index of `outer`
+std::string box_text(const Box& box);               // "[0, 0] to [2, 8]"
 
 // Part `part` of `n` cut in `parts`: the first n % parts of them get one more.
 // Any n >= 0, parts >= 1.

@@ -1,9 +1,9 @@
 // Checkpoint: a RunState as named global arrays, readable on any mesh, whole or absent.
 //
-// OUT/checkpoints/step-00001234/ holds one box file per writer and a MANIFEST that
-// is written last; a folder without one is unfinished and ignored. With the batch
-// as the only mesh axis every rank holds all weights, so rank 0 writes. Arrays:
-// weight/NAME, first/NAME, second/NAME, steps/NAME ([regions][lo…, hi…, steps]).
+// OUT/checkpoints/step-0000001234/ holds a box file of each rank, with what that rank owns, and a
+// MANIFEST that is written last; a folder without one is unfinished and ignored. Arrays:
+// weight/NAME, first/NAME, second/NAME, steps/NAME ([regions][lo…, hi…, steps]). Loading reads only
+// the Boxes that a rank holds, through the plan of a growth if there is one.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,9 @@ namespace ortho {
 
 // Writes state as the newest checkpoint of `folder`, then removes all but it and the `keep` - 1
 // before it: also later ones, which could not be loaded, else the run would have gone on from them,
-// and unfinished ones. Collective: a failure of the writer is everyone's.
-void save_checkpoint(Channel& channel, const std::string& folder, const RunState& state,
+// and unfinished ones. Sets state.saved. Collective: what fails on one rank is everyone's failure,
+// and an older checkpoint of the same step then stays as it was.
+void save_checkpoint(Channel& channel, const std::string& folder, RunState& state,
                      const RunConfig& config, std::int64_t keep);
 
 // Checkpoint folders under `folder` that have a MANIFEST, newest first.
@@ -36,11 +37,28 @@ struct CheckpointInfo {
 };
 CheckpointInfo read_checkpoint_info(const std::string& path);
 
-// Fills `state` from one checkpoint folder; every chunk's checksum is verified.
-// `spec` must be the model of the stage that CheckpointInfo names. Error(data) naming file
-// and array when the file is damaged, Error(usage) when it is whole and of another model.
+// The checkpoint's box files, by rank. Error(data) when one is missing or of another size.
+std::vector<std::string> checkpoint_files(const std::string& path);
+
+// What this rank holds of one checkpoint folder; every chunk read is verified, so all ranks
+// together verify everything. `spec` must be the model of the stage that CheckpointInfo names.
+// Error(data) naming file and array when a file is damaged, Error(usage) when it is whole and of
+// another model. Without messages between ranks.
 RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
-                         const OptimizerConfig& optimizer);
+                         const OptimizerConfig& optimizer, const Sharding& sharding);
+RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
+                         const OptimizerConfig& optimizer);  // on one rank
+
+// Fills weights and optimizer of `state`, however they are laid out, with those of the checkpoint
+// grown along the plan: on one rank and cut afterwards they would be the same to the bit. What is
+// new is drawn from `seed`.
+void load_weights(const std::string& path, const GrowPlan& plan, std::uint64_t seed,
+                  RunState& state);
+
+// The same, into a state of model plan.to on `sharding`; the rest of the state stays. The old
+// weights are freed before, so that never both are in memory.
+void load_grown(const std::string& path, const GrowPlan& plan, const OptimizerConfig& optimizer,
+                const Sharding& sharding, std::uint64_t seed, RunState& state);
 
 // The vocabulary alone, needed before a ModelSpec can be made.
 Vocabulary load_vocabulary(const std::string& path);

@@ -1,41 +1,52 @@
 #include "trainer/grow_run.h"
 
+#include "comm/agree.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "model/grow.h"
+#include "trainer/checkpoint.h"
 #include "trainer/promise.h"
+#include "trainer/stage.h"
 
 namespace ortho {
 namespace {
 
-OptimizerState<float> grow_optimizer(const GrowPlan& plan, const OptimizerState<float>& old_state,
-                                     std::int64_t weights) {
-  OptimizerState<float> state;
-  state.first = Buffer<float>(weights, "the optimizer's first moments");
-  grow_moments<float>(plan, old_state.first.span(), state.first.span());
-  if (old_state.second.size() > 0) {
-    state.second = Buffer<float>(weights, "the optimizer's second moments");
-    grow_moments<float>(plan, old_state.second.span(), state.second.span());
-  }
-  state.regions = grow_steps(plan, old_state.regions);
-  return state;
+// Whether every rank holds the same part of every weight.
+bool same_parts(const ModelSpec& spec, const Sharding& a, const Sharding& b) {
+  if (!(a.cuts() == b.cuts())) return false;
+  const std::vector<Layout> in_a = param_layouts(spec, a), in_b = param_layouts(spec, b);
+  for (size_t i = 0; i < in_a.size(); ++i)
+    if (in_a[i].cuts() != in_b[i].cuts()) return false;
+  return true;
 }
 
 }  // namespace
 
-void grow_run(RunState& state, const ModelSpec& to, Backend<float>& backend, std::uint64_t seed) {
+void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Sharding& sharding,
+              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed) {
+  const bool grown = grows(state.spec, to);
+  if (!grown && same_parts(to, state.sharding, sharding)) {
+    state.spec = to;
+    state.sharding = sharding;
+    return;
+  }
+  const std::string saved = state.saved;
+  ASSERT(!saved.empty(), "the weights of step ", state.step, " are in no checkpoint");
   const GrowPlan plan = plan_growth(state.spec, to);
-  Params<float> grown(param_specs(to));
-  apply_growth(plan, state.params, grown, seed);
-  const PromiseCheck check = check_promise(plan, state.params, grown, backend, seed);
+  PromiseProbe<float> probe(plan, state.sharding.cuts(), sharding.cuts(), seed);
+  if (grown) probe.ask_old(state.params, backend, channel);
+  agree(channel, [&] { load_grown(saved, plan, optimizer, sharding, seed, state); });
+  if (!grown) {
+    state.saved = saved;
+    say(text("step ", state.step, ": moved to the mesh ", mesh_text(sharding.mesh())));
+    return;
+  }
+  const PromiseCheck check = probe.ask_new(state.params, backend, channel);
   std::string line = text("step ", state.step, ": ");
   for (const std::string& difference : plan.lines) line += difference + "; ";
   line += check_text(plan, check);
   say("grown at " + line);
   if (!check.kept) fail(ErrorKind::internal, "the growth broke its promise at " + line);
-  state.optimizer = grow_optimizer(plan, state.optimizer, grown.size());
-  state.params = std::move(grown);
-  state.spec = to;
   state.growths.push_back(line);
 }
 

@@ -1,17 +1,20 @@
-// grow_run: the growth between two stages, as part of the run:
-// weights, moments, step counts, and the promise.
+// grow_run: from one stage's model and mesh to the next one's, as part of the run: weights, moments,
+// step counts, and the promise.
 #pragma once
 
 #include <cstdint>
 
+#include "comm/channel.h"
 #include "tensor/backend.h"
 #include "trainer/run_state.h"
 
 namespace ortho {
 
-// Replaces state.spec, weights and optimizer state by those of `to`,
-// and adds a line to state.growths. Every rank does the same. Error(internal)
-// when the promise is broken; nothing of that growth is saved then.
-void grow_run(RunState& state, const ModelSpec& to, Backend<float>& backend, std::uint64_t seed);
+// Collective. Loads the weights and moments of `to`, as this rank holds them, from the checkpoint
+// state.saved, which must hold those of `state`: the old ones are freed before. A growth adds a line
+// to state.growths; Error(internal) when its promise is broken: the run ends then, and nothing of
+// that growth is saved. Nothing is loaded when model and mesh stay.
+void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Sharding& sharding,
+              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed);
 
 }  // namespace ortho

@@ -51,9 +51,9 @@ bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % 
 
 struct TrainingRun::StageWork {
   // What one rank alone can fail at.
-  StageWork(TrainingRun& run, const Stage& planned, const Cuts& cuts)
+  StageWork(TrainingRun& run, const Stage& planned)
       : stage(planned),
-        sharding(planned.config.model, planned.windows, cuts, run.channel_.rank()),
+        sharding(run.sharding_of(planned)),
         options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
                                sharding.replica(), sharding.replicas())),
         train(planned.config.data.train, Split::train),
@@ -131,13 +131,14 @@ void TrainingRun::choose_meshes() {
 }
 
 void TrainingRun::start_or_resume() {
-  state_ = resume_run(channel_, checkpoints_, config_, vocabulary_);
+  const StageSharding sharding = [this](const Stage& stage) { return sharding_of(stage); };
+  state_ = resume_run(channel_, checkpoints_, config_, vocabulary_, sharding);
   if (state_ == nullptr) {
     plan_ = plan_run(config_, vocabulary_.size());
     check_growths(plan_);
-    agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_); });
+    agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_, sharding); });
     say(text("starts: ", plan_.stages.size(), " stages, ", plan_.steps, " steps, ",
-             state_->params.size(), " weights on ", channel_.ranks(),
+             count_weights(param_specs(state_->spec)), " weights on ", channel_.ranks(),
              channel_.ranks() == 1 ? " rank" : " ranks"));
   } else {
     plan_ = plan_run(config_, state_->vocabulary.size(), state_->ended);
@@ -148,16 +149,24 @@ void TrainingRun::start_or_resume() {
     metrics_.rewind(state_->step);
     write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
-  grow_to(stage().config.model);  // when the data brought new symbols
+  grow_to(stage());  // when the data brought new symbols
 }
 
-void TrainingRun::grow_to(const ModelSpec& spec) {
-  if (!grows(state_->spec, spec)) {
-    state_->spec = spec;
-    return;
-  }
+Sharding TrainingRun::sharding_of(const Stage& stage) const {
+  const auto& all = config_.stages;
+  const auto declared = std::find_if(all.begin(), all.end(), [&](const StageConfig& other) {
+    return other.name == stage.config.name;
+  });
+  const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())];
+  return {stage.config.model, stage.windows, cuts, channel_.rank()};
+}
+
+void TrainingRun::grow_to(const Stage& stage) {
+  const size_t growths = state_->growths.size();
+  grow_run(channel_, *state_, stage.config.model, sharding_of(stage), config_.optimizer, *backend_,
+           static_cast<std::uint64_t>(config_.seed));
+  if (state_->growths.size() == growths) return;
   agree(channel_, [&] {
-    grow_run(*state_, spec, *backend_, static_cast<std::uint64_t>(config_.seed));
     if (channel_.rank() != 0) return;
     JsonObject line;
     line.add("event", std::string("growth"));
@@ -170,10 +179,11 @@ void TrainingRun::grow_to(const ModelSpec& spec) {
 void TrainingRun::enter_stage(size_t index) {
   const Stage& before = stage();
   const Stage& next = plan_.stages[index];
+  if (state_->saved.empty()) save();  // grown by new symbols, and no step since
   if (!same_stream(before, next)) state_->cursor = {state_->cursor.epoch + 1, 0};
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
-  grow_to(next.config.model);
+  grow_to(next);
 }
 
 bool TrainingRun::go() {
@@ -191,8 +201,7 @@ bool TrainingRun::go() {
 
 bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
-  const Cuts& cuts = meshes_[static_cast<size_t>(state_->stage)];
-  agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned, cuts); });
+  agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
   work->build(*this);
   state_->identity = work->identity;
   if (work->loader.skipped() > 0)
@@ -243,6 +252,7 @@ bool TrainingRun::one_step(StageWork& work) {
   StepTraffic traffic = difference(counted_traffic(*work.model, *work.replicas), before);
   take_slowest(channel_, traffic);
   state_->step += 1;
+  state_->saved.clear();
   state_->cursor = work.loader.cursor();
   state_->tokens += work.stage.tokens;
   state_->seconds += now_sec() - began;

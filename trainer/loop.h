@@ -36,8 +36,9 @@ class TrainingRun {
 
   void check_ranks();  // all run the same program on the same config and data
   void start_or_resume();
-  void choose_meshes();  // one for each stage, and says which
-  void grow_to(const ModelSpec& spec);
+  void choose_meshes();                            // one for each stage, and says which
+  Sharding sharding_of(const Stage& stage) const;  // this rank's part in it
+  void grow_to(const Stage& stage);
   void enter_stage(size_t index);
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <numeric>
+#include <span>
 
 #include "core/error.h"
 #include "model/model.h"
@@ -28,11 +29,11 @@ Token random_token(const ModelSpec& spec, const Random& random, std::uint64_t nu
 }
 
 // The windows of all parts side by side: window w of part p is column p * windows + w.
-Batch old_probe(const GrowPlan& plan, std::uint64_t seed) {
+Batch old_probe(const GrowPlan& plan, std::int64_t windows, std::uint64_t seed) {
   const Random random(seed, "probe");
   Batch batch;
   batch.tokens = context(plan.from);
-  batch.windows = promise_parts(plan) * probe_windows(plan);
+  batch.windows = promise_parts(plan) * windows;
   for (std::int64_t i = 0; i < batch.tokens * batch.windows; ++i)
     batch.input.push_back(random_token(plan.from, random, static_cast<std::uint64_t>(i)));
   batch.target.resize(batch.input.size());
@@ -44,8 +45,8 @@ struct Rows {
   std::vector<std::int32_t> before, after;
 };
 
-Rows promised_rows(const GrowPlan& plan) {
-  const std::int64_t windows = probe_windows(plan), parts = promise_parts(plan);
+Rows promised_rows(const GrowPlan& plan, std::int64_t windows) {
+  const std::int64_t parts = promise_parts(plan);
   Rows rows;
   for (std::int64_t part = 0; part < parts; ++part)
     for (std::int64_t t = 0; t < context(plan.from); ++t)
@@ -59,11 +60,11 @@ Rows promised_rows(const GrowPlan& plan) {
 
 // The old windows at their promised places in the new one; whatever is left is random too.
 Batch new_probe(const GrowPlan& plan, const Batch& old_batch, const Rows& rows,
-                std::uint64_t seed) {
+                std::int64_t windows, std::uint64_t seed) {
   const Random random(seed, "probe/rest");
   Batch batch;
   batch.tokens = context(plan.to);
-  batch.windows = probe_windows(plan);
+  batch.windows = windows;
   for (std::int64_t i = 0; i < batch.tokens * batch.windows; ++i)
     batch.input.push_back(random_token(plan.from, random, static_cast<std::uint64_t>(i)));
   for (size_t i = 0; i < rows.before.size(); ++i)
@@ -110,18 +111,76 @@ std::vector<std::string> heads_of(const ModelSpec& spec) {
   return names;
 }
 
-// Logits of the named heads, one list a head. The model lives in here alone, so that the old and
-// the new one never need memory at once.
+// The probe's windows that this rank's replica holds.
+Range own_windows(const Sharding& sharding) {
+  const Box box = sharding.box(sharding.home(), 1);
+  const auto axis = static_cast<size_t>(sharding.nodes(1).batch_axis());
+  return {box.lo[axis], box.hi[axis]};
+}
+
+Batch windows_of(const Batch& all, const Range& windows) {
+  Batch batch;
+  batch.tokens = all.tokens;
+  batch.windows = windows.size();
+  batch.first_window = windows.lo;
+  for (std::int64_t t = 0; t < all.tokens; ++t)
+    for (std::int64_t w = windows.lo; w < windows.hi; ++w)
+      batch.input.push_back(all.input[static_cast<size_t>(t * all.windows + w)]);
+  batch.target.resize(batch.input.size());
+  return batch;
+}
+
+// The rows of a probe that lie in this rank's windows, and their places in the list of all.
+struct OwnRows {
+  std::vector<std::int32_t> rows;
+  std::vector<size_t> places;
+};
+
+OwnRows own_rows(const ProbeBatch& probe, const Range& windows) {
+  OwnRows own;
+  for (size_t i = 0; i < probe.rows.size(); ++i) {
+    const std::int64_t token = probe.rows[i] / probe.batch.windows;
+    const std::int64_t window = probe.rows[i] % probe.batch.windows;
+    if (window < windows.lo || window >= windows.hi) continue;
+    own.rows.push_back(static_cast<std::int32_t>(token * windows.size() + window - windows.lo));
+    own.places.push_back(i);
+  }
+  return own;
+}
+
+// All rows' logits on every rank: each replica's first rank gives its rows, the rest are zero.
 template <class T>
-std::vector<std::vector<T>> probe_logits(const ModelSpec& spec, const Batch& batch,
-                                         const std::vector<std::string>& heads,
-                                         const std::vector<std::int32_t>& rows, Params<T>& params,
-                                         Backend<T>& backend) {
+std::vector<T> share_logits(const Sharding& sharding, const OwnRows& own, size_t rows,
+                            const std::vector<T>& mine, size_t classes, Channel& world) {
+  std::vector<T> all(rows * classes, T(0));
+  // The batch is the outermost axis of the mesh: ranks of one replica follow each other.
+  if (sharding.rank() % (sharding.ranks() / sharding.replicas()) == 0)
+    for (size_t i = 0; i < own.places.size(); ++i)
+      std::copy_n(mine.begin() + static_cast<std::ptrdiff_t>(i * classes), classes,
+                  all.begin() + static_cast<std::ptrdiff_t>(own.places[i] * classes));
+  world.sum(std::span<T>(all));
+  return all;
+}
+
+// Logits of the named heads at the probe's rows, one list a head. The model lives in here alone.
+template <class T>
+std::vector<std::vector<T>> probe_logits(const ModelSpec& spec, const Cuts& cuts,
+                                         const ProbeBatch& probe,
+                                         const std::vector<std::string>& heads, Params<T>& params,
+                                         Backend<T>& backend, Channel& world) {
+  const Sharding sharding(spec, probe.batch.windows, cuts, world.rank());
+  const Range windows = own_windows(sharding);
+  const OwnRows own = own_rows(probe, windows);
   Arena<T> arena;
-  Model<T> model(spec, batch.windows, params, backend, arena);
-  model.run(batch);
+  Model<T> model(spec, sharding, params, backend, arena, &world);
+  model.run(windows_of(probe.batch, windows));
   std::vector<std::vector<T>> logits;
-  for (const std::string& head : heads) logits.push_back(logits_of(model.head(), head, rows));
+  for (const std::string& head : heads) {
+    std::vector<T> mine;
+    if (!own.rows.empty()) mine = logits_of(model.head(), head, own.rows);
+    const auto classes = static_cast<size_t>(model.head().classes(head));
+    logits.push_back(share_logits(sharding, own, probe.rows.size(), mine, classes, world));
+  }
   return logits;
 }
 
@@ -143,20 +202,35 @@ void compare(size_t rows, const std::vector<T>& before, const std::vector<T>& af
 
 }  // namespace
 
-std::int64_t probe_windows(const GrowPlan& plan) { return context(plan.to) <= kLongProbe ? 2 : 1; }
+std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before, const Cuts& after) {
+  return (context(plan.to) <= kLongProbe ? 2 : 1) * std::lcm(before.batch, after.batch);
+}
 
 template <class T>
-PromiseCheck check_promise(const GrowPlan& plan, Params<T>& old_params, Params<T>& new_params,
-                           Backend<T>& backend, std::uint64_t seed) {
+PromiseProbe<T>::PromiseProbe(const GrowPlan& plan, const Cuts& before, const Cuts& after,
+                              std::uint64_t seed)
+    : plan_(plan), before_(before), after_(after), heads_(heads_of(plan.from)) {
+  if (plan.promise.kind == PromiseKind::none) return;
+  const std::int64_t windows = probe_windows(plan, before, after);
+  const Rows all = promised_rows(plan, windows), some = some_rows(all, seed);
+  old_ = {old_probe(plan, windows, seed), some.before};
+  new_ = {new_probe(plan, old_.batch, all, windows, seed), some.after};
+}
+
+template <class T>
+void PromiseProbe<T>::ask_old(Params<T>& params, Backend<T>& backend, Channel& world) {
+  if (plan_.promise.kind == PromiseKind::none) return;
+  old_logits_ = probe_logits(plan_.from, before_, old_, heads_, params, backend, world);
+}
+
+template <class T>
+PromiseCheck PromiseProbe<T>::ask_new(Params<T>& params, Backend<T>& backend, Channel& world) {
   PromiseCheck check;
-  if (plan.promise.kind == PromiseKind::none) return check;
-  const Rows all = promised_rows(plan), some = some_rows(all, seed);
-  const Batch old_batch = old_probe(plan, seed), new_batch = new_probe(plan, old_batch, all, seed);
-  const auto heads = heads_of(plan.from);
-  const auto before = probe_logits(plan.from, old_batch, heads, some.before, old_params, backend);
-  const auto after = probe_logits(plan.to, new_batch, heads, some.after, new_params, backend);
-  for (size_t h = 0; h < heads.size(); ++h) compare(some.before.size(), before[h], after[h], check);
-  check.kept = check.largest_difference <= plan.promise.tolerance * check.largest_logit;
+  if (plan_.promise.kind == PromiseKind::none) return check;
+  const Logits logits = probe_logits(plan_.to, after_, new_, heads_, params, backend, world);
+  for (size_t h = 0; h < heads_.size(); ++h)
+    compare(old_.rows.size(), old_logits_.at(h), logits[h], check);
+  check.kept = check.largest_difference <= plan_.promise.tolerance * check.largest_logit;
   return check;
 }
 
@@ -166,9 +240,7 @@ std::string check_text(const GrowPlan& plan, const PromiseCheck& check) {
               " of logits up to ", check.largest_logit, ", ", check.kept ? "kept" : "BROKEN");
 }
 
-template PromiseCheck check_promise(const GrowPlan&, Params<float>&, Params<float>&,
-                                    Backend<float>&, std::uint64_t);
-template PromiseCheck check_promise(const GrowPlan&, Params<double>&, Params<double>&,
-                                    Backend<double>&, std::uint64_t);
+template class PromiseProbe<float>;
+template class PromiseProbe<double>;
 
 }  // namespace ortho

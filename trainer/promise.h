@@ -1,15 +1,19 @@
 // Promise: checks on a probe batch that a growth changed what it said it would, and nothing else.
 //
-// The probe is random tokens of every modality the old model reads, a function of the seed alone,
-// so all ranks check the same and need not talk. The two models run one after the other, and of a
-// long context one window: the check needs no more memory than a training step of the new model.
+// The probe is random tokens of every modality the old model reads, a function of the seed and the
+// number of windows. The two models are asked one after the other, and of a long context as few
+// windows as the ranks can share: the check needs no more memory than a training step of the new
+// model. All ranks come to the same verdict.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "comm/channel.h"
 #include "model/grow.h"
 #include "model/params.h"
+#include "model/sharding.h"
 #include "tensor/backend.h"
 
 namespace ortho {
@@ -17,8 +21,16 @@ namespace ortho {
 constexpr std::int64_t kLongProbe = 4096;  // tokens of the new model's context, see probe_windows
 constexpr std::int64_t kProbeRows = 1024;  // most tokens whose logits are compared
 
-// Windows of the new model's length in the probe: 2, or 1 where they are longer than kLongProbe.
-std::int64_t probe_windows(const GrowPlan& plan);
+// Windows of the new model's length in the probe: at least 2 on each rank, or 1 where they are
+// longer than kLongProbe, and of both models' replicas the same number on each. With a single row a
+// matrix product may round in another way than with more, and a promise to the bit would not hold.
+std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before = {}, const Cuts& after = {});
+
+// A batch of whole windows and the rows, token * windows + window, whose logits are compared.
+struct ProbeBatch {
+  Batch batch;
+  std::vector<std::int32_t> rows;
+};
 
 struct PromiseCheck {
   double largest_difference = 0;  // max |difference| of the promised logits
@@ -27,8 +39,23 @@ struct PromiseCheck {
 };
 
 template <class T>
-PromiseCheck check_promise(const GrowPlan& plan, Params<T>& old_params, Params<T>& new_params,
-                           Backend<T>& backend, std::uint64_t seed);
+class PromiseProbe {
+ public:
+  // How the ranks share the old model and the new one.
+  PromiseProbe(const GrowPlan& plan, const Cuts& before, const Cuts& after, std::uint64_t seed);
+
+  // Collective. First the old model's logits, then the new one's against them.
+  void ask_old(Params<T>& params, Backend<T>& backend, Channel& world);
+  PromiseCheck ask_new(Params<T>& params, Backend<T>& backend, Channel& world);
+
+ private:
+  using Logits = std::vector<std::vector<T>>;  // a list a head, complete on every rank
+  GrowPlan plan_;
+  Cuts before_, after_;
+  ProbeBatch old_, new_;
+  std::vector<std::string> heads_;
+  Logits old_logits_;
+};
 
 // "unchanged at the start of the window: largest difference 0 of logits up to 3.1, kept"
 std::string check_text(const GrowPlan& plan, const PromiseCheck& check);

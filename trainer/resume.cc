@@ -10,13 +10,13 @@
 namespace ortho {
 namespace {
 
-// The model a checkpoint holds: its stage's, with the symbols that were known then.
-ModelSpec saved_spec(const RunConfig& config, std::int64_t stage, const Vocabulary& vocabulary,
-                     const std::string& path) {
+// The stage a checkpoint belongs to, with the symbols that were known then.
+Stage saved_stage(const RunConfig& config, std::int64_t stage, const Vocabulary& vocabulary,
+                  const std::string& path) {
   REQUIRE(stage >= 0 && stage < static_cast<std::int64_t>(config.stages.size()), path,
           " is of stage ", stage + 1, ", the config has ", config.stages.size(),
           " stages. Start a new run folder, or put the stages back.");
-  return plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)].config.model;
+  return plan_run(config, vocabulary.size()).stages[static_cast<size_t>(stage)];
 }
 
 // Same shapes are not enough: another activation or wiring reads the same weights as another model.
@@ -33,40 +33,38 @@ void check_model(const std::string& path, const std::string& saved, const std::s
             "its own, or start a new run folder."));
 }
 
-std::unique_ptr<RunState> load(const std::string& path, const RunConfig& config) {
+std::unique_ptr<RunState> load(const std::string& path, const RunConfig& config,
+                               const StageSharding& sharding_of) {
   const CheckpointInfo info = read_checkpoint_info(path);
-  const Vocabulary saved = load_vocabulary(path);
-  const ModelSpec spec = saved_spec(config, info.stage, saved, path);
+  const Stage stage = saved_stage(config, info.stage, load_vocabulary(path), path);
+  const ModelSpec& spec = stage.config.model;
   check_model(path, info.model, model_text(spec));
-  return std::make_unique<RunState>(load_checkpoint(path, spec, config.optimizer));
+  return std::make_unique<RunState>(
+      load_checkpoint(path, spec, config.optimizer, sharding_of(stage)));
 }
 
-// Rank 0 looks for the newest checkpoint that loads; all ranks then load that one.
-std::string newest_good(const std::string& folder, const RunConfig& config) {
-  for (const std::string& path : list_unfinished(folder))
-    warn(text("checkpoint ", path, " has no MANIFEST: it was not finished and is left out"));
-  const std::vector<std::string> paths = list_checkpoints(folder);
-  for (const std::string& path : paths) try {
-      load(path, config);
-      return path;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::data) throw;
-      warn(text("checkpoint ", path, " cannot be used: ", error.what(),
-                ". Going back to the one before it."));
-    }
-  if (!paths.empty())
-    fail(ErrorKind::data,
-         text("none of the ", paths.size(), " checkpoints in ", folder,
-              " can be used, see above. Put a good one there, or start a new run folder."));
-  return "";
+// Rank 0's list of the checkpoints, to all: they must try the same ones.
+std::vector<std::string> candidates(Channel& channel, const std::string& folder) {
+  std::string lines;
+  agree(channel, [&] {
+    if (channel.rank() != 0) return;
+    for (const std::string& path : list_unfinished(folder))
+      warn(text("checkpoint ", path, " has no MANIFEST: it was not finished and is left out"));
+    for (const std::string& path : list_checkpoints(folder)) lines += path + '\n';
+  });
+  std::istringstream all(channel.gather(lines).front());
+  std::vector<std::string> paths;
+  for (std::string path; std::getline(all, path);) paths.push_back(path);
+  return paths;
 }
 
 }  // namespace
 
 std::unique_ptr<RunState> fresh_run(const RunConfig& config, const RunPlan& plan,
-                                    const Vocabulary& vocabulary) {
-  const ModelSpec& spec = plan.stages.front().config.model;
-  auto state = std::make_unique<RunState>(spec);
+                                    const Vocabulary& vocabulary,
+                                    const StageSharding& sharding_of) {
+  const Stage& first = plan.stages.front();
+  auto state = std::make_unique<RunState>(first.config.model, sharding_of(first));
   state->vocabulary = vocabulary;
   state->params.initialise(static_cast<std::uint64_t>(config.seed));
   state->optimizer = fresh_state(config.optimizer, state->params);
@@ -74,18 +72,26 @@ std::unique_ptr<RunState> fresh_run(const RunConfig& config, const RunPlan& plan
 }
 
 std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder,
-                                     const RunConfig& config, const Vocabulary& vocabulary) {
-  std::string path;
-  agree(channel, [&] {
-    if (channel.rank() == 0) path = newest_good(folder, config);
-  });
-  path = channel.gather(path).front();
-  if (path.empty()) return nullptr;
-  std::unique_ptr<RunState> state;
-  agree(channel, [&] { state = load(path, config); });
-  state->vocabulary.extend(vocabulary.code_points());
-  say(text("goes on from ", path, " at step ", state->step));
-  return state;
+                                     const RunConfig& config, const Vocabulary& vocabulary,
+                                     const StageSharding& sharding_of) {
+  const std::vector<std::string> paths = candidates(channel, folder);
+  for (const std::string& path : paths) try {
+      std::unique_ptr<RunState> state;
+      agree(channel, [&] { state = load(path, config, sharding_of); });
+      state->vocabulary.extend(vocabulary.code_points());
+      say(text("goes on from ", path, " at step ", state->step));
+      return state;
+    } catch (const SharedError& error) {
+      if (error.kind() != ErrorKind::data) throw;
+      if (channel.rank() == 0)
+        warn(text("checkpoint ", path, " cannot be used: ", error.what(),
+                  ". Going back to the one before it."));
+    }
+  if (!paths.empty())
+    fail(ErrorKind::data,
+         text("none of the ", paths.size(), " checkpoints in ", folder,
+              " can be used, see above. Put a good one there, or start a new run folder."));
+  return nullptr;
 }
 
 void check_identity(const RunState& state, const std::string& identity) {

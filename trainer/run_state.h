@@ -1,4 +1,6 @@
 // RunState: everything a run is between two steps. A checkpoint is this and nothing else.
+//
+// Of weights and moments a rank holds its part, of the rest everything.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +10,20 @@
 #include "dataio/modality.h"
 #include "dataio/sampler.h"
 #include "model/params.h"
+#include "model/sharding.h"
 #include "trainer/optimizer.h"
 
 namespace ortho {
 
 struct RunState {
-  explicit RunState(const ModelSpec& model) : spec(model), params(param_specs(model)) {}
+  RunState(const ModelSpec& model, const Sharding& how)
+      : spec(model),
+        sharding(how),
+        params(param_specs(model), param_layouts(model, how), how.rank()) {}
+  explicit RunState(const ModelSpec& model) : RunState(model, Sharding(model, 1)) {}  // on one rank
 
   ModelSpec spec;          // the model the weights belong to …
+  Sharding sharding;       // … how the ranks hold it …
   std::int64_t stage = 0;  // … and the stage that declares it; ended when ended.size() is stage + 1
   Params<float> params;
   OptimizerState<float> optimizer;
@@ -30,6 +38,8 @@ struct RunState {
   // Of the current stage's steps, as far back as its plateau rule looks.
   std::vector<double> losses;
   std::vector<std::string> growths;  // what each growth did and how its promise was kept
+  // The checkpoint whose weights and moments these are; empty once they changed. Not saved.
+  std::string saved;
 };
 
 }  // namespace ortho

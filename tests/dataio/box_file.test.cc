@@ -8,6 +8,9 @@
 #include <limits>
 #include <numeric>
 
+#include "dataio/box_file_format.h"
+#include "dataio/crc32c.h"
+#include "dataio/hdf5_draft.h"
 #include "tests/dataio/samples.h"
 
 namespace ortho {
@@ -76,7 +79,7 @@ TEST(BoxFile, AnyBoxOfThreePiecesInTwoFiles) {
   reader.verify();
 }
 
-// Many chunks of 1 MiB, read whole, across a chunk's edge, and in thin slices.
+// Many chunks, read whole, across a chunk's edge, and in thin slices.
 TEST(BoxFile, PiecesOfManyChunks) {
   const TempFolder folder;
   const Shape global = {700, 1000};  // 2.67 MiB of float
@@ -87,6 +90,49 @@ TEST(BoxFile, PiecesOfManyChunks) {
   for (const Box& wanted : {whole(global), Box{{262, 0}, {263, 1000}}, Box{{0, 999}, {700, 1000}},
                             Box{{699, 0}, {700, 1}}, Box{{100, 3}, {600, 9}}})
     expect_box<float>(reader, "a", wanted);
+}
+
+// Runs of more than a chunk, with gaps of some chunks that are not read.
+TEST(BoxFile, RunsOfManyChunks) {
+  const TempFolder folder;
+  const Shape global = {3, 5, 100000};
+  BoxFileWriter writer(folder / "a.h5");
+  write_part<float>(writer, "a", global, whole(global));
+  writer.finish();
+  const BoxFileReader reader(folder / "a.h5");
+  for (const Box& wanted : {Box{{0, 1, 0}, {3, 2, 100000}}, Box{{0, 2, 50}, {3, 4, 99999}},
+                            Box{{1, 0, 4000}, {3, 5, 8200}}})
+    expect_box<float>(reader, "a", wanted);
+}
+
+// As they were written before chunks had a size of their own: a checksum a MiB.
+TEST(BoxFile, Version1_0) {
+  const TempFolder folder;
+  const std::string path = folder / "old.h5";
+  const Shape global = {300000};
+  const auto values = values_of<float>(global, whole(global));
+  const std::uint64_t bytes = 4 * values.size(), mib = std::uint64_t{1} << 20;
+  const std::vector<std::uint32_t> sums = {crc32c(values.data(), mib),
+                                           crc32c(values.data() + mib / 4, bytes - mib)};
+  Hdf5Draft draft(path);
+  Hdf5File& file = draft.file();
+  Hdf5Dataset piece =
+      file.create_dataset("/pieces/000000", Number::f32, {values.size()}, values.data());
+  piece.write_attribute("array", std::string("a"));
+  piece.write_attribute("shape", std::span<const std::int64_t>(global));
+  piece.write_attribute("lo", std::span<const std::int64_t>(Index{0}));
+  piece.write_attribute("hi", std::span<const std::int64_t>(global));
+  piece.close();
+  file.create_dataset("/checksums/000000", Number::u32, {sums.size()}, sums.data()).close();
+  file.write_attribute("format", std::string(kBoxFormat));
+  file.write_attribute("version_major", std::uint32_t{1});
+  file.write_attribute("version_minor", std::uint32_t{0});
+  file.write_attribute("pieces", std::uint64_t{1});
+  file.write_attribute("complete", std::uint8_t{1});
+  draft.publish([](const std::string&) {});
+  const BoxFileReader reader(path);
+  reader.verify();
+  expect_box<float>(reader, "a", {{262000}, {262300}});
 }
 
 TEST(BoxFile, EveryBitIsKept) {
@@ -183,7 +229,7 @@ TEST(BoxFile, FilesThatDisagree) {
               folder / "other.h5" + ": array weights is f32 [5, 4, 7] here, f32 [5, 4, 6] before");
 }
 
-// A float whose bytes stand once in the file, in the third MiB of the piece.
+// A float whose bytes stand once in the file, in the chunk 598,016 to 602,112 of the piece.
 TEST(BoxFile, FlippedByteNamesArrayAndSums) {
   const TempFolder folder;
   const std::string path = folder / "a.h5", mark = "one mark";
@@ -195,12 +241,14 @@ TEST(BoxFile, FlippedByteNamesArrayAndSums) {
   writer.finish();
   flip_behind(path, mark, 1);
   const BoxFileReader reader(path);
-  reader.read("block.3.w1", {{0}, {500000}}, values.data());  // the damaged MiB is not needed
+  reader.read("block.3.w1", {{0}, {500000}}, values.data());  // the damaged chunk is not needed
   const Error error = error_of([&] {
     reader.read("block.3.w1", {{599990}, {700000}}, values.data());
   });
   EXPECT_EQ(error.kind(), ErrorKind::data);
-  EXPECT_SAYS(error, path + " /pieces/000000 of array block.3.w1: MiB 2 has checksum ");
+  EXPECT_SAYS(
+      error,
+      path + " /pieces/000000 of array block.3.w1: elements 598016 to 602112 have checksum ");
   EXPECT_SAYS(error, ", expected ");
   EXPECT_SAYS(error_of([&] { reader.verify(); }), "block.3.w1");
   flip_behind(path, "another one", 0);

@@ -10,14 +10,14 @@
 #include "tests/support/errors.h"
 #include "tests/support/grow_kit.h"
 #include "tests/support/model_kit.h"
-#include "trainer/promise.h"
+#include "tests/support/promise_kit.h"
 
 namespace ortho {
 
 // Draws named choices of one seed.
-class Choice {
+class Draws {
  public:
-  explicit Choice(std::uint64_t seed) : random_(seed, "spec") {}
+  explicit Draws(std::uint64_t seed) : random_(seed, "spec") {}
   template <class V>
   V of(const std::vector<V>& values) {
     return values[static_cast<size_t>(random_.below(draw_++, values.size()))];
@@ -29,7 +29,7 @@ class Choice {
   std::uint64_t draw_ = 0;
 };
 
-inline ModelSpec draw_spec(MapKind map, Choice& choice) {
+inline ModelSpec draw_spec(MapKind map, Draws& choice) {
   using enum Activation;
   ModelSpec spec;
   spec.map = map;
@@ -65,7 +65,7 @@ inline ModelSpec draw_spec(MapKind map, Choice& choice) {
 
 // Draws until the parts fit together.
 inline ModelSpec random_spec(MapKind map, std::uint64_t seed) {
-  Choice choice(seed);
+  Draws choice(seed);
   while (true) {
     const ModelSpec spec = draw_spec(map, choice);
     try {

@@ -121,7 +121,10 @@ inline std::string checkpoints_of(const RunConfig& config) { return config.out +
 // What the newest good checkpoint holds; null without any.
 inline std::unique_ptr<RunState> newest_state(const RunConfig& config) {
   const auto channel = make_single_channel();
-  return resume_run(*channel, checkpoints_of(config), config, Vocabulary());
+  const StageSharding whole = [](const Stage& stage) {
+    return Sharding(stage.config.model, stage.windows);
+  };
+  return resume_run(*channel, checkpoints_of(config), config, Vocabulary(), whole);
 }
 
 // Lines of metrics.jsonl as "EVENT STEP STAGE LOSS GRADIENT WHAT", without whatever measures time.

@@ -3,12 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
-#include <utility>
 
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
+#include "tests/support/promise_kit.h"
+#include "tests/support/sharded_state.h"
+#include "tests/support/temp_folder.h"
+#include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
 #include "trainer/optimizer.h"
 
@@ -108,6 +112,7 @@ TEST(Promise, ProbesALongContextWithOneWindow) {
   const GrowPlan plan = plan_growth(from, to);
   EXPECT_EQ(probe_windows(plan), 1);
   EXPECT_EQ(probe_windows(plan_growth(small(), longer())), 2);
+  EXPECT_EQ(probe_windows(plan_growth(small(), longer()), Cuts{4, {}, 1}, Cuts{6, {}, 1}), 24);
   const auto backend = make_cpu_backend<float>(1);
   Params<float> old_params = random_params(from), grown(param_specs(to));
   apply_growth(plan, old_params, grown, 4);
@@ -125,29 +130,109 @@ TEST(Promise, NoticesWhatIsNoNumber) {
   EXPECT_NE(check_text(plan, result).find("BROKEN"), std::string::npos);
 }
 
-TEST(GrowRun, ReplacesAllOrNothing) {
-  const auto backend = make_cpu_backend<float>(1);
-  RunState state(small());
-  state.params = random_params(small());
-  state.optimizer = fresh_state(OptimizerConfig{}, state.params);
-  const std::int64_t weights = state.params.size();
-  float& weight = state.params.at("head.text").value[0];
-  const float number = std::exchange(weight, std::nanf(""));
-  EXPECT_NE(message_of([&] { grow_run(state, longer(), *backend, 4); }, ErrorKind::internal)
-                .find("broke its promise at step 0"),
-            std::string::npos);
-  EXPECT_EQ(state.spec, small());
-  EXPECT_EQ(state.params.size(), weights);
-  EXPECT_EQ(state.optimizer.first.size(), weights);
-  EXPECT_TRUE(state.growths.empty());
-  weight = number;
-  grow_run(state, longer(), *backend, 4);
-  EXPECT_EQ(state.spec, longer());
-  EXPECT_EQ(state.params.size(), count_weights(param_specs(longer())));
-  EXPECT_EQ(state.optimizer.first.size(), state.params.size());
-  EXPECT_EQ(state.optimizer.second.size(), state.params.size());
-  ASSERT_EQ(state.growths.size(), 1u);
-  EXPECT_NE(state.growths[0].find(", kept"), std::string::npos) << state.growths[0];
+// The state of a run between two stages, saved as it then is.
+class GrowRun : public testing::Test {
+ protected:
+  GrowRun() {
+    state_.params = random_params(small());
+    state_.optimizer = fresh_state(OptimizerConfig{}, state_.params);
+  }
+  void save() { save_checkpoint(*world_, folder_.path(), state_, RunConfig{}, 9); }
+  void grow(const ModelSpec& to) {
+    grow_run(*world_, state_, to, Sharding(to, 2), OptimizerConfig{}, *backend_, 4);
+  }
+
+  // A rank's part of four windows.
+  static Sharding part(const ModelSpec& spec, const Channel& world) {
+    return {spec, 4, Cuts{world.ranks(), {}, 1}, world.rank()};
+  }
+
+  TempFolder folder_;
+  const std::unique_ptr<Channel> world_ = make_single_channel();
+  const std::unique_ptr<Backend<float>> backend_ = make_cpu_backend<float>(1);
+  RunState state_{small()};
+};
+
+TEST_F(GrowRun, ReplacesModelWeightsAndMoments) {
+  save();
+  Params<float> expected(param_specs(longer()));
+  apply_growth(plan_growth(small(), longer()), state_.params, expected, 4);
+  grow(longer());
+  EXPECT_EQ(state_.spec, longer());
+  EXPECT_EQ(state_.sharding.windows(), 2);
+  ASSERT_EQ(state_.params.size(), count_weights(param_specs(longer())));
+  EXPECT_TRUE(std::ranges::equal(state_.params.values(), expected.values()));
+  EXPECT_EQ(state_.optimizer.first.size(), state_.params.size());
+  EXPECT_EQ(state_.optimizer.second.size(), state_.params.size());
+  ASSERT_EQ(state_.growths.size(), 1u);
+  EXPECT_NE(state_.growths[0].find(", kept"), std::string::npos) << state_.growths[0];
+  EXPECT_EQ(state_.saved, "") << "no checkpoint holds the grown weights";
+}
+
+TEST_F(GrowRun, ABrokenPromiseIsNoGrowth) {
+  state_.params.at("head.text").value[0] = std::nanf("");
+  save();
+  EXPECT_NE(
+      message_of([&] { grow(longer()); }, ErrorKind::internal).find("broke its promise at step 0"),
+      std::string::npos);
+  EXPECT_TRUE(state_.growths.empty());
+}
+
+// Ranks along the batch share the probe's windows, and each loads its own part of what has grown.
+TEST_F(GrowRun, OnThreeRanksIsThatOfOne) {
+  save();
+  const std::string path = state_.saved;
+  grow(longer());
+  run_local_ranks(3, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state = load_checkpoint(path, small(), OptimizerConfig{}, part(small(), world));
+    grow_run(world, state, longer(), part(longer(), world), OptimizerConfig{}, *backend, 4);
+    expect_part_of(state_, state);
+    ASSERT_EQ(state.growths.size(), 1u);
+    expect_in(", kept", state.growths[0]);
+    for (const std::string& other : world.gather(state.growths[0]))
+      EXPECT_EQ(other, state.growths[0]);
+  });
+}
+
+TEST_F(GrowRun, OnThreeRanksABrokenPromiseIsSeenByAll) {
+  state_.params.at("head.text").value[0] = std::nanf("");
+  save();
+  run_local_ranks(3, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state =
+        load_checkpoint(state_.saved, small(), OptimizerConfig{}, part(small(), world));
+    const auto act = [&] {
+      grow_run(world, state, longer(), part(longer(), world), OptimizerConfig{}, *backend, 4);
+    };
+    expect_in("broke its promise at step 0", message_of(act, ErrorKind::internal));
+  });
+}
+
+TEST_F(GrowRun, AnotherMeshLoadsTheSameWeightsAgain) {
+  save();
+  run_local_ranks(2, [&](Channel& world) {
+    const auto backend = make_cpu_backend<float>(1);
+    RunState state =
+        load_checkpoint(state_.saved, small(), OptimizerConfig{}, part(small(), world));
+    for (float& value : state.params.values()) value = 0;
+    const Sharding tokens(small(), 4, Cuts{1, {2}, 1}, world.rank());
+    grow_run(world, state, small(), tokens, OptimizerConfig{}, *backend, 4);
+    expect_part_of(state_, state);
+    EXPECT_EQ(state.sharding.cuts(), tokens.cuts());
+    EXPECT_TRUE(state.growths.empty());
+    EXPECT_EQ(state.saved, state_.saved);
+  });
+}
+
+TEST_F(GrowRun, AnotherDropoutLoadsNothing) {
+  ModelSpec to = small();
+  to.dropout = 0.5;
+  const float* values = state_.params.values().data();
+  grow(to);  // though nothing is saved
+  EXPECT_EQ(state_.spec, to);
+  EXPECT_EQ(state_.params.values().data(), values);
+  EXPECT_TRUE(state_.growths.empty());
 }
 
 }  // namespace

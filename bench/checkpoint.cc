@@ -1,0 +1,152 @@
+// Saving and loading a sharded checkpoint: on the mesh that wrote it, and on another one
+// (docs/performance.md).
+//
+//   mpirun -np 2 build/release/bench/checkpoint [folder] [blocks]
+// A dense model of separate maps, 16 MB of weights and moments a block, whose maps the ranks cut
+// along the first line axis, along the second, or not at all. Prints the slowest rank's time, least
+// of some runs, since others may use the machine; the files are in the page cache. The aim: another
+// mesh at most 1.3 times as long.
+#include "trainer/checkpoint.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "comm/mpi.h"
+#include "dataio/box_file.h"
+
+namespace ortho {
+namespace {
+
+double now_sec() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The time of `act` on the slowest rank.
+double slowest_sec(Channel& channel, const std::function<void()>& act) {
+  channel.barrier();
+  const double began = now_sec();
+  act();
+  return 1e-9 *
+         static_cast<double>(channel.max(static_cast<std::int64_t>(1e9 * (now_sec() - began))));
+}
+
+struct Line {
+  std::string what;
+  std::function<void()> act;
+  double least_sec = 1e9;
+};
+
+// Runs all of them in turn, again and again, so that what else the machine does meets all alike;
+// prints the least times, and as shares of the first.
+void compare(Channel& channel, std::vector<Line> lines, int runs) {
+  for (int run = 0; run < runs; ++run)
+    for (Line& line : lines)
+      line.least_sec = std::min(line.least_sec, slowest_sec(channel, line.act));
+  if (channel.rank() != 0) return;
+  for (const Line& line : lines)
+    std::printf("%-40s %8.3f s   %5.2f\n", line.what.c_str(), line.least_sec,
+                line.least_sec / lines.front().least_sec);
+}
+
+ModelSpec bench_model(std::int64_t blocks) {
+  ModelSpec spec;
+  spec.map = MapKind::dense;
+  spec.weights = Weights::separate;
+  spec.wiring = Wiring::grid;
+  spec.tokens = {32, 32};
+  spec.channels = spec.hidden = 16;
+  spec.blocks = blocks;
+  spec.in = spec.out = spec.gate = false;
+  spec.text_symbols = 64;
+  return spec;
+}
+
+// Every map cut along its line dimension number `line`; with -1 all ranks hold all.
+RunState bench_state(const ModelSpec& spec, const Channel& channel, int line) {
+  RunState state(spec);
+  const std::vector<ParamSpec> specs = param_specs(spec);
+  std::vector<Layout> layouts;
+  for (const ParamSpec& param : specs) {
+    const bool cut = line >= 0 && param.role == Role::map;
+    layouts.emplace_back(Mesh({{"ranks", channel.ranks()}}),
+                         std::vector<int>{cut ? line : kReplicates});
+  }
+  state.params = Params<float>(specs, layouts, channel.rank());
+  state.params.initialise(1);
+  state.optimizer = fresh_state(OptimizerConfig{}, state.params);
+  return state;
+}
+
+// The other way to get values that all ranks hold: each reads its own, then all hand theirs round.
+void read_own_and_share(Channel& channel, const std::string& path, RunState& state) {
+  const BoxFileReader file(checkpoint_files(path));
+  for (const Param<float>& param : state.params.all()) {
+    const Range own = state.params.own(param);
+    float* next = param.value + own.lo;
+    for (const Box& box : boxes_of(param.box, own)) {
+      file.read("weight/" + param.spec.name, box, next);
+      next += elements(box);
+    }
+  }
+  const ParamGroup& group = state.params.groups().front();
+  for (int rank = 0; rank < channel.ranks(); ++rank) {
+    const Range part = split(group.arena.size(), channel.ranks(), rank);
+    channel.broadcast(std::as_writable_bytes(state.params.values().subspan(
+                          static_cast<size_t>(part.lo), static_cast<size_t>(part.size()))),
+                      rank);
+  }
+}
+
+void read_all(const std::string& path, RunState& state) {
+  const BoxFileReader file(checkpoint_files(path));
+  for (const Param<float>& param : state.params.all())
+    file.read("weight/" + param.spec.name, param.box, param.value);
+}
+
+void run(Channel& channel, const std::string& folder, std::int64_t blocks) {
+  const ModelSpec spec = bench_model(blocks);
+  const GrowPlan same = plan_growth(spec, spec);
+  const char* names[] = {"not cut", "first line cut", "second line cut"};
+  if (channel.rank() == 0)
+    std::printf("%d ranks, %.0f MB\n", channel.ranks(),
+                12e-6 * static_cast<double>(count_weights(param_specs(spec))));
+  for (const int written : {0, 1, 2}) {
+    RunState state = bench_state(spec, channel, written - 1);
+    compare(channel,
+            {{text("saved, ", names[written]),
+              [&] { save_checkpoint(channel, folder, state, RunConfig{}, 1); }}},
+            3);
+    std::vector<RunState> loaded;
+    std::vector<Line> lines;
+    for (const int read : {written, (written + 1) % 3, (written + 2) % 3}) {
+      loaded.push_back(bench_state(spec, channel, read - 1));
+      lines.push_back({text("  loaded, ", names[read]), [&, at = loaded.size() - 1] {
+                         load_weights(state.saved, same, 0, loaded[at]);
+                       }});
+    }
+    compare(channel, lines, 15);
+    if (written > 0) continue;
+    compare(channel,
+            {{"  weights: each rank reads all", [&] { read_all(state.saved, state); }},
+             {"  weights: reads a share, sends it round",
+              [&] { read_own_and_share(channel, state.saved, state); }}},
+            15);
+  }
+}
+
+}  // namespace
+}  // namespace ortho
+
+int main(int argc, char** argv) {
+  const ortho::MpiSession session;
+  const auto channel = ortho::make_world_channel();
+  const std::string folder = argc > 1 ? argv[1] : "/tmp/ortho-bench-checkpoint";
+  ortho::run(*channel, folder, argc > 2 ? std::atoi(argv[2]) : 11);
+  channel->barrier();
+  if (channel->rank() == 0) std::filesystem::remove_all(folder);
+  return 0;
+}
