@@ -70,13 +70,14 @@ void run(int steps) {
   Optimizer<float> optimizer(config, params, state);
   const Batch batch = random_text(spec, windows);
   const auto channel = make_single_channel();
+  Replicas<float> replicas(*channel, params);
   StepRule rule;
   rule.rate = 1e-4;
   rule.clip = 1;
   std::vector<double> step_sec, square, own;
   for (int i = 0; i < steps; ++i) {
     const double began = now_sec();
-    train_step(*channel, *backend, model, params, optimizer, batch, rule);
+    train_step({*channel, *backend, model, params, replicas, optimizer}, batch, rule);
     step_sec.push_back(now_sec() - began);
     if (i % 10 != 0) continue;
     square.push_back(gemm_rate(*backend, 1024, 1024, 1024));

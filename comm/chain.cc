@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "comm/exchange_plan.h"
 #include "core/error.h"
 
 namespace ortho {
@@ -13,22 +12,24 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
+double plan_sec(const Plan& plan, const LinkCost& link) {
+  return link.message_sec * static_cast<double>(plan.sent_messages(Way::forward)) +
+         link.byte_sec * static_cast<double>(plan.sent_bytes(Way::forward));
+}
+
 double move_sec(const Shape& shape, const Layout& from, const Layout& to, const LinkCost& link,
                 int element_bytes) {
   if (from.cuts() == to.cuts()) return 0;
   double most = 0;
   // The first rank has the largest part of every cut, the last keeps least of its own.
-  for (const int rank : {0, from.mesh().ranks() - 1}) {
-    const Plan plan = plan_exchange(shape, from, to, rank, element_bytes);
-    most = std::max(most, link.message_sec * static_cast<double>(plan.sent_messages(Way::forward)) +
-                              link.byte_sec * static_cast<double>(plan.sent_bytes(Way::forward)));
-  }
+  for (const int rank : {0, from.mesh().ranks() - 1})
+    most = std::max(most, plan_sec(plan_exchange(shape, from, to, rank, element_bytes), link));
   return most;
 }
 
 ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
                          std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
-                         int element_bytes) {
+                         int element_bytes, const MapSec& map_sec) {
   const size_t count = candidates.size();
   ASSERT(begin < count && end < count, "ends ", begin, ", ", end, " of ", count, " layouts");
   std::vector<double> edge(count * count);  // [from][to]
@@ -46,9 +47,11 @@ ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candida
     for (size_t to = 0; to < count; ++to) {
       const bool last = position == axes.size();
       if (last ? to != end : candidates[to].parts(axes[position]) > 1) continue;
+      const double here = last || !map_sec ? 0 : map_sec(position, to);
       for (size_t from = 0; from < count; ++from) {
-        if (sec[from] + edge[from * count + to] >= next[to]) continue;
-        next[to] = sec[from] + edge[from * count + to];
+        const double so_far = sec[from] + edge[from * count + to] + here;
+        if (so_far >= next[to]) continue;
+        next[to] = so_far;
         best[to] = from;
       }
     }

@@ -5,10 +5,11 @@
 // function. With A axes in turn and one of them cut, 1 + 1/(A-1) moves a round, not 2.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
-#include "comm/layout.h"
+#include "comm/exchange_plan.h"
 
 namespace ortho {
 
@@ -17,21 +18,27 @@ struct LinkCost {
   double byte_sec = 1e-10;    // 1 / (bytes per second)
 };
 
+// Seconds of one plan forward, on the rank that it is of.
+double plan_sec(const Plan& plan, const LinkCost& link);
+
 // Seconds of one move on a rank with the largest parts.
 double move_sec(const Shape& shape, const Layout& from, const Layout& to, const LinkCost& link,
                 int element_bytes);
 
 struct ChainPath {
   std::vector<size_t> layouts;  // of each map: which candidate
-  double sec = 0;               // of all moves, to the first and from the last too
+  double sec = 0;               // of all moves, to the first and from the last too, and the maps
   int moves = 0;
 };
+
+// What the map at a position costs in a candidate beside the moves, such as its halo.
+using MapSec = std::function<double(size_t position, size_t candidate)>;
 
 // The cheapest path from candidate `begin` through the maps along `axes`, one after the other, to
 // candidate `end`. Equally cheap ones: the lower candidate. Error(usage) if no candidate leaves one
 // of the axes whole.
 ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
                          std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
-                         int element_bytes);
+                         int element_bytes, const MapSec& map_sec = {});
 
 }  // namespace ortho

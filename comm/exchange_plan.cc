@@ -163,15 +163,15 @@ class Hash {
 // The regions that fill the rows of a halo: in the own row first, then, for own coordinates 0, the
 // end of the row before, with the carry from axis to axis. `own` is in the flat shape.
 Target halo_target(const Shape& flat, const Halo& halo, const Box& own) {
-  const auto axis = static_cast<size_t>(halo.axis);
-  const std::int64_t reach = halo.tokens, first = own.lo[axis];
+  const auto axis = static_cast<size_t>(halo.first);
+  const std::int64_t reach = halo.rows, first = own.lo[axis];
   Target target{extent(own), {}};
-  target.shape[axis] = halo.with_own ? reach + own.hi[axis] - first : reach;
+  target.shape[axis] = reach;
   if (is_empty(own)) return target;
 
   Part in_row{own, Index(flat.size(), 0)};
   in_row.box.lo[axis] = std::max<std::int64_t>(0, first - reach);
-  if (!halo.with_own) in_row.box.hi[axis] = first;
+  in_row.box.hi[axis] = first;
   in_row.at[axis] = in_row.box.lo[axis] - (first - reach);
   target.parts.push_back(in_row);
   if (first > 0 || reach == 0) return target;
@@ -220,47 +220,45 @@ Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int
   return plan;
 }
 
-Shape flat_shape(const NodeShape& nodes, int axis) {
-  return flat_box(nodes, axis, whole(nodes.shape)).hi;
+Shape flat_shape(const NodeShape& nodes, int first, int last) {
+  return flat_box(nodes, first, last, whole(nodes.shape)).hi;
 }
 
-Box flat_box(const NodeShape& nodes, int axis, const Box& box) {
-  ASSERT(axis >= 0 && axis < nodes.token_axes(), "halo along axis ", axis, " of ",
-         shape_text(nodes.shape));
-  const auto first = static_cast<size_t>(axis);
-  const auto last = static_cast<size_t>(nodes.token_axes());  // first after the token axes
-  std::int64_t step = 1;                                      // tokens of one step of `axis`
-  for (size_t inner = first + 1; inner < last; ++inner) {
+Box flat_box(const NodeShape& nodes, int first, int last, const Box& box) {
+  ASSERT(first >= 0 && first <= last && last < nodes.token_axes(), "a halo of axes ", first, " to ",
+         last, " of ", shape_text(nodes.shape));
+  const auto merged = static_cast<size_t>(first);
+  std::int64_t step = 1;  // rows of one step of `first`
+  for (int axis = first + 1; axis <= last; ++axis) {
+    const auto inner = static_cast<size_t>(axis);
     REQUIRE(box.lo[inner] == 0 && box.hi[inner] == nodes.shape[inner], "a halo along ",
-            nodes.name(axis), " needs ", nodes.name(static_cast<int>(inner)),
-            " whole, but it is cut");
+            nodes.name(first), " needs ", nodes.name(axis), " whole, but it is cut");
     step *= nodes.shape[inner];
   }
   Box flat = box;
-  flat.lo[first] *= step;
-  flat.hi[first] *= step;
+  flat.lo[merged] *= step;
+  flat.hi[merged] *= step;
   for (Index* corner : {&flat.lo, &flat.hi})
-    corner->erase(corner->begin() + axis + 1, corner->begin() + nodes.token_axes());
+    corner->erase(corner->begin() + first + 1, corner->begin() + last + 1);
   return flat;
 }
 
 Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, int rank,
                int element_bytes) {
-  const Shape flat = flat_shape(nodes, halo.axis);
-  const auto axis = static_cast<size_t>(halo.axis);
-  REQUIRE(halo.tokens >= 0 && halo.tokens * nodes.shape[axis] <= flat[axis], "a halo of ",
-          halo.tokens, " tokens is longer than a step of ", nodes.name(halo.axis), ", ",
-          flat[axis] / nodes.shape[axis], " tokens");
+  const Shape flat = flat_shape(nodes, halo.first, halo.last);
+  const auto axis = static_cast<size_t>(halo.first);
+  REQUIRE(halo.rows >= 0 && halo.rows * nodes.shape[axis] <= flat[axis], "a halo of ", halo.rows,
+          " rows is longer than a step of ", nodes.name(halo.first), ", ",
+          flat[axis] / nodes.shape[axis], " rows");
   const auto source = [&](int of) {
-    return flat_box(nodes, halo.axis, layout.box(nodes.shape, of));
+    return flat_box(nodes, halo.first, halo.last, layout.box(nodes.shape, of));
   };
   const auto target = [&](int of) { return halo_target(flat, halo, source(of)); };
   Plan plan = plan_move({layout, source, target, element_bytes}, rank);
   Hash hash;
   hash.add(nodes.shape);
   hash.add(layout);
-  for (const std::int64_t word :
-       {std::int64_t{halo.axis}, halo.tokens, std::int64_t{halo.with_own}})
+  for (const std::int64_t word : {std::int64_t{halo.first}, std::int64_t{halo.last}, halo.rows})
     hash.add(word);
   hash.add(element_bytes);
   plan.hash = hash.value();

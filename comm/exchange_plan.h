@@ -66,21 +66,23 @@ struct Plan {
 Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int rank,
                    int element_bytes);
 
-// The tokens before the own ones, for causal taps along the axes inside the cut one.
+// The rows before the own ones, for causal taps along the token axis `last`. A tap shifts the axes
+// up to `last`, with carry, and none inside it: `first` … `last` are counted as one axis of rows,
+// those inside stay apart and may be cut.
 struct Halo {
-  int axis = 0;             // the innermost token axis that is cut; all inside it are whole
-  std::int64_t tokens = 0;  // how far the taps reach back: at most one step of `axis`
-  bool with_own = false;    // the target holds the own tokens too
+  int first = 0;          // the innermost axis outside `last` that is cut; those between are whole
+  int last = 0;           // the axis of the taps, whole
+  std::int64_t rows = 0;  // how far the taps reach back: at most one step of `first`
 };
 
-// As an array of shape flat_shape(nodes, axis), where the token axes from `axis` on are one: target
-// row q of an outer coordinate is token (first own one - tokens + q), counted through all rows, and
-// zero before the start. Without the own ones it has `tokens` rows; with axis 0 they lie right
-// before the own ones if the caller's memory does.
+// As an array of shape flat_shape(nodes, first, last), with `rows` rows: target row q of an outer
+// coordinate is row (first own one - rows + q), counted through all outer coordinates, and zero
+// before the start.
 Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, int rank,
                int element_bytes);
-Shape flat_shape(const NodeShape& nodes, int axis);  // [s_1]…[s_(axis-1)][the rest][B][C]
-Box flat_box(const NodeShape& nodes, int axis, const Box& box);  // `box` in that shape
+// [s_1]…[s_first * … * s_last]…[s_n][B][C], and `box` in that shape.
+Shape flat_shape(const NodeShape& nodes, int first, int last);
+Box flat_box(const NodeShape& nodes, int first, int last, const Box& box);
 
 // All ranks must have planned the same; else Error(usage) names `what` and the ranks. Collective.
 void check_plan(Channel& channel, const Plan& plan, const std::string& what);

@@ -7,8 +7,9 @@ namespace ortho {
 template <class T>
 DenseAxisMap<T>::DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend)
     : map_(map), weight_(weight), backend_(backend) {
-  ASSERT(extent(weight.box) == weight_shape(map), weight.spec.name, " has shape ",
-         shape_text(extent(weight.box)), ", its map needs ", shape_text(weight_shape(map)));
+  const Shape shape = merge_halves(weight.spec.dims, extent(weight.box));
+  ASSERT(shape == weight_shape(map), weight.spec.name, " has shape ", shape_text(shape),
+         ", its map needs ", shape_text(weight_shape(map)));
 }
 
 template <class T>

@@ -5,8 +5,7 @@
 namespace ortho {
 
 template <class T>
-Scratch<T> take_scratch(const ModelSpec& spec, const Nodes& nodes, Arena<T>& arena) {
-  const std::int64_t rows = nodes.rows();
+Scratch<T> take_scratch(const ModelSpec& spec, std::int64_t rows, Arena<T>& arena) {
   return {arena.take(rows * spec.hidden, "f's output"),
           arena.take(rows * spec.hidden, "its gradient"),
           arena.take(rows * gated_width(spec), "the map's gradient"),
@@ -81,8 +80,8 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
     backend_.add(nodes_.elements(), scratch_.dh, dx);
 }
 
-template Scratch<float> take_scratch(const ModelSpec&, const Nodes&, Arena<float>&);
-template Scratch<double> take_scratch(const ModelSpec&, const Nodes&, Arena<double>&);
+template Scratch<float> take_scratch(const ModelSpec&, std::int64_t, Arena<float>&);
+template Scratch<double> take_scratch(const ModelSpec&, std::int64_t, Arena<double>&);
 template class Sublayer<float>;
 template class Sublayer<double>;
 

@@ -21,8 +21,9 @@ struct Scratch {
   T* dz;  // [nodes, G]
   T* dh;  // [nodes, C]
 };
+// For the sublayer with most rows.
 template <class T>
-Scratch<T> take_scratch(const ModelSpec& spec, const Nodes& nodes, Arena<T>& arena);
+Scratch<T> take_scratch(const ModelSpec& spec, std::int64_t rows, Arena<T>& arena);
 
 // Which numbers dropout draws in this training step; p = 0 while evaluating.
 struct DropoutKey {

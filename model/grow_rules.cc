@@ -53,30 +53,25 @@ std::int64_t unit_cut(const ModelSpec& spec) {
   return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
 }
 
-void push_units(Segments& list, const ModelSpec& from, const ModelSpec& to, int half, Start start) {
-  const std::int64_t old_base = half * from.hidden, base = half * to.hidden;
+Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
   const std::int64_t old_cut = unit_cut(from), cut = unit_cut(to);
   const std::int64_t behind = cut + from.hidden - old_cut;
   ASSERT(old_cut <= cut && behind <= to.hidden, "units ", old_cut, " of ", from.hidden, " -> ", cut,
          " of ", to.hidden);
-  push(list, {base, base + old_cut, old_base, start});
-  push(list, {base + old_cut, base + cut, -1, start});
-  push(list, {base + cut, base + behind, old_base + old_cut, start});
-  push(list, {base + behind, base + to.hidden, -1, start});
-}
-
-Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
   Segments list;
-  push_units(list, from, to, 0, start);
+  push(list, {0, old_cut, 0, start});
+  push(list, {old_cut, cut, -1, start});
+  push(list, {cut, behind, old_cut, start});
+  push(list, {behind, to.hidden, -1, start});
   return list;
 }
 
-// What f takes, E channels or (u, v). u * act(v) is 0 where u is, so only u decides how new ones
-// start; v starts drawn, or neither would ever get a gradient.
-Segments gated_units(const ModelSpec& from, const ModelSpec& to, Start start) {
-  Segments list = hidden_units(from, to, start);
-  if (to.gate) push_units(list, from, to, 1, to.out ? start : Start::init);
-  return list;
+constexpr std::int64_t kU = 0, kV = 1;  // indices of DimKind::half
+
+// The units that f takes. u * act(v) is 0 where u is, so without a way out only u decides how new
+// ones start; v starts drawn, or neither would ever get a gradient.
+Segments f_units(const ModelSpec& from, const ModelSpec& to, std::int64_t half, Start start) {
+  return hidden_units(from, to, half == kV && !to.out ? Start::init : start);
 }
 
 bool has_dim(const ParamSpec& param, DimKind kind, int axis) {
@@ -94,13 +89,18 @@ class Cutter {
     const size_t dims = growth_.spec.dims.size();
     Box target{Index(dims, 0), growth_.spec.shape()};
     Box source{Index(growth_.source_shape.size(), 0), growth_.source_shape};
-    cut(0, target, source, std::nullopt, 0);
+    cut(0, target, source, std::nullopt, {});
   }
 
  private:
-  // Cuts dimension d and those behind it. `start` is empty while all before it is copied; `block`
-  // is the copy of its mapped axis that axis_in lies in.
-  void cut(size_t d, Box target, Box source, std::optional<Start> start, std::int64_t block) {
+  // What the segments of the dimensions before tell those of the next.
+  struct Place {
+    std::int64_t block = 0;  // the copy of its mapped axis that axis_in lies in
+    std::int64_t half = kU;
+  };
+
+  // Cuts dimension d and those behind it. `start` is empty while all before it is copied.
+  void cut(size_t d, Box target, Box source, std::optional<Start> start, Place place) {
     if (d == target.lo.size() || start == Start::zero) {
       if (start)
         growth_.fills.push_back({target, *start});
@@ -110,7 +110,7 @@ class Cutter {
     }
     const Dim& dim = growth_.spec.dims[d];
     const auto source_dim = growth_.source_dim[d];
-    for (const Segment& segment : segments(d, block)) {
+    for (const Segment& segment : segments(d, place)) {
       target.lo[d] = segment.lo;
       target.hi[d] = segment.hi;
       std::optional<Start> next = start;
@@ -121,17 +121,20 @@ class Cutter {
         source.lo[s] = segment.from;
         source.hi[s] = segment.from + segment.hi - segment.lo;
         if (dim.kind == DimKind::axis_in && dim.axis >= 0)
-          block = segment.lo / growth_.source_shape[s];
+          place.block = segment.lo / growth_.source_shape[s];
       }
-      cut(d + 1, target, source, next, block);
+      if (dim.kind == DimKind::half) place.half = segment.lo;
+      cut(d + 1, target, source, next, place);
     }
   }
 
-  Segments segments(size_t d, std::int64_t block) const {
+  Segments segments(size_t d, const Place& place) const {
     const Dim& dim = growth_.spec.dims[d];
-    if (growth_.source_dim[d] < 0) return {{0, dim.size, 0, Start::init}};
+    if (dim.kind == DimKind::half && grows(d + 1))
+      return {{kU, kU + 1, kU, Start::init}, {kV, kV + 1, kV, Start::init}};
+    if (growth_.source_dim[d] < 0 || (!grows(d) && !is_axis_out(dim)))
+      return {{0, dim.size, 0, Start::init}};
     const std::int64_t old_size = growth_.source_shape[static_cast<size_t>(growth_.source_dim[d])];
-    if (old_size == dim.size && !is_axis_out(dim)) return {{0, dim.size, 0, Start::init}};
     const bool last = d + 1 == growth_.spec.dims.size();
     switch (dim.kind) {
       case DimKind::tap:
@@ -139,22 +142,29 @@ class Cutter {
       case DimKind::axis_in:
       case DimKind::axis_out:
       case DimKind::line:
-        return dim.axis >= 0 ? token_axis(dim, old_size, block) : channel_axis(dim, old_size);
+        return dim.axis >= 0 ? token_axis(dim, old_size, place.block)
+                             : channel_axis(dim, old_size, place.half);
       case DimKind::channel:
       case DimKind::width:
         return extended(old_size, dim.size, channel_start(last));
       case DimKind::hidden:  // rows of W2 are the path out, columns of W1 the path in
-        return hidden_units(from_, to_, last && to_.out ? Start::init : Start::zero);
-      case DimKind::gated:
-        return gated_units(from_, to_, to_.out ? Start::init : Start::zero);
+        return f_units(from_, to_, place.half, last && to_.out ? Start::init : Start::zero);
       case DimKind::place:
       case DimKind::item:
         return repeated(old_size, dim.size);
       case DimKind::symbol:
       case DimKind::modality:
         return extended(old_size, dim.size, Start::init);
+      case DimKind::half:
+        break;  // always 2
     }
     return {};
+  }
+
+  bool grows(size_t d) const {
+    const int source_dim = growth_.source_dim[d];
+    return source_dim >= 0 &&
+           growth_.source_shape[static_cast<size_t>(source_dim)] != growth_.spec.dims[d].size;
   }
 
   bool is_axis_out(const Dim& dim) const {
@@ -182,12 +192,13 @@ class Cutter {
 
   // The channels of a dense layer: hidden units behind `in` or a resizing map, the residual
   // stream's else. New ones must not reach old ones.
-  Segments channel_axis(const Dim& dim, std::int64_t old_size) const {
+  Segments channel_axis(const Dim& dim, std::int64_t old_size, std::int64_t half) const {
     Start start = dim.kind == DimKind::axis_in ? Start::zero : Start::init;
     if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
     const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
                          layer_output_channels(from_) != layer_input_channels(from_);
-    if (to_.in || (dim.kind == DimKind::axis_out && resized)) return gated_units(from_, to_, start);
+    if (to_.in || (dim.kind == DimKind::axis_out && resized))
+      return f_units(from_, to_, half, start);
     return extended(old_size, dim.size, start);
   }
 
@@ -240,12 +251,13 @@ void start_afresh(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growt
   if (param.role == Role::out) start = Start::zero;
   const bool layer_map = param.role == Role::map && block_of(param) >= 0;
   const DimKind into = param.dims.back().kind;
-  if (layer_map && into != DimKind::gated && into != DimKind::hidden)
-    start = new_dense_map(from, to, param);
+  if (layer_map && into != DimKind::hidden) start = new_dense_map(from, to, param);
   if (layer_map && to.map == MapKind::joint && !to.out) start = Start::zero;
-  if (start == Start::zero && into == DimKind::gated) {  // without a way out: u = 0, v drawn
+  const bool gated = into == DimKind::hidden && has_dim(param, DimKind::half, -1);
+  if (start == Start::zero && gated) {  // without a way out: u = 0, v drawn
+    const size_t half = param.dims.size() - 2;
     Box u = all, v = all;
-    u.hi.back() = v.lo.back() = to.hidden;
+    u.hi[half] = v.lo[half] = kV;
     growth.fills = {{u, Start::zero}, {v, Start::init}};
     return;
   }

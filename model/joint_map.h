@@ -5,35 +5,60 @@
 //
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
 // gathers each line into one row and is one GEMM of inner size s * C (docs/layer.md, section 3).
+// Where causal taps reach into another rank, that rank's rows come as a halo beside the own ones.
 #pragma once
 
-#include "model/arena.h"
+#include <span>
+#include <string>
+
 #include "model/block_map.h"
-#include "model/params.h"
-#include "tensor/backend.h"
+#include "model/build.h"
+#include "model/joint_sites.h"
 
 namespace ortho {
+
+// Buffers that the joint maps of a model use in turn.
+template <class T>
+struct JointScratch {
+  T* rows_in;        // [lines][s * C], not causal
+  T* rows_out;       // [lines][s * G], not causal
+  T* halo_gradient;  // of the halo
+};
+// For the largest of the sites.
+template <class T>
+JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointSite> sites);
 
 template <class T>
 class JointMap final : public BlockMap<T> {
  public:
-  // `nodes` of the input (C channels); `out` = G. Scratch for lines comes from `arena`.
-  JointMap(Wiring wiring, const Lines& lines, const Nodes& nodes, std::int64_t out,
-           Param<T>& weight, Backend<T>& backend, Arena<T>& arena);
+  // `name` leads the name of its exchange. Collective.
+  JointMap(const Build<T>& build, const JointSite& site, Param<T>& weight,
+           const JointScratch<T>& scratch, const std::string& name);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
 
  private:
-  void lines_forward();              // rows_in_ -> rows_out_
-  void lines_backward(T* drows_in);  // rows_in_, rows_out_ (= dz) -> drows_in, weight gradient
+  template <class Act>
+  void each_own_tap(Act act);
+  template <class Act>
+  void each_halo_tap(Act act);
+  void causal_forward(const T* h, T* z);
+  void causal_backward(const T* h, const T* dz, T* dh);
+  void lines_forward();              // rows_in -> rows_out
+  void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
   Wiring wiring_;
-  Lines lines_;
+  Lines lines_;  // of the local part
   Nodes nodes_;
-  std::int64_t out_;
+  std::int64_t out_;  // G
   Param<T>& weight_;
   Backend<T>& backend_;
-  T* rows_in_ = nullptr;   // [lines][s * C]
-  T* rows_out_ = nullptr;  // [lines][s * G]
+  JointScratch<T> scratch_;
+  // Coordinates outside the axes that the taps carry over: each has its tokens in one run, and
+  // `reach_` tokens of halo before it.
+  std::int64_t segments_ = 1;
+  std::int64_t reach_ = 0;
+  Move<T>* halo_ = nullptr;
+  T* halo_rows_ = nullptr;  // [segments][reach][B][C] (or [C][B]), kept for backward
 };
 
 }  // namespace ortho

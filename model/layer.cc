@@ -25,8 +25,31 @@ std::string weight_name(const DenseMap& map, const std::string& prefix) {
   return text(prefix, ".axis.", from_innermost(map, map.axis), ".w");
 }
 
+// A dense layer of a gated model runs on u's E channels and then v's, unless it makes them itself
+// out of the residual stream.
+bool runs_on_halves(const ModelSpec& spec, const DenseMap& map) {
+  const bool makes_them = !spec.in && single_output(spec) > 0;
+  return spec.gate && !makes_them && map.channels == gated_width(spec);
+}
+
+// The channel dimensions as two each: half, and E units.
+std::vector<Dim> with_halves(const ModelSpec& spec, const DenseMap& map,
+                             const std::vector<Dim>& dims) {
+  const bool input = runs_on_halves(spec, map);
+  const bool output = spec.gate && map.on_channels() && map.out == gated_width(spec);
+  std::vector<Dim> split;
+  for (Dim dim : dims) {
+    if (dim.axis == -1 && (dim.kind == DimKind::axis_out ? output : input)) {
+      split.push_back({DimKind::half, 2});
+      dim.size = spec.hidden;
+    }
+    split.push_back(dim);
+  }
+  return split;
+}
+
 // What each dimension of the map's weight stands for, in weight_shape's order.
-std::vector<Dim> weight_dims(const DenseMap& map) {
+std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
   const int mapped = from_innermost(map, map.axis);
   const DimKind own = map.causal() ? DimKind::line : DimKind::axis_in;
   std::vector<Dim> dims;
@@ -40,7 +63,7 @@ std::vector<Dim> weight_dims(const DenseMap& map) {
   const Shape shape = weight_shape(map);
   ASSERT(shape.size() == dims.size(), "a dense map's dimensions");
   for (size_t d = 0; d < dims.size(); ++d) dims[d].size = shape[d];
-  return dims;
+  return with_halves(spec, map, dims);
 }
 
 }  // namespace
@@ -73,7 +96,7 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
   for (const DenseMap& map : maps) {
     const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
     const Init init{Initial::normal, 1 / std::sqrt(static_cast<double>(inputs))};
-    list.push_back({weight_name(map, prefix), weight_dims(map), Role::map, init, true});
+    list.push_back({weight_name(map, prefix), weight_dims(spec, map), Role::map, init, true});
   }
   return list;
 }

@@ -66,8 +66,10 @@ ParamSpec way_out(const ModelSpec& spec, const std::string& name) {
           true};
 }
 
-Dim f_input(const ModelSpec& spec) {
-  return {spec.gate ? DimKind::gated : DimKind::hidden, gated_width(spec)};
+// What a map hands to f: E units, of u and of v with a gate.
+void add_f_input(const ModelSpec& spec, std::vector<Dim>& dims) {
+  if (spec.gate) dims.push_back({DimKind::half, 2});
+  dims.push_back({DimKind::hidden, spec.hidden});
 }
 
 void add_joint_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
@@ -79,9 +81,10 @@ void add_joint_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
     const std::string name = block + ".axis." + std::to_string(a);
     if (spec.norm != Norm::none) list.push_back(gain(name + ".gain", spec.channels));
     const Dim c{DimKind::channel, spec.channels};
-    std::vector<Dim> dims = {{DimKind::tap, size, axis}, c, f_input(spec)};
+    std::vector<Dim> dims = {{DimKind::tap, size, axis}, c};
     if (spec.wiring != Wiring::causal)
-      dims = {{DimKind::axis_in, size, axis}, c, {DimKind::axis_out, size, axis}, f_input(spec)};
+      dims = {{DimKind::axis_in, size, axis}, c, {DimKind::axis_out, size, axis}};
+    add_f_input(spec, dims);
     list.push_back(
         {name + ".w1", dims, Role::map, normal(inverse_root(size * spec.channels)), true});
     if (spec.out) list.push_back(way_out(spec, name + ".w2"));
@@ -91,12 +94,11 @@ void add_joint_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
 void add_dense_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
                      const std::string& block) {
   if (spec.norm != Norm::none) list.push_back(gain(block + ".gain", spec.channels));
-  if (spec.in)
-    list.push_back({block + ".in",
-                    {{DimKind::channel, spec.channels}, f_input(spec)},
-                    Role::map,
-                    normal(inverse_root(spec.channels)),
-                    true});
+  if (spec.in) {
+    std::vector<Dim> dims = {{DimKind::channel, spec.channels}};
+    add_f_input(spec, dims);
+    list.push_back({block + ".in", dims, Role::map, normal(inverse_root(spec.channels)), true});
+  }
   for (ParamSpec& param :
        layer_params(spec, layer_input_channels(spec), block, single_output(spec)))
     list.push_back(std::move(param));

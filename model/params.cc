@@ -12,6 +12,19 @@ Shape ParamSpec::shape() const {
   return result;
 }
 
+Shape merge_halves(const std::vector<Dim>& dims, const Shape& shape) {
+  ASSERT(shape.size() == dims.size(), shape_text(shape), " has not ", dims.size(), " dimensions");
+  Shape merged;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    const bool continues = d > 0 && dims[d - 1].kind == DimKind::half;
+    if (continues)
+      merged.back() *= shape[d];
+    else
+      merged.push_back(shape[d]);
+  }
+  return merged;
+}
+
 std::int64_t count_weights(const std::vector<ParamSpec>& specs) {
   std::int64_t total = 0;
   for (const ParamSpec& spec : specs) total += elements(spec.shape());
@@ -20,15 +33,17 @@ std::int64_t count_weights(const std::vector<ParamSpec>& specs) {
 
 namespace {
 
-// 1 on the diagonal of the last two mapped dimensions (axis_in, axis_out), or at tap 0.
+// 1 on the diagonal of the two mapped dimensions (axis_in, axis_out), or at tap 0. In either one
+// v's units come after u's.
 double identity_value(const ParamSpec& spec, std::int64_t index) {
   std::int64_t in = 0, out = 0;
   for (size_t d = spec.dims.size(); d-- > 0;) {
-    const Dim& dim = spec.dims[d];
-    const std::int64_t at = index % dim.size;
-    index /= dim.size;
-    if (dim.kind == DimKind::axis_in || dim.kind == DimKind::tap) in = at;
-    if (dim.kind == DimKind::axis_out) out = at;
+    const bool half = spec.dims[d].kind == DimKind::half;
+    const Dim& mapped = spec.dims[half ? d + 1 : d];
+    const std::int64_t at = index % spec.dims[d].size * (half ? mapped.size : 1);
+    index /= spec.dims[d].size;
+    if (mapped.kind == DimKind::axis_in || mapped.kind == DimKind::tap) in += at;
+    if (mapped.kind == DimKind::axis_out) out += at;
   }
   return in == out ? 1 : 0;
 }

@@ -24,7 +24,7 @@ namespace ortho {
 enum class DimKind {
   channel,   // C of the residual stream
   hidden,    // E
-  gated,     // 2E: u's E columns, then v's
+  half,      // 2, with a gate: u and v, each with all units of the dimension that follows
   width,     // width of the tables and heads
   tap,       // offset d = 0 … s_i - 1 of causal wiring (by offset)
   axis_in,   // coordinate k of the mapped axis
@@ -66,6 +66,9 @@ struct ParamSpec {
   bool decay;  // weight decay applies
   Shape shape() const;
 };
+
+// u's units and then v's as one dimension: how the maps see it. The same numbers in the same order.
+Shape merge_halves(const std::vector<Dim>& dims, const Shape& shape);
 
 std::vector<ParamSpec> param_specs(const ModelSpec& spec);  // checks the spec first
 std::int64_t count_weights(const std::vector<ParamSpec>& specs);

@@ -79,6 +79,13 @@ Shape Sharding::local_tokens(const Layout& layout) const {
   return {part.begin(), part.begin() + static_cast<std::ptrdiff_t>(tokens_.size())};
 }
 
+bool Sharding::leads_replica() const {
+  const std::vector<int> at = mesh().coordinate(rank_);
+  for (size_t m = 0; m < at.size(); ++m)
+    if (mesh().axes()[m].name != "batch" && at[m] != 0) return false;
+  return true;
+}
+
 std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
   const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
   return std::vector<Layout>(param_specs(spec).size(), Layout(sharding.mesh(), none));

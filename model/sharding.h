@@ -49,6 +49,7 @@ class Sharding {
   // Which part of the batch this rank holds at home: ranks of one replica hold the same windows.
   int replica() const { return mesh().coordinate_along("batch", rank_); }
   int replicas() const { return cuts_.batch; }
+  bool leads_replica() const;  // whether it is the first rank of its replica
 
  private:
   Shape tokens_;

@@ -1,87 +1,187 @@
 #include "model/stack.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/error.h"
 #include "model/dense_block_map.h"
-#include "model/joint_map.h"
 
 namespace ortho {
+namespace {
+
+// Rows of this rank in the layout where it has most: home or one of the sites.
+std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
+                       const std::vector<JointSite>& sites) {
+  std::int64_t rows = sharding.local(sharding.home(), spec.channels).rows();
+  for (const JointSite& site : sites)
+    rows = std::max(rows, sharding.local(site.layout, spec.channels).rows());
+  return rows;
+}
+
+}  // namespace
 
 template <class T>
 Stack<T>::Stack(const Build<T>& build)
     : residual_(build.spec.residual),
-      nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
-      backend_(build.backend),
-      scratch_(take_scratch(build.spec, nodes_, build.arena)) {
+      home_(build.sharding.home()),
+      shape_(build.sharding.nodes(build.spec.channels).shape),
+      backend_(build.backend) {
   const ModelSpec& spec = build.spec;
-  for (std::int64_t pass = 0; pass < spec.refeeds; ++pass)
-    for (std::int64_t b = 0; b < spec.blocks; ++b) {
-      const std::string block = "block." + std::to_string(b);
-      if (spec.map == MapKind::joint) add_joint_block(build, block);
-      if (spec.map == MapKind::dense) add_dense_block(build, block);
-    }
-  for (size_t i = 0; i <= steps_.size(); ++i)
-    states_.push_back(build.arena.take(nodes_.elements(), "residual stream"));
-  const bool chained =
-      std::all_of(steps_.begin(), steps_.end(), [](const Step& step) { return step.size() == 1; });
-  if (!residual_ || !chained) held_ = build.arena.take(nodes_.elements(), "held gradient");
+  std::vector<JointSite> sites;  // dense blocks are at home between their maps
+  if (spec.map == MapKind::joint) sites = joint_sites(spec, build.sharding);
+  scratch_ = take_scratch(spec, most_rows(spec, build.sharding, sites), build.arena);
+  if (spec.map == MapKind::joint) add_joint_blocks(build, sites);
+  if (spec.map == MapKind::dense) add_dense_blocks(build);
+  take_ends(build);
 }
 
 template <class T>
-void Stack<T>::add_joint_block(const Build<T>& build, const std::string& block) {
+const Layout& Stack<T>::layout_before(size_t step) const {
+  return step == 0 ? home_ : steps_[step - 1].layout;
+}
+
+template <class T>
+typename Stack<T>::Step& Stack<T>::add_step(const Build<T>& build, const Layout& layout,
+                                            const std::string& what) {
+  Step step{layout, nullptr, nullptr, 0, {}};
+  step.there =
+      build.moves.add(shape_, layout_before(steps_.size()), layout, what + ", to its lines");
+  step.elements = build.sharding.local(layout, build.spec.channels).elements();
+  // Where the first step is not at home, the caller's input is elsewhere: take_ends.
+  step.x = build.arena.take(step.elements, "residual stream");
+  steps_.push_back(std::move(step));
+  return steps_.back();
+}
+
+// A sublayer that leaves its step's layout, home, and brings its result back.
+template <class T>
+void Stack<T>::add_apart(const Build<T>& build, const Layout& layout, const std::string& what,
+                         Part& part) {
+  part.there = build.moves.add(shape_, home_, layout, what + ", to its lines");
+  part.back = build.moves.add(shape_, layout, home_, what + ", home");
+  if (part.there == nullptr) return;
+  part.elements = build.sharding.local(layout, build.spec.channels).elements();
+  part.x = build.arena.take(part.elements, "residual stream");
+}
+
+template <class T>
+void Stack<T>::add_joint_blocks(const Build<T>& build, const std::vector<JointSite>& sites) {
   const ModelSpec& spec = build.spec;
-  const Shape axes = joint_axes(spec);
-  const Index step = strides(axes);
-  std::vector<size_t> order(axes.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  if (spec.sequence == Sequence::descending) std::reverse(order.begin(), order.end());
-  if (spec.combine == Combine::parallel) steps_.emplace_back();
-  for (const size_t i : order) {
-    const Lines lines = {nodes_.tokens / (axes[i] * step[i]), axes[i], step[i]};
-    const std::string prefix = block + ".axis." + std::to_string(axes.size() - 1 - i);
-    auto map =
-        std::make_unique<JointMap<T>>(spec.wiring, lines, nodes_, gated_width(spec),
-                                      build.params.at(prefix + ".w1"), backend_, build.arena);
-    if (spec.combine != Combine::parallel) steps_.emplace_back();
-    steps_.back().push_back(std::make_unique<Sublayer<T>>(build, build.sharding.home(), prefix,
-                                                          sublayers_++, std::move(map), scratch_));
+  const JointScratch<T> scratch = take_joint_scratch<T>(build, sites);
+  const size_t axes = joint_axes(spec).size();
+  for (size_t i = 0; i < sites.size(); ++i) {
+    const JointSite& site = sites[i];
+    const size_t block = i / axes % static_cast<size_t>(spec.blocks);
+    const std::string prefix =
+        text("block.", block, ".axis.", axes - 1 - static_cast<size_t>(site.axis));
+    const bool parallel = spec.combine == Combine::parallel;
+    if (!parallel) add_step(build, site.layout, prefix);
+    if (parallel && i % axes == 0) add_step(build, home_, text("block.", block));
+    Part part;
+    if (parallel) add_apart(build, site.layout, prefix, part);
+    auto map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"), scratch,
+                                             prefix);
+    part.sublayer =
+        std::make_unique<Sublayer<T>>(build, site.layout, prefix, i, std::move(map), scratch_);
+    steps_.back().parts.push_back(std::move(part));
   }
 }
 
 template <class T>
-void Stack<T>::add_dense_block(const Build<T>& build, const std::string& block) {
-  auto map = std::make_unique<DenseBlockMap<T>>(build, block);
-  steps_.emplace_back();
-  steps_.back().push_back(std::make_unique<Sublayer<T>>(build, build.sharding.home(), block,
-                                                        sublayers_++, std::move(map), scratch_));
+void Stack<T>::add_dense_blocks(const Build<T>& build) {
+  const ModelSpec& spec = build.spec;
+  for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i) {
+    const std::string block = text("block.", i % spec.blocks);
+    auto map = std::make_unique<DenseBlockMap<T>>(build, block);
+    Part part;
+    part.sublayer = std::make_unique<Sublayer<T>>(
+        build, home_, block, static_cast<std::uint64_t>(i), std::move(map), scratch_);
+    add_step(build, home_, block).parts.push_back(std::move(part));
+  }
+}
+
+template <class T>
+void Stack<T>::take_ends(const Build<T>& build) {
+  Arena<T>& arena = build.arena;
+  leave_ = build.moves.add(shape_, steps_.back().layout, home_, "the stack's output, home");
+  output_ =
+      arena.take(build.sharding.local(home_, build.spec.channels).elements(), "residual stream");
+  std::int64_t most = build.sharding.local(home_, build.spec.channels).elements();
+  bool moves = leave_ != nullptr, chained = true;
+  for (const Step& step : steps_) {
+    most = std::max(most, step.elements);
+    moves = moves || step.there != nullptr;
+    chained = chained && step.parts.size() == 1;
+    for (const Part& part : step.parts) {
+      most = std::max(most, part.elements);
+      moves = moves || part.there != nullptr;
+    }
+  }
+  for (T*& buffer : stream_)
+    if (moves) buffer = arena.take(most, "residual stream on its way");
+  if (!residual_ || !chained) held_ = arena.take(most, "held gradient");
+  input_ = steps_.front().there ? stream_[0] : steps_.front().x;
+}
+
+template <class T>
+void Stack<T>::forward(const DropoutKey& key, Part& part, const T* x, T* y) {
+  if (part.there == nullptr) return part.sublayer->forward(key, x, y);
+  T* const change = stream_[0];  // free: a step with such parts is at home, and so is the next
+  part.there->run(Way::forward, x, part.x, Fill::over);
+  backend_.zero(part.elements, change);
+  part.sublayer->forward(key, part.x, change);
+  part.back->run(Way::forward, change, y, Fill::add);
+}
+
+template <class T>
+void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx) {
+  if (part.there == nullptr) return part.sublayer->backward(key, x, dy, dx);
+  part.back->run(Way::backward, dy, stream_[0], Fill::over);
+  backend_.zero(part.elements, stream_[1]);
+  part.sublayer->backward(key, part.x, stream_[0], stream_[1]);
+  part.there->run(Way::backward, stream_[1], dx, Fill::add);
 }
 
 template <class T>
 void Stack<T>::forward(const DropoutKey& key) {
+  if (steps_.front().there)
+    steps_.front().there->run(Way::forward, input_, steps_.front().x, Fill::over);
   for (size_t i = 0; i < steps_.size(); ++i) {
-    const T* x = states_[i];
-    T* y = states_[i + 1];
+    Step& step = steps_[i];
+    const bool last = i + 1 == steps_.size();
+    Move<T>* const onward = last ? leave_ : steps_[i + 1].there;
+    T* const result = last ? output_ : steps_[i + 1].x;
+    T* const y = onward ? stream_[0] : result;
     if (residual_)
-      backend_.copy(nodes_.elements(), x, y);
+      backend_.copy(step.elements, step.x, y);
     else
-      backend_.zero(nodes_.elements(), y);
-    for (const auto& sublayer : steps_[i]) sublayer->forward(key, x, y);
+      backend_.zero(step.elements, y);
+    for (Part& part : step.parts) forward(key, part, step.x, y);
+    if (onward) onward->run(Way::forward, y, result, Fill::over);
   }
 }
 
 template <class T>
 void Stack<T>::backward(const DropoutKey& key, T* gradient) {
+  T* dx = gradient;  // of the stream where it is now; at home it lies in `gradient`
+  const auto move_back = [&](Move<T>* way, const Layout& to) {
+    if (way == nullptr) return;
+    T* into = dx == stream_[0] ? stream_[1] : stream_[0];
+    if (to.cuts() == home_.cuts()) into = gradient;
+    way->run(Way::backward, dx, into, Fill::over);
+    dx = into;
+  };
+  move_back(leave_, steps_.back().layout);
   for (size_t i = steps_.size(); i-- > 0;) {
-    const T* dy = gradient;
+    Step& step = steps_[i];
+    const T* dy = dx;
     // A chained residual sublayer reads dy before it adds to dx, so both may be one buffer.
-    if (!residual_ || steps_[i].size() > 1) {
-      backend_.copy(nodes_.elements(), gradient, held_);
+    if (!residual_ || step.parts.size() > 1) {
+      backend_.copy(step.elements, dx, held_);
       dy = held_;
     }
-    if (!residual_) backend_.zero(nodes_.elements(), gradient);
-    for (const auto& sublayer : steps_[i]) sublayer->backward(key, states_[i], dy, gradient);
+    if (!residual_) backend_.zero(step.elements, dx);
+    for (Part& part : step.parts) backward(key, part, step.x, dy, dx);
+    move_back(step.there, layout_before(i));
   }
 }
 

@@ -1,38 +1,65 @@
 // Stack: L blocks, fed back R times with the same weights, and the way back through all R passes.
 //
 // A step is x' = x + sum of its sublayers (without the x when residual is off): one sublayer in a
-// chain, all axes of a block in parallel. Every step keeps its input.
+// chain, all axes of a block in parallel. Every step keeps its input, in its own layout: the
+// residual stream moves where the layout changes, and its gradient moves back. Each Move runs once
+// each way in a training step.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "model/block.h"
+#include "model/joint_map.h"
 
 namespace ortho {
 
 template <class T>
 class Stack {
  public:
-  explicit Stack(const Build<T>& build);
-  T* input() { return states_.front(); }  // [nodes]: the caller writes the embedding here
-  const T* output() const { return states_.back(); }
-  void forward(const DropoutKey& key);
-  // `gradient` holds the loss's gradient of output() and leaves as that of input().
+  explicit Stack(const Build<T>& build);  // Collective
+  // [nodes at home]: the caller writes the embedding here before each forward, which may use it up.
+  T* input() { return input_; }
+  const T* output() const { return output_; }  // at home
+  void forward(const DropoutKey& key);         // Collective
+  // `gradient` holds the loss's gradient of output() and leaves as that of input(). Collective.
   void backward(const DropoutKey& key, T* gradient);
 
  private:
-  using Step = std::vector<std::unique_ptr<Sublayer<T>>>;
-  void add_joint_block(const Build<T>& build, const std::string& block);
-  void add_dense_block(const Build<T>& build, const std::string& block);
+  // A sublayer, and the way from its step's layout to its own.
+  struct Part {
+    std::unique_ptr<Sublayer<T>> sublayer;
+    Move<T>* there = nullptr;  // null, like `back`: it runs in the step's layout
+    Move<T>* back = nullptr;
+    T* x = nullptr;             // the input in its own layout, kept
+    std::int64_t elements = 0;  // of x
+  };
+  struct Step {
+    Layout layout;
+    Move<T>* there = nullptr;   // from the layout of the step before; null: the same
+    T* x = nullptr;             // the input, kept
+    std::int64_t elements = 0;  // of x
+    std::vector<Part> parts;
+  };
+  const Layout& layout_before(size_t step) const;
+  Step& add_step(const Build<T>& build, const Layout& layout, const std::string& what);
+  void add_joint_blocks(const Build<T>& build, const std::vector<JointSite>& sites);
+  void add_dense_blocks(const Build<T>& build);
+  void add_apart(const Build<T>& build, const Layout& layout, const std::string& what, Part& part);
+  void take_ends(const Build<T>& build);
+  void forward(const DropoutKey& key, Part& part, const T* x, T* y);
+  void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
   bool residual_;
-  Nodes nodes_;
+  Layout home_;
+  Shape shape_;  // of the residual stream
   Backend<T>& backend_;
-  Scratch<T> scratch_;
+  Scratch<T> scratch_{};
   std::vector<Step> steps_;
-  std::vector<T*> states_;  // states_[i] is the input of step i
-  T* held_ = nullptr;       // the output's gradient while parallel sublayers add to their input's
-  std::uint64_t sublayers_ = 0;
+  Move<T>* leave_ = nullptr;  // from the last step's layout home; null: it is home
+  T *input_ = nullptr, *output_ = nullptr;
+  T* stream_[2] = {};  // the residual stream and its gradient on the way between layouts
+  T* held_ = nullptr;  // the output's gradient while parallel sublayers add to their input's
 };
 
 }  // namespace ortho

@@ -1,7 +1,7 @@
 #include "trainer/evaluate.h"
 
 #include "comm/agree.h"
-#include "trainer/step.h"
+#include "trainer/sums.h"
 
 namespace ortho {
 

@@ -60,6 +60,7 @@ struct TrainingRun::StageWork {
 
   // The model, whose ranks compare their exchanges. Collective.
   void build(TrainingRun& run) {
+    replicas.emplace(run.channel_, run.state_->params);
     require_same(run.channel_, text("the data of stage ", stage.config.name), identity);
     model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
                   &run.channel_);
@@ -78,6 +79,7 @@ struct TrainingRun::StageWork {
   Loader loader;
   Optimizer<float> optimizer;
   Arena<float> arena;
+  std::optional<Replicas<float>> replicas;
   std::optional<Model<float>> model;
 };
 
@@ -230,10 +232,15 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
   const std::vector<AxisSent> before = counted_exchange(work.model->moves());
+  const SumTraffic sums_before = work.replicas->traffic();
   const StepResult result =
-      train_step(channel_, *backend_, *work.model, state_->params, work.optimizer, *batch, rule);
+      train_step({channel_, *backend_, *work.model, state_->params, *work.replicas, work.optimizer},
+                 *batch, rule);
   StepTraffic traffic;
   traffic.exchange = difference(counted_exchange(work.model->moves()), before);
+  const SumTraffic& sums = work.replicas->traffic();
+  traffic.gradients = {sums.bytes - sums_before.bytes, sums.messages - sums_before.messages,
+                       sums.seconds - sums_before.seconds};
   take_slowest(channel_, traffic);
   state_->step += 1;
   state_->cursor = work.loader.cursor();

@@ -1,4 +1,4 @@
-// Optimizer: AdamW or SGD with momentum on all weights of a model, through the Backend.
+// Optimizer: AdamW or SGD with momentum on the weights of a model that are this rank's own.
 //
 //   adamw  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2
 //          w -= lr * (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + decay * w)
@@ -21,8 +21,9 @@ namespace ortho {
 
 template <class T>
 struct OptimizerState {
-  Buffer<T> first, second;  // parallel to Params::values(); sgd: velocity, and none
-  StepCounts regions;       // in the order of Params::all()
+  // Of this rank's own weights, laid out by Params::moment_of; sgd: velocity, and none.
+  Buffer<T> first, second;
+  StepCounts regions;  // of the whole weights, in the order of Params::all()
 };
 
 // Zero moments, and one region without steps for each parameter.
@@ -32,18 +33,22 @@ OptimizerState<T> fresh_state(const OptimizerConfig& config, const Params<T>& pa
 // What gradients are multiplied with so that their norm is at most `clip`; 1 when clip is 0.
 double clip_scale(double norm, double clip);
 
+// Sum of the squares of this rank's own gradients; summed over ranks each weight counts once.
+template <class T>
+double own_sum_squares(Backend<T>& backend, Params<T>& params);
+
 template <class T>
 class Optimizer {
  public:
   // Works on `state`, which must outlive it; Error when it does not fit the parameters.
   Optimizer(const OptimizerConfig& config, const Params<T>& params, OptimizerState<T>& state);
 
-  // One update of all weights from params.grads(), which stay as they are.
+  // One update of this rank's own weights from params.grads(), which stay as they are.
   void update(Backend<T>& backend, Params<T>& params, double rate, double gradient_scale);
 
  private:
-  void update_run(Backend<T>& backend, Param<T>& param, const Region& region, std::int64_t offset,
-                  std::int64_t count, double rate, double gradient_scale);
+  void update_run(Backend<T>& backend, const Params<T>& params, Param<T>& param,
+                  const Region& region, const Range& run, double rate, double gradient_scale);
   OptimizerConfig config_;
   OptimizerState<T>& state_;
 };

@@ -4,44 +4,58 @@
 
 #include "core/error.h"
 #include "trainer/stop_flag.h"
+#include "trainer/sums.h"
 
 namespace ortho {
+namespace {
 
-TermSums sum_terms(Channel& channel, const TermSums& mine) {
-  std::array<double, kTerms> nats = mine.nats;
-  std::array<std::int64_t, 2 * kTerms + 1> counts{};
-  for (size_t i = 0; i < kTerms; ++i) {
-    counts[i] = mine.targets[i];
-    counts[kTerms + i] = mine.hits[i];
+// Leaves each rank's gradients in Params, not yet summed over replicas; returns the sums of all.
+TermSums differentiate(const StepParts& parts, const Batch& batch, const StepRule& rule,
+                       double normaliser) {
+  DropoutKey dropout = rule.dropout;
+  const auto run = [&](const Batch& windows) {
+    dropout.first_window = windows.first_window;
+    parts.params.zero_grads();
+    return parts.model.train(windows, rule.weights, normaliser, dropout);
+  };
+  if (parts.tree == nullptr) return sum_terms(parts.channel, run(batch));
+  const std::int64_t leaf = parts.model.nodes().batch;
+  std::vector<TermSums> sums;
+  parts.tree->restart();
+  for (std::int64_t lo = 0; lo < batch.windows; lo += leaf) {
+    sums.push_back(run(windows_of(batch, lo, lo + leaf)));
+    parts.tree->add(parts.params.grads());
   }
-  counts.back() = mine.scored;
-  channel.sum(std::span<double>(nats));
-  channel.sum(std::span<std::int64_t>(counts));
-  TermSums all;
-  all.nats = nats;
-  for (size_t i = 0; i < kTerms; ++i) {
-    all.targets[i] = counts[i];
-    all.hits[i] = counts[kTerms + i];
-  }
-  all.scored = counts.back();
-  return all;
+  return sum_leaves(parts.channel, sums);
 }
 
-StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& model,
-                      Params<float>& params, Optimizer<float>& optimizer, const Batch& batch,
-                      const StepRule& rule) {
+// Of the gradient that the ranks' own parts make together.
+double gradient_norm(const StepParts& parts) {
+  if (parts.tree != nullptr) {
+    std::vector<std::span<const float>> own;
+    for (const ParamGroup& group : parts.params.groups())
+      own.push_back(parts.params.grads().subspan(static_cast<size_t>(group.own.lo),
+                                                 static_cast<size_t>(group.own.size())));
+    return exact_norm(parts.channel, own);
+  }
+  std::array<double, 1> squares = {own_sum_squares(parts.backend, parts.params)};
+  parts.channel.sum(std::span<double>(squares));
+  return std::sqrt(squares[0]);
+}
+
+}  // namespace
+
+StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
   std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
-  for (const Target& target : batch.target) counts[0] += target.scored;
-  channel.sum(std::span<std::int64_t>(counts));
+  if (parts.model.sharding().leads_replica())  // the others have the same batch
+    for (const Target& target : batch.target) counts[0] += target.scored;
+  parts.channel.sum(std::span<std::int64_t>(counts));
   const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
 
-  DropoutKey dropout = rule.dropout;
-  dropout.first_window = batch.first_window;
-  params.zero_grads();
   StepResult result;
-  result.sums = sum_terms(channel, model.train(batch, rule.weights, normaliser, dropout));
-  channel.sum(params.grads());
-  result.grad_norm = std::sqrt(backend.sum_squares(params.size(), params.grads().data()));
+  result.sums = differentiate(parts, batch, rule, normaliser);
+  parts.replicas.sum_gradients();
+  result.grad_norm = gradient_norm(parts);
   result.stop = counts[1] > 0;
   const double loss = result.sums.loss(rule.weights);
   if (!std::isfinite(loss) || !std::isfinite(result.grad_norm))
@@ -50,7 +64,9 @@ StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& m
               result.grad_norm,
               ". Nothing was updated. Lower optimizer.lr or optimizer.clip, or go "
               "on from an earlier checkpoint."));
-  optimizer.update(backend, params, rule.rate, clip_scale(result.grad_norm, rule.clip));
+  parts.optimizer.update(parts.backend, parts.params, rule.rate,
+                         clip_scale(result.grad_norm, rule.clip));
+  parts.replicas.spread_values();
   return result;
 }
 

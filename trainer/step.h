@@ -1,15 +1,28 @@
 // Step: one optimizer step over the ranks' windows: count, gradients, sum, clip, update.
 //
-// The loss is divided by the scored targets of all ranks, so each rank's
-// gradients simply add up: one rank or many compute the same mean.
-// What differs between numbers of ranks is the order of adding (docs/guide.md).
+// The loss is divided by the scored targets of all ranks, so the gradients of ranks that hold the
+// same weights simply add up: one rank or many compute the same mean. What differs between meshes
+// is the order of adding, unless there is a tree (trainer/fixed_order.h, docs/guide.md).
 #pragma once
 
 #include "comm/channel.h"
 #include "model/model.h"
+#include "trainer/fixed_order.h"
 #include "trainer/optimizer.h"
+#include "trainer/replicas.h"
 
 namespace ortho {
+
+// What a step works with. With a tree the model has the windows of one leaf.
+struct StepParts {
+  Channel& channel;
+  Backend<float>& backend;
+  Model<float>& model;
+  Params<float>& params;
+  Replicas<float>& replicas;
+  Optimizer<float>& optimizer;
+  TreeSum<float>* tree = nullptr;
+};
 
 struct StepResult {
   TermSums sums;         // over all ranks
@@ -27,11 +40,6 @@ struct StepRule {
 
 // Collective. Error(internal) with the step when loss or gradient
 // is not finite: nothing is updated then, on any rank.
-StepResult train_step(Channel& channel, Backend<float>& backend, Model<float>& model,
-                      Params<float>& params, Optimizer<float>& optimizer, const Batch& batch,
-                      const StepRule& rule);
-
-// Sums of all ranks. Collective.
-TermSums sum_terms(Channel& channel, const TermSums& mine);
+StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule);
 
 }  // namespace ortho

@@ -43,6 +43,20 @@ TEST(Chain, OneMoveAndAFractionALayer) {
   }
 }
 
+// What a map costs where it stands outweighs the moves that avoid it, once it is dear enough.
+TEST(Chain, AvoidsLayoutsInWhichAMapIsDear) {
+  const NodeShape nodes = node_shape({4, 4, 4}, 2, 3, Order::batch_inner);
+  const std::vector<Layout> layouts = one_cut_each(3, 4);
+  const double one = move_sec(nodes.shape, layouts[0], layouts[1], LinkCost{}, 4);
+  for (const double share : {0.0, 1.9, 2.1}) {
+    const auto halo = [&](size_t, size_t candidate) { return candidate == 0 ? share * one : 0; };
+    const ChainPath path =
+        cheapest_chain(nodes, layouts, std::vector<int>{2}, 0, 0, LinkCost{}, 4, halo);
+    EXPECT_EQ(path.layouts[0], share > 2 ? 1U : 0U) << share;
+    EXPECT_EQ(path.sec, share > 2 ? 2 * one : share * one);
+  }
+}
+
 TEST(Chain, NothingMovesWhenNothingIsCut) {
   const NodeShape nodes = node_shape({4, 4}, 2, 3, Order::batch_inner);
   const std::vector<Layout> layouts = {Layout(Mesh({{"x", 2}}), {2})};

@@ -107,7 +107,7 @@ TEST(ExchangePlan, OneSideNeedsNoPacking) {
   for (const Plan& plan : all_plans({nodes, Layout(mesh, {0}), Layout(mesh, {1})}))
     for (const Message& message : plan.target.messages) EXPECT_TRUE(message.in_place);
   for (int rank = 0; rank < 4; ++rank) {
-    const Plan plan = plan_halo(nodes, Layout(mesh, {0}), {0, 6, false}, rank, 4);
+    const Plan plan = plan_halo(nodes, Layout(mesh, {0}), {0, 2, 6}, rank, 4);
     for (const Side* side : {&plan.source, &plan.target})
       for (const Message& message : side->messages) EXPECT_TRUE(message.in_place);
     EXPECT_EQ(plan.sent_bytes(Way::forward), rank < 3 ? 4 * 6 * 2 * 5 : 0);
@@ -135,15 +135,31 @@ TEST(ExchangePlan, HaloOfACutInsideIsTheRowBefore) {
   // s_2 = 4 cut in two, s_1 = 3: rank 0's rows are preceded by rank 1's last of the s_1 before.
   const NodeShape nodes = node_shape({3, 4, 2}, 1, 1, Order::channels_inner);
   const Layout layout(Mesh({{"x", 2}}), {1});
-  const Plan first = plan_halo(nodes, layout, {1, 1, false}, 0, 4);
+  const Plan first = plan_halo(nodes, layout, {1, 2, 1}, 0, 4);
   ASSERT_EQ(first.target.messages.size(), 1U);
   EXPECT_EQ(first.target.messages[0].rank, 1);
   EXPECT_EQ(first.target.messages[0].elements, 2);  // s_1 = 1 and 2; nothing comes before 0
   EXPECT_FALSE(first.target.full);
-  const Plan second = plan_halo(nodes, layout, {1, 1, false}, 1, 4);
+  const Plan second = plan_halo(nodes, layout, {1, 2, 1}, 1, 4);
   ASSERT_EQ(second.target.messages.size(), 1U);
   EXPECT_EQ(second.target.messages[0].elements, 3);
   EXPECT_TRUE(second.target.full);
+}
+
+// Taps along s_2 between two cut axes: a rank's halo comes from the rank before it along s_1 that
+// holds the same coordinates of s_3.
+TEST(ExchangePlan, HaloLeavesTheAxesInsideTheTapsApart) {
+  const NodeShape nodes = node_shape({4, 3, 6}, 2, 5, Order::channels_inner);
+  const Layout layout(Mesh({{"x", 2}, {"y", 3}}), {0, 2});
+  for (int rank = 0; rank < 6; ++rank) {
+    const Plan plan = plan_halo(nodes, layout, {0, 1, 2}, rank, 4);
+    EXPECT_EQ(plan.target.shape, (Shape{2, 2, 2, 5}));  // 2 rows of 2 tokens
+    ASSERT_EQ(plan.target.messages.size(), rank < 3 ? 0U : 1U);
+    if (rank < 3) continue;
+    EXPECT_EQ(plan.target.messages[0].rank, rank - 3);
+    EXPECT_EQ(plan.target.messages[0].elements, 2 * 2 * 2 * 5);
+    EXPECT_TRUE(plan.target.messages[0].in_place);
+  }
 }
 
 TEST(ExchangePlan, RefusesHalosThatCannotBe) {
@@ -152,9 +168,9 @@ TEST(ExchangePlan, RefusesHalosThatCannotBe) {
   const auto refusal = [&](int cut, const Halo& halo) {
     return message_of([&] { plan_halo(nodes, Layout(mesh, {cut}), halo, 0, 4); }, ErrorKind::usage);
   };
-  EXPECT_NE(refusal(0, {0, 9, false}).find("a halo of 9 tokens is longer than a step of s_1, 8"),
+  EXPECT_NE(refusal(0, {0, 2, 9}).find("a halo of 9 rows is longer than a step of s_1, 8"),
             std::string::npos);
-  EXPECT_NE(refusal(1, {0, 1, false}).find("a halo along s_1 needs s_2 whole, but it is cut"),
+  EXPECT_NE(refusal(1, {0, 1, 1}).find("a halo along s_1 needs s_2 whole, but it is cut"),
             std::string::npos);
 }
 
@@ -175,8 +191,8 @@ TEST(ExchangePlan, HashTellsPlansApartAndIsOneForAllRanks) {
   const auto halo = [&](const Halo& wanted) {
     return plan_halo(nodes, Layout(mesh, {0, 2}), wanted, 0, 4).hash;
   };
-  EXPECT_NE(halo({0, 1, false}), halo({0, 2, false}));
-  EXPECT_NE(halo({0, 1, false}), halo({0, 1, true}));
+  EXPECT_NE(halo({0, 1, 1}), halo({0, 1, 2}));
+  EXPECT_NE(halo({0, 0, 1}), halo({0, 1, 1}));
 }
 
 }  // namespace

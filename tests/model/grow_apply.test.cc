@@ -72,9 +72,9 @@ TEST(GrowApply, StepCountsFollowTheWeights) {
     for (std::int64_t tap = 0; tap < 4; ++tap)
       for (std::int64_t ch = 0; ch < 5; ++ch)
         for (std::int64_t g = 0; g < 12; ++g)
-          EXPECT_EQ(steps_at(counts[i], {tap, ch, g}), g % 6 >= 4          ? 0
-                                                       : tap < 2 && ch < 3 ? 110
-                                                                           : 10);
+          EXPECT_EQ(steps_at(counts[i], {tap, ch, g / 6, g % 6}), g % 6 >= 4          ? 0
+                                                                  : tap < 2 && ch < 3 ? 110
+                                                                                      : 10);
   }
 }
 

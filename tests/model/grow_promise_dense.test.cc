@@ -54,7 +54,7 @@ TEST(GrowPromise, SharedWeightsAreCopiedToEveryLine) {
   const auto &old = kit.params.at("block.0.axis.1.w"), &w = grown.at("block.0.axis.1.w");
   const std::int64_t channels = gated_width(from);
   ASSERT_EQ(old.spec.shape(), (Shape{2, 2}));
-  ASSERT_EQ(w.spec.shape(), (Shape{2, 3, channels, 2}));
+  ASSERT_EQ(w.spec.shape(), (Shape{2, 3, 2, from.hidden, 2}));
   for (std::int64_t i = 0; i < w.size; ++i) {
     const std::int64_t j = i % 2, k = i / (2 * channels * 3);
     EXPECT_EQ(w.value[i], old.value[k * 2 + j]);

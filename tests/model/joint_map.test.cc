@@ -24,13 +24,18 @@ struct JointCase {
   std::int64_t batch, channels, out;
 };
 
-ParamSpec weight_spec(const JointCase& c) {
-  const Dim channel{DimKind::channel, c.channels}, gated{DimKind::gated, c.out};
-  std::vector<Dim> dims = {{DimKind::tap, c.lines.size, 0}, channel, gated};
-  if (c.wiring != Wiring::causal)
-    dims = {
-        {DimKind::axis_in, c.lines.size, 0}, channel, {DimKind::axis_out, c.lines.size, 0}, gated};
-  return {"w1", dims, Role::map, {Initial::zero, 0}, true};
+// One block whose middle axis has these lines.
+ModelSpec spec_of(const JointCase& c) {
+  ModelSpec spec;
+  spec.tokens = {c.lines.outer, c.lines.size, c.lines.stride};
+  spec.channels = c.channels;
+  spec.hidden = c.out;
+  spec.gate = false;
+  spec.wiring = c.wiring;
+  spec.blocks = 1;
+  spec.sequence = Sequence::ascending;
+  spec.text_symbols = 1;
+  return spec;
 }
 
 std::vector<JointCase> cases() {
@@ -44,17 +49,31 @@ std::vector<JointCase> cases() {
 template <class T>
 struct JointKit {
   JointKit(const JointCase& c, Order order)
-      : nodes{c.lines.outer * c.lines.size * c.lines.stride, c.batch, c.channels, order},
-        params({weight_spec(c)}),
+      : spec(spec_of(c)),
+        sharding(spec, c.batch, Cuts{}, 0, order),
+        nodes(sharding.local(sharding.home(), c.channels)),
+        params(param_specs(spec)),
+        weight(params.at("block.0.axis.1.w1")),
         backend(make_cpu_backend<T>(1)),
-        map(c.wiring, c.lines, nodes, c.out, params.at("w1"), *backend, arena) {
-    const auto w = whole_numbers<T>(params.size(), 1);
-    std::copy(w.begin(), w.end(), params.values().begin());
+        moves(sharding, nullptr, arena),
+        build{spec, sharding, params, *backend, arena, moves},
+        sites(joint_sites(spec, sharding)),
+        map(build, sites[1], weight, take_joint_scratch<T>(build, sites), "map") {
+    const auto w = whole_numbers<T>(weight.size, 1);
+    std::copy(w.begin(), w.end(), weight.value);
   }
+  std::span<T> values() { return {weight.value, static_cast<size_t>(weight.size)}; }
+  std::span<T> grads() { return {weight.grad, static_cast<size_t>(weight.size)}; }
+  ModelSpec spec;
+  Sharding sharding;
   Nodes nodes;
   Params<T> params;
+  Param<T>& weight;
   std::unique_ptr<Backend<T>> backend;
   Arena<T> arena;
+  Moves<T> moves;
+  Build<T> build;
+  std::vector<JointSite> sites;
   JointMap<T> map;
 };
 
@@ -87,7 +106,7 @@ TEST(JointMap, EqualsItsDefinitionInBothOrders) {
   for (const JointCase& c : cases()) {
     JointKit<float> kit(c, Order::channels_inner), other(c, Order::batch_inner);
     const auto x = whole_numbers<float>(kit.nodes.elements(), 2);
-    const auto truth = by_definition<float>(c, x, kit.params.values());
+    const auto truth = by_definition<float>(c, x, kit.values());
     std::vector<float> z(truth.size(), -99), swapped(truth.size(), -99);
     kit.map.forward(x.data(), z.data());
     EXPECT_EQ(z, truth) << "wiring " << static_cast<int>(c.wiring) << ", stride " << c.lines.stride;
@@ -111,14 +130,12 @@ TEST(JointMap, BackwardIsTheAdjointInBothOrders) {
     double forward = 0, backward = 0, by_weight = 0;
     for (size_t i = 0; i < y.size(); ++i) forward += z[i] * y[i];
     for (size_t i = 0; i < x.size(); ++i) backward += x[i] * dx[i];
-    for (size_t i = 0; i < kit.params.values().size(); ++i)
-      by_weight += kit.params.values()[i] * kit.params.grads()[i];
+    for (size_t i = 0; i < kit.values().size(); ++i) by_weight += kit.values()[i] * kit.grads()[i];
     EXPECT_EQ(forward, backward);
     EXPECT_EQ(forward, by_weight);  // the map is linear in its weights too
     other.map.backward(reordered(kit.nodes, x).data(), reordered(out, y).data(), swapped.data());
     EXPECT_EQ(reordered(other.nodes, swapped), dx);
-    for (size_t i = 0; i < kit.params.grads().size(); ++i)
-      EXPECT_EQ(kit.params.grads()[i], other.params.grads()[i]);
+    for (size_t i = 0; i < kit.grads().size(); ++i) EXPECT_EQ(kit.grads()[i], other.grads()[i]);
   }
 }
 
@@ -131,7 +148,7 @@ std::vector<float> path_counts(const Shape& axes, Wiring wiring, std::int64_t so
   for (size_t i = axes.size(); i-- > 0;) {
     const JointCase c = {wiring, {tokens / (axes[i] * step[i]), axes[i], step[i]}, 1, 1, 1};
     JointKit<float> kit(c, Order::channels_inner);
-    std::fill(kit.params.values().begin(), kit.params.values().end(), 1.0f);
+    std::fill(kit.values().begin(), kit.values().end(), 1.0f);
     kit.map.forward(x.data(), y.data());
     x = y;
   }

@@ -168,6 +168,20 @@ TEST(LayerParams, AnIdentityFillIsTheIdentityInEveryWiring) {
     }
 }
 
+TEST(LayerParams, AnIdentityFillOfAGatesHalvesIsTheIdentity) {
+  for (const Wiring wiring : {Wiring::grid, Wiring::causal})
+    for (const Weights weights : {Weights::separate, Weights::shared}) {
+      ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::sequential);
+      spec.hidden = 3;
+      Kit<float> kit(spec, {6, 2, 6, Order::batch_inner});
+      ASSERT_EQ(kit.params.at("block.0.channel.w").spec.dims.back().size, 3);
+      for (Param<float>& param : kit.params.all()) param.spec.init = {Initial::identity, 0};
+      kit.params.initialise(1);
+      const auto x = normal_numbers<float>(72, 3);
+      EXPECT_EQ(kit.forward(x), x);
+    }
+}
+
 TEST(Layer, AChainKeepsOneActivationLessThanItHasMaps) {
   const Nodes nodes{6, 2, 5, Order::batch_inner};
   const auto kept = [&](Combine combine) {

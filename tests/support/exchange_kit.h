@@ -239,36 +239,38 @@ struct HaloCase {
   Halo halo;
 };
 
+// Axes inside the taps' one may be cut, those from `first` to it only at `first`.
 inline HaloCase draw_halo(std::uint64_t seed, std::uint64_t number, int ranks) {
   Draw draw(seed, number);
   const Mesh mesh = draw_mesh(draw, ranks);
   const NodeShape nodes = draw_nodes(draw);
   Halo halo;
-  halo.axis = draw.below(nodes.token_axes());
+  halo.last = draw.below(nodes.token_axes());
+  halo.first = draw.below(halo.last + 1);
   std::vector<int> cuts = draw_layout(draw, mesh, nodes).cuts();
   for (int& cut : cuts)
-    if (cut > halo.axis && cut < nodes.token_axes()) cut = halo.axis;
-  const auto axis = static_cast<size_t>(halo.axis);
-  const std::int64_t step = flat_shape(nodes, halo.axis)[axis] / nodes.shape[axis];
-  halo.tokens = draw.below(static_cast<int>(step) + 1);
-  halo.with_own = draw.below(2) == 0;
+    if (cut > halo.first && cut <= halo.last) cut = halo.first;
+  const auto axis = static_cast<size_t>(halo.first);
+  const std::int64_t step = flat_shape(nodes, halo.first, halo.last)[axis] / nodes.shape[axis];
+  halo.rows = draw.below(static_cast<int>(step) + 1);
   return {nodes, Layout(mesh, cuts), halo};
 }
 
-// Row q of an outer coordinate is token (first own one - reach + q) in the order of all tokens.
+// Row q of an outer coordinate is row (first own one - reach + q) in the order of all rows; the
+// coordinates inside the taps' axis stay.
 inline std::vector<float> halo_rows(const HaloCase& one, int rank) {
-  const Shape flat = flat_shape(one.nodes, one.halo.axis);
-  const Box own = flat_box(one.nodes, one.halo.axis, one.layout.box(one.nodes.shape, rank));
-  const auto axis = static_cast<size_t>(one.halo.axis);
-  std::int64_t tokens_inner = flat[flat.size() - 1] * flat[flat.size() - 2];  // elements a token
+  const Shape flat = flat_shape(one.nodes, one.halo.first, one.halo.last);
+  const Box own =
+      flat_box(one.nodes, one.halo.first, one.halo.last, one.layout.box(one.nodes.shape, rank));
+  const auto axis = static_cast<size_t>(one.halo.first);
   Box rows = own;
-  rows.lo[axis] -= one.halo.tokens;
-  if (!one.halo.with_own) rows.hi[axis] = own.lo[axis];
+  rows.lo[axis] -= one.halo.rows;
+  rows.hi[axis] = own.lo[axis];
   std::vector<float> values;
   for_each_index(rows, [&](const Index& at) {
-    Index start = at;  // of the row; a row's token -1 is the last of the row before
+    Index start = at;  // of the row's count; row -1 is the last of the outer coordinate before
     start[axis] = 0;
-    const std::int64_t element = linear(flat, start) + at[axis] * tokens_inner;
+    const std::int64_t element = linear(flat, start) + at[axis] * strides(flat)[axis];
     values.push_back(is_empty(own) || element < 0 ? 0.0f : static_cast<float>(element));
   });
   return values;
@@ -278,9 +280,8 @@ inline void check_halo(Channel& channel, const HaloCase& one, std::uint64_t numb
   const Box own = one.layout.box(one.nodes.shape, channel.rank());
   Exchange<float> exchange(
       plan_halo(one.nodes, one.layout, one.halo, channel.rank(), sizeof(float)), channel,
-      text("halo of ", one.halo.tokens, " on s_", one.halo.axis + 1,
-           one.halo.with_own ? "+, " : ", ", shape_text(one.nodes.shape), ": ",
-           layout_text(one.nodes, one.layout)));
+      text("halo of ", one.halo.rows, " on s_", one.halo.first + 1, " to s_", one.halo.last + 1,
+           ", ", shape_text(one.nodes.shape), ": ", layout_text(one.nodes, one.layout)));
   check_way(exchange, Way::forward, numbered(one.nodes.shape, own), halo_rows(one, channel.rank()));
   check_adjoint(channel, exchange, number);
 }

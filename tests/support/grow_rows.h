@@ -168,12 +168,11 @@ inline void forget_scale(ParamGrowth& growth) { growth.scale = 1; }
 inline void forget_repeats(ParamGrowth& growth) {  // only the first copy is made
   if (!growth.copies.empty()) growth.copies.resize(1);
 }
-inline void mix_halves(ParamGrowth& growth) {  // v's old columns land where u's new ones belong
-  if (growth.spec.dims.back().kind != DimKind::gated || growth.copies.size() != 2) return;
-  Box& second = growth.copies[1].to;
-  const std::int64_t by = second.lo.back() - growth.copies[0].to.hi.back();
-  second.lo.back() -= by;
-  second.hi.back() -= by;
+inline void mix_halves(ParamGrowth& growth) {  // u goes on with v's columns, v with u's
+  const std::vector<Dim>& dims = growth.spec.dims;
+  if (dims.size() < 2 || dims[dims.size() - 2].kind != DimKind::half) return;
+  ASSERT_EQ(growth.copies.size(), 2U) << growth.spec.name;
+  std::swap(growth.copies[0].from, growth.copies[1].from);
 }
 
 inline void expect_noticed(const char* what, const ModelSpec& from, const Change& change,

@@ -1,0 +1,169 @@
+#include "trainer/replicas.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/error.h"
+
+namespace ortho {
+namespace {
+
+constexpr std::int64_t kChunk = std::int64_t{1} << 18;  // elements that are added at once
+
+int replicas_of(const ParamGroup& group) { return static_cast<int>(group.replicas.size()); }
+
+// The part of the arena that replica `index` of the group owns, and one chunk of it.
+Range part_of(const ParamGroup& group, int index) {
+  const Range part = split(group.arena.size(), replicas_of(group), index);
+  return {group.arena.lo + part.lo, group.arena.lo + part.hi};
+}
+
+Range chunk_of(const ParamGroup& group, int index, std::int64_t chunk) {
+  const Range part = part_of(group, index);
+  const std::int64_t lo = std::min(part.lo + chunk * kChunk, part.hi);
+  return {lo, std::min(lo + kChunk, part.hi)};
+}
+
+// As many as the largest part has; all replicas take part in each.
+std::int64_t chunks_of(const ParamGroup& group) {
+  return (part_of(group, 0).size() + kChunk - 1) / kChunk;
+}
+
+template <class T>
+std::span<T> part(std::span<T> all, const Range& range) {
+  return all.subspan(static_cast<size_t>(range.lo), static_cast<size_t>(range.size()));
+}
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total) {}
+  ~Stopwatch() {
+    total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& total_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+SumTraffic planned_traffic(const std::vector<ParamGroup>& groups, int rank,
+                           std::int64_t element_bytes) {
+  SumTraffic planned;
+  for (const ParamGroup& group : groups) {
+    for (int other = 0; other < replicas_of(group); ++other) {
+      if (group.replicas[static_cast<size_t>(other)] == rank) continue;
+      const std::int64_t theirs = part_of(group, other).size();
+      planned.messages += (theirs + kChunk - 1) / kChunk + (group.own.size() > 0 ? 1 : 0);
+      planned.bytes += (theirs + group.own.size()) * element_bytes;
+    }
+  }
+  return planned;
+}
+
+std::int64_t sum_buffer_elements(const std::vector<ParamGroup>& groups) {
+  std::int64_t most = 0;
+  for (const ParamGroup& group : groups)
+    most = std::max(most, (replicas_of(group) - 1) * std::min(kChunk, group.own.size()));
+  return most;
+}
+
+template <class T>
+Replicas<T>::Replicas(Channel& world, Params<T>& params, SumOrder order)
+    : params_(params), order_(order) {
+  for (const ParamGroup& group : params.groups())
+    groups_.push_back({&group, world.ranks() > 1 ? world.split(group.replicas.front()) : nullptr});
+  received_ = Buffer<T>(sum_buffer_elements(params.groups()), "gradients of other ranks");
+}
+
+template <class T>
+void Replicas<T>::sent(std::int64_t elements) {
+  if (elements == 0) return;
+  ++traffic_.messages;
+  traffic_.bytes += elements * static_cast<std::int64_t>(sizeof(T));
+}
+
+template <class T>
+void Replicas<T>::add_all(Channel& channel, std::span<T> own) {
+  const int ranks = channel.ranks();
+  const auto part_of_rank = [&](int rank) {
+    if (rank == channel.rank()) return own;
+    const auto before = static_cast<size_t>(rank - (rank > channel.rank() ? 1 : 0));
+    return received_.span().subspan(before * own.size(), own.size());
+  };
+  const auto add = [&](int to, int from) {
+    const std::span<T> sum = part_of_rank(to);
+    const std::span<const T> next = part_of_rank(from);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += next[i];
+  };
+  if (order_ == SumOrder::ranks)
+    for (int rank = 1; rank < ranks; ++rank) add(0, rank);
+  else
+    for (int width = 1; width < ranks; width *= 2)
+      for (int rank = 0; rank + width < ranks; rank += 2 * width) add(rank, rank + width);
+  const std::span<const T> sum = part_of_rank(0);
+  if (channel.rank() != 0) std::copy(sum.begin(), sum.end(), own.begin());
+}
+
+template <class T>
+void Replicas<T>::sum_chunk(Group& group, std::int64_t chunk) {
+  Channel& channel = *group.channel;
+  const auto own = part(params_.grads(), chunk_of(*group.weights, channel.rank(), chunk));
+  std::vector<Incoming> incoming;
+  for (int other = 0; other < channel.ranks() && !own.empty(); ++other)
+    if (other != channel.rank())
+      incoming.push_back({other, std::as_writable_bytes(received_.span().subspan(
+                                     incoming.size() * own.size(), own.size()))});
+  const auto transfer = channel.open(incoming);
+  for (int turn = 1; turn < channel.ranks(); ++turn) {
+    const int other = (channel.rank() + turn) % channel.ranks();
+    const auto theirs = part(params_.grads(), chunk_of(*group.weights, other, chunk));
+    if (!theirs.empty()) transfer->send(other, std::as_bytes(theirs));
+    sent(static_cast<std::int64_t>(theirs.size()));
+  }
+  transfer->wait_all();
+  add_all(channel, own);
+}
+
+template <class T>
+void Replicas<T>::spread(Group& group) {
+  Channel& channel = *group.channel;
+  std::vector<Incoming> incoming;
+  for (int turn = 1; turn < channel.ranks(); ++turn) {
+    const int other = (channel.rank() + channel.ranks() - turn) % channel.ranks();
+    const auto theirs = part(params_.values(), part_of(*group.weights, other));
+    if (!theirs.empty()) incoming.push_back({other, std::as_writable_bytes(theirs)});
+  }
+  const auto transfer = channel.open(incoming);
+  const auto own = part(params_.values(), group.weights->own);
+  for (int turn = 1; turn < channel.ranks(); ++turn) {
+    if (!own.empty()) transfer->send((channel.rank() + turn) % channel.ranks(), std::as_bytes(own));
+    sent(static_cast<std::int64_t>(own.size()));
+  }
+  transfer->wait_all();
+}
+
+template <class T>
+void Replicas<T>::sum_gradients() {
+  const Stopwatch watch(traffic_.seconds);
+  for (Group& group : groups_) {
+    if (replicas_of(*group.weights) == 1) continue;
+    for (std::int64_t chunk = 0; chunk < chunks_of(*group.weights); ++chunk)
+      sum_chunk(group, chunk);
+  }
+}
+
+template <class T>
+void Replicas<T>::spread_values() {
+  const Stopwatch watch(traffic_.seconds);
+  for (Group& group : groups_)
+    if (replicas_of(*group.weights) > 1) spread(group);
+}
+
+template class Replicas<float>;
+template class Replicas<double>;
+
+}  // namespace ortho
