@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "comm/mpi.h"
 #include "model/grow.h"
 #include "model/spec.h"
 #include "trainer/mesh_choice.h"

@@ -114,7 +114,7 @@ std::string mesh_rows(const MeshChoice& choice, int ranks) {
 
 std::string message_rows(const StageCost& cost, int ranks) {
   if (ranks == 1) return row("messages", "none, there is one rank");
-  const SumCost& gradients = cost.rank.gradient_sum;
+  const Sent& gradients = cost.rank.gradients;
   std::string out = row(
       "a step sends", sent_text(gradients.messages, gradients.bytes) + " a rank for the gradients");
   out += row("", sent_text(cost.small_sums.messages, cost.small_sums.bytes) +

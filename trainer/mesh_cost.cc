@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "comm/mpi.h"
 #include "core/error.h"
 #include "dataio/loader.h"
 #include "model/model.h"
@@ -13,17 +14,15 @@ namespace {
 
 constexpr std::int64_t kWeightBytes = sizeof(float);
 
-// One sum for each group of weights, one after the other.
-SumCost gradient_sum(const Params<float>& params) {
-  SumCost total;
+// One sum for each group of weights, one after the other: what a rank sends, and the room it needs.
+void add_gradient_sums(const Params<float>& params, MeshCost& cost) {
   for (const ParamGroup& group : params.groups()) {
     const SumCost sum =
         sum_cost(group.arena.size(), kWeightBytes, static_cast<int>(group.replicas.size()));
-    total.messages += sum.messages;
-    total.bytes += sum.bytes;
-    total.buffer_bytes = std::max(total.buffer_bytes, sum.buffer_bytes);
+    cost.gradients.messages += sum.messages;
+    cost.gradients.bytes += sum.bytes;
+    cost.bytes.sums = std::max(cost.bytes.sums, sum.buffer_bytes);
   }
-  return total;
 }
 
 // As `rank` sees it.
@@ -39,21 +38,20 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.weights = params.size();
   cost.own_weights = params.own_size();
   cost.exchange = planned_exchange(model.moves());
-  cost.gradient_sum = gradient_sum(params);
+  add_gradient_sums(params, cost);
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
   cost.bytes.batches =
       kLoaderBatches *
       checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
-  cost.bytes.sums = cost.gradient_sum.buffer_bytes;
   const auto part = static_cast<double>(sharding.local(sharding.home(), spec.channels).elements());
   cost.imbalance =
       part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.channels).shape));
   cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
   const Sent sent = total(cost.exchange);
-  cost.message_sec = send_sec(sent.messages + cost.gradient_sum.messages,
-                              sent.bytes + cost.gradient_sum.bytes, rate.link);
+  cost.message_sec = send_sec(sent.messages + cost.gradients.messages,
+                              sent.bytes + cost.gradients.bytes, rate.link);
   return cost;
 }
 

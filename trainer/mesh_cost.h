@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "comm/chain.h"
-#include "comm/mpi.h"
 #include "model/sharding.h"
 #include "trainer/metrics.h"
 #include "trainer/stage.h"
@@ -43,7 +42,7 @@ struct MeshCost {
   std::int64_t own_weights = 0;    // updated by it
   RankBytes bytes;                 // of the dearest rank
   std::vector<AxisSent> exchange;  // of one step of rank 0, seconds not filled
-  SumCost gradient_sum;            // of one step
+  Sent gradients;                  // of one step, seconds not filled
   double imbalance = 1;            // largest part of the nodes / mean part
   double compute_sec = 0, message_sec = 0;
   double sec() const { return compute_sec + message_sec; }

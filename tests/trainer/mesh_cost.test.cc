@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/local.h"
+#include "comm/mpi.h"
 #include "model/model.h"
 #include "tests/support/errors.h"
 
@@ -59,11 +60,11 @@ TEST(MeshCost, OfTheBatchByHand) {
   EXPECT_EQ(cost.bytes.moments, 2 * 4 * ((weights + 3) / 4));  // two of a quarter, rounded up
   EXPECT_EQ(cost.bytes.batches, 3 * 8 * 2 * (32 + 20));        // a Token is 32 bytes, a Target 20
   EXPECT_TRUE(cost.exchange.empty());
-  EXPECT_EQ(cost.gradient_sum.bytes, sum_cost(weights, 4, 4).bytes);
+  EXPECT_EQ(cost.gradients.bytes, sum_cost(weights, 4, 4).bytes);
   EXPECT_EQ(cost.imbalance, 1);
   EXPECT_DOUBLE_EQ(cost.compute_sec, 2);  // 8e9 / 4 / 1e9
-  EXPECT_DOUBLE_EQ(cost.message_sec, 1e-3 * static_cast<double>(cost.gradient_sum.messages) +
-                                         1e-6 * static_cast<double>(cost.gradient_sum.bytes));
+  EXPECT_DOUBLE_EQ(cost.message_sec, 1e-3 * static_cast<double>(cost.gradients.messages) +
+                                         1e-6 * static_cast<double>(cost.gradients.bytes));
   OptimizerConfig sgd;
   sgd.name = OptimizerConfig::Name::sgd;
   EXPECT_EQ(mesh_cost(stage, sgd, {4, {}, 1}).bytes.moments, cost.bytes.moments / 2);
