@@ -2,28 +2,17 @@
 
 #include <algorithm>
 
-#include "comm/mpi.h"
 #include "core/error.h"
 #include "dataio/loader.h"
 #include "model/model.h"
 #include "tensor/backend.h"
+#include "trainer/replicas.h"
 #include "trainer/traffic.h"
 
 namespace ortho {
 namespace {
 
 constexpr std::int64_t kWeightBytes = sizeof(float);
-
-// One sum for each group of weights, one after the other: what a rank sends, and the room it needs.
-void add_gradient_sums(const Params<float>& params, MeshCost& cost) {
-  for (const ParamGroup& group : params.groups()) {
-    const SumCost sum =
-        sum_cost(group.arena.size(), kWeightBytes, static_cast<int>(group.replicas.size()));
-    cost.gradients.messages += sum.messages;
-    cost.gradients.bytes += sum.bytes;
-    cost.bytes.sums = std::max(cost.bytes.sums, sum.buffer_bytes);
-  }
-}
 
 // As `rank` sees it.
 MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
@@ -38,7 +27,9 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.weights = params.size();
   cost.own_weights = params.own_size();
   cost.exchange = planned_exchange(model.moves());
-  add_gradient_sums(params, cost);
+  const SumTraffic sums = planned_traffic(params.groups(), sharding.rank(), kWeightBytes);
+  cost.gradients = {sums.bytes, sums.messages, 0};
+  cost.bytes.sums = sum_buffer_elements(params.groups()) * kWeightBytes;
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
