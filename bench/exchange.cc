@@ -1,13 +1,14 @@
-// Pack + exchange + unpack against a bare all-to-all of the same bytes, interleaved in one run
-// (docs/performance.md).
+// An exchange to the lines and back, by messages and through shared memory, against a bare
+// all-to-all of the same bytes, interleaved in one run (docs/performance.md).
 //
 //   mpirun -np 2 build/release/bench/exchange [megabytes a rank, at most]
 // The bare one sends the messages from and into packed buffers and copies the own block, over the
-// same channel. Prints minima over the runs of the slowest rank's time, since others may use the
-// machine; the aim is a ratio of 1.2.
+// same channel; "copy" is the local array copied once, the machine's limit. Minima over the runs of
+// the slowest rank's time, since others may use the machine; the aim is a ratio of 1.2 at most.
 #include "comm/exchange.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -53,6 +54,56 @@ void bare_all_to_all(Channel& channel, const Plan& plan, Buffer<float>& out, Buf
   transfer->wait_all();
 }
 
+// One way of handing over: its arrays and the times of its runs.
+struct Path {
+  std::span<float> x, lines, workspace;
+  std::vector<double> there = {}, back = {};
+
+  void run(Channel& channel, Exchange<float>& exchange) {
+    there.push_back(slowest_sec(channel, [&] {
+      exchange.run(Way::forward, x.data(), lines.data(), Fill::over, workspace);
+    }));
+    back.push_back(slowest_sec(channel, [&] {
+      exchange.run(Way::backward, lines.data(), x.data(), Fill::over, workspace);
+    }));
+  }
+};
+
+struct Times {
+  std::vector<double> copy, bare;
+  Path messages, packed, pulled;
+};
+
+Times measure(Channel& channel, Exchange<float>& exchange) {
+  const Plan& plan = exchange.plan();
+  const std::int64_t source = elements(plan.source.shape), target = elements(plan.target.shape);
+  Buffer<float> x(source, "bench"), lines(target, "bench"), workspace(plan.workspace(), "bench");
+  Buffer<float> out(plan.source.packed, "bench"), in(plan.target.packed, "bench");
+  Buffer<float> own(x.size() - out.size(), "bench"), own_target(own.size(), "bench");
+  const auto window = channel.share((source + target + plan.workspace()) * 4);
+  const std::span<float> shared(reinterpret_cast<float*>(window->bytes().data()),
+                                window->bytes().size() / 4);
+  const auto places = std::array{static_cast<size_t>(source), static_cast<size_t>(target)};
+  const std::span<float> shared_x = shared.first(places[0]),
+                         shared_lines = shared.subspan(places[0], places[1]),
+                         shared_workspace = shared.subspan(places[0] + places[1]);
+
+  Times times{{},
+              {},
+              {x.span(), lines.span(), workspace.span()},
+              {x.span(), lines.span(), shared_workspace},
+              {shared_x, shared_lines, shared_workspace}};
+  const double until = now_sec() + 1;
+  for (int i = 0; i < 5 || channel.max(now_sec() < until ? 1 : 0) > 0; ++i) {
+    times.copy.push_back(
+        slowest_sec(channel, [&] { std::copy_n(x.data(), x.size(), lines.data()); }));
+    times.bare.push_back(
+        slowest_sec(channel, [&] { bare_all_to_all(channel, plan, out, in, own, own_target); }));
+    for (Path* path : {&times.messages, &times.packed, &times.pulled}) path->run(channel, exchange);
+  }
+  return times;
+}
+
 void compare(Channel& channel, Order order, std::int64_t local_bytes) {
   const int ranks = channel.ranks();
   constexpr std::int64_t kSide = 16, kChannels = 32;
@@ -62,32 +113,16 @@ void compare(Channel& channel, Order order, std::int64_t local_bytes) {
   Exchange<float> exchange(
       plan_exchange(nodes.shape, home, lines_layout(nodes, home, 0), channel.rank(), 4), channel,
       "to the lines");
-  const Plan& plan = exchange.plan();
-  Buffer<float> x(elements(plan.source.shape), "bench"),
-      lines(elements(plan.target.shape), "bench");
-  Buffer<float> out(plan.source.packed, "bench"), in(plan.target.packed, "bench");
-  Buffer<float> own(x.size() - out.size(), "bench"), own_target(own.size(), "bench");
-  Buffer<float> workspace(plan.workspace(), "bench");
-
-  std::vector<double> there, back, bare;
-  const double until = now_sec() + 1;
-  for (int i = 0; i < 5 || channel.max(now_sec() < until ? 1 : 0) > 0; ++i) {
-    bare.push_back(
-        slowest_sec(channel, [&] { bare_all_to_all(channel, plan, out, in, own, own_target); }));
-    there.push_back(slowest_sec(channel, [&] {
-      exchange.run(Way::forward, x.data(), lines.data(), Fill::over, workspace.span());
-    }));
-    back.push_back(slowest_sec(channel, [&] {
-      exchange.run(Way::backward, lines.data(), x.data(), Fill::over, workspace.span());
-    }));
-  }
+  const Times times = measure(channel, exchange);
   if (channel.rank() != 0) return;
-  std::printf("%-14s %9.2f %9.2f %10.3f %10.3f %10.3f   %5.2f %5.2f\n",
+  std::printf("%-14s %8.2f %8.3f %8.3f",
               order == Order::batch_inner ? "batch_inner" : "channels_inner",
-              static_cast<double>(local_bytes) / (1 << 20),
-              static_cast<double>(plan.sent_bytes(Way::forward)) / (1 << 20), 1e3 * least(bare),
-              1e3 * least(there), 1e3 * least(back), least(there) / least(bare),
-              least(back) / least(bare));
+              static_cast<double>(local_bytes) / (1 << 20), 1e3 * least(times.copy),
+              1e3 * least(times.bare));
+  for (const Path* path : {&times.messages, &times.packed, &times.pulled})
+    std::printf("   %8.3f %8.3f %5.2f", 1e3 * least(path->there), 1e3 * least(path->back),
+                std::max(least(path->there), least(path->back)) / least(times.bare));
+  std::printf("\n");
 }
 
 }  // namespace
@@ -98,8 +133,10 @@ int main(int argc, char** argv) {
   const auto channel = ortho::make_world_channel();
   const double most = (argc > 1 ? std::atof(argv[1]) : 64) * (1 << 20);
   if (channel->rank() == 0)
-    std::printf("%d ranks       MB local   MB sent    bare ms   there ms    back ms   ratios\n",
-                channel->ranks());
+    std::printf(
+        "%d ranks, ms     MB each     copy     bare   messages     back ratio     packed"
+        "     back ratio     pulled     back ratio\n",
+        channel->ranks());
   for (const ortho::Order order : {ortho::Order::batch_inner, ortho::Order::channels_inner})
     for (std::int64_t bytes = 64 << 10; static_cast<double>(bytes) <= most; bytes *= 4)
       ortho::compare(*channel, order, bytes);

@@ -10,6 +10,16 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
+bool leaves_whole(const Layout& layout, const std::vector<int>& axes) {
+  return std::all_of(axes.begin(), axes.end(), [&](int axis) { return layout.parts(axis) == 1; });
+}
+
+std::string names_text(const NodeShape& nodes, const std::vector<int>& axes) {
+  std::string names;
+  for (const int axis : axes) names += (names.empty() ? "" : ", ") + nodes.name(axis);
+  return names;
+}
+
 }  // namespace
 
 double plan_sec(const Plan& plan, const LinkCost& link) {
@@ -28,8 +38,8 @@ double move_sec(const Shape& shape, const Layout& from, const Layout& to, const 
 }
 
 ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
-                         std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
-                         int element_bytes, const MapSec& map_sec) {
+                         std::span<const std::vector<int>> whole, size_t begin, size_t end,
+                         const LinkCost& link, int element_bytes, const MapSec& map_sec) {
   const size_t count = candidates.size();
   ASSERT(begin < count && end < count, "ends ", begin, ", ", end, " of ", count, " layouts");
   std::vector<double> edge(count * count);  // [from][to]
@@ -41,12 +51,12 @@ ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candida
   std::vector<double> sec(count, kNever);  // cheapest way to stand in each layout
   sec[begin] = 0;
   std::vector<std::vector<size_t>> came_from;  // by position, then by layout
-  for (size_t position = 0; position <= axes.size(); ++position) {
+  for (size_t position = 0; position <= whole.size(); ++position) {
     std::vector<double> next(count, kNever);
     std::vector<size_t> best(count, 0);
     for (size_t to = 0; to < count; ++to) {
-      const bool last = position == axes.size();
-      if (last ? to != end : candidates[to].parts(axes[position]) > 1) continue;
+      const bool last = position == whole.size();
+      if (last ? to != end : !leaves_whole(candidates[to], whole[position])) continue;
       const double here = last || !map_sec ? 0 : map_sec(position, to);
       for (size_t from = 0; from < count; ++from) {
         const double so_far = sec[from] + edge[from * count + to] + here;
@@ -56,23 +66,31 @@ ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candida
       }
     }
     REQUIRE(*std::min_element(next.begin(), next.end()) < kNever, "none of the ", count,
-            " layouts leaves ", nodes.name(position < axes.size() ? axes[position] : 0),
-            " whole for the map along it");
+            " layouts leaves ", position < whole.size() ? names_text(nodes, whole[position]) : "",
+            " whole for map ", position, " of the chain");
     sec = next;
     came_from.push_back(best);
   }
 
   ChainPath path;
   path.sec = sec[end];
-  path.layouts.resize(axes.size());
+  path.layouts.resize(whole.size());
   size_t here = end;
-  for (size_t position = axes.size() + 1; position-- > 0;) {
+  for (size_t position = whole.size() + 1; position-- > 0;) {
     const size_t before = came_from[position][here];
     path.moves += candidates[before].cuts() != candidates[here].cuts() ? 1 : 0;
     if (position > 0) path.layouts[position - 1] = before;
     here = before;
   }
   return path;
+}
+
+ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
+                         std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
+                         int element_bytes, const MapSec& map_sec) {
+  std::vector<std::vector<int>> whole;
+  for (const int axis : axes) whole.push_back({axis});
+  return cheapest_chain(nodes, candidates, whole, begin, end, link, element_bytes, map_sec);
 }
 
 }  // namespace ortho

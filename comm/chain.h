@@ -34,9 +34,13 @@ struct ChainPath {
 // What the map at a position costs in a candidate beside the moves, such as its halo.
 using MapSec = std::function<double(size_t position, size_t candidate)>;
 
-// The cheapest path from candidate `begin` through the maps along `axes`, one after the other, to
-// candidate `end`. Equally cheap ones: the lower candidate. Error(usage) if no candidate leaves one
-// of the axes whole.
+// The cheapest path from candidate `begin` through the maps, one after the other, to candidate
+// `end`; whole[i]: the axes that map i needs whole. Equally cheap ones: the lower candidate.
+// Error(usage) if no candidate suits one of the maps.
+ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
+                         std::span<const std::vector<int>> whole, size_t begin, size_t end,
+                         const LinkCost& link, int element_bytes, const MapSec& map_sec = {});
+// For maps that need one axis each.
 ChainPath cheapest_chain(const NodeShape& nodes, std::span<const Layout> candidates,
                          std::span<const int> axes, size_t begin, size_t end, const LinkCost& link,
                          int element_bytes, const MapSec& map_sec = {});

@@ -1,7 +1,7 @@
 // Channel: the collectives Orthotope uses, over MPI
 // messages (comm/mpi.h) or over threads (comm/local.h).
 //
-// Every function but rank, ranks, host, open and abort is Collective:
+// Every function but rank, ranks, host, nodes, reads, open and abort is Collective:
 // all ranks of the channel call it, in the same order and with equal sizes.
 // Sums are taken in rank order, ((v0 + v1) + v2) + …, by every kind of channel,
 // so a result depends on the number of ranks and on nothing else. Counts are 64-bit.
@@ -28,7 +28,9 @@ class Transfer {
   virtual ~Transfer() = default;
 
   virtual void send(int to, std::span<const std::byte> bytes) = 0;
-  virtual bool progress() = 0;             // cheap, never waits; true once all is sent and received
+  // Cheap, never waits; true once all is sent and received. Moves other transfers of this rank too,
+  // and throws if it sees that another rank failed.
+  virtual bool progress() = 0;
   virtual void wait(size_t incoming) = 0;  // until that message is here
   virtual void wait_all() = 0;
 };
@@ -37,6 +39,30 @@ class Transfer {
 struct Incoming {
   int from;
   std::span<std::byte> bytes;
+};
+
+// Memory of this rank that the ranks on its node read where it lies: activations and workspaces that
+// exchanges pull from. 64-byte aligned, zero at birth, otherwise like any other memory.
+//
+// Its end is Collective over the channel that made it, unless an exception ends it: then the other
+// ranks are not waited for, and the job can only end.
+class SharedMemory {
+ public:
+  SharedMemory() = default;
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  virtual ~SharedMemory() = default;
+
+  virtual std::span<std::byte> bytes() = 0;
+  virtual bool shared() const = 0;            // else no other rank sees it; the same on all ranks
+  virtual std::byte* of(int rank) const = 0;  // its part, seen from here; nullptr if not shared
+};
+
+// Which ranks form a node and how much they may share. Tests and rehearsals change it.
+struct NodeSetting {
+  int ranks_per_node = 0;  // so many consecutive ranks of a machine form a node; 0: all
+  std::int64_t shared_bytes =
+      -1;  // what the ranks of a machine may share; -1: what it has room for
 };
 
 class Channel {
@@ -49,6 +75,8 @@ class Channel {
   virtual int rank() const = 0;
   virtual int ranks() const = 0;
   virtual std::string host() const = 0;
+  virtual std::span<const int> nodes()
+      const = 0;  // of each rank; ranks with equal numbers share one
 
   virtual void barrier() = 0;
   virtual void broadcast(std::span<std::byte> bytes, int root) = 0;
@@ -60,6 +88,12 @@ class Channel {
   virtual std::vector<std::string> gather(const std::string& mine) = 0;
   // Ranks of equal color >= 0, in rank order.
   virtual std::unique_ptr<Channel> split(int color) = 0;
+  // `bytes` of this rank, sizes may differ. Where a machine has too little room for all, every rank
+  // gets ordinary memory and the log says so once.
+  virtual std::unique_ptr<SharedMemory> share(std::int64_t bytes) = 0;
+  // Where this rank reads `bytes` bytes of `owner` (or itself), which knows them as `theirs`;
+  // nullptr if they lie in no memory that both share.
+  virtual const std::byte* reads(int owner, const void* theirs, std::int64_t bytes) const = 0;
   // Expects these messages; those of one rank arrive in the order in which it sends them. Other
   // transfers and collectives may run meanwhile, if all ranks begin them in the same order and have
   // sent all of one before.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <thread>
 #include <utility>
 
 #include "core/error.h"
@@ -54,12 +56,6 @@ std::span<T> piece_at(T* place, const Message& message) {
   return {place, static_cast<size_t>(message.piece)};
 }
 
-const Message* own_message(const Side& side, int rank) {
-  for (const Message& message : side.messages)
-    if (message.rank == rank) return &message;
-  return nullptr;
-}
-
 // The places of the messages of other ranks, in the order in which this rank serves them: the next
 // rank first, so that not all ranks start with rank 0.
 std::vector<size_t> others_in_turn(const Side& side, int rank) {
@@ -72,30 +68,47 @@ std::vector<size_t> others_in_turn(const Side& side, int rank) {
   return turn;
 }
 
+// Spins before the core is given to others: a peer that runs is here within a microsecond.
+constexpr int kSpins = 200;
+
+// The channel, all of whose ranks have this plan.
+Channel& agreed(Channel& channel, const Plan& plan, const std::string& what, size_t element_bytes) {
+  ASSERT(plan.element_bytes == static_cast<int>(element_bytes), what, ": planned for elements of ",
+         plan.element_bytes, " bytes, run with ", element_bytes);
+  check_plan(channel, plan, what);
+  return channel;
+}
+
+void add_run(ExchangeCount& count, const LevelTraffic& sent) {
+  ++count.runs;
+  const auto add = [&](const Traffic& part, Traffic& level) {
+    level.messages += part.messages;
+    level.bytes += part.bytes;
+    count.messages += part.messages;
+    count.bytes += part.bytes;
+  };
+  add(sent.node, count.levels.node);
+  add(sent.network, count.levels.network);
+}
+
 }  // namespace
 
 template <class T>
 Exchange<T>::Exchange(Plan plan, Channel& channel, std::string what)
-    : plan_(std::move(plan)), channel_(channel), what_(std::move(what)) {
-  ASSERT(plan_.element_bytes == static_cast<int>(sizeof(T)), what_, ": planned for elements of ",
-         plan_.element_bytes, " bytes, run with ", sizeof(T));
-  check_plan(channel_, plan_, what_);
-}
-
-template <class T>
-bool Exchange<T>::adds(const Side& into) const {
-  return now_.fill == Fill::add || !into.disjoint;
-}
+    : plan_(std::move(plan)),
+      channel_(channel),
+      what_(std::move(what)),
+      offers_(agreed(channel_, plan_, what_, sizeof(T))) {}
 
 // Straight into the result, if nothing else goes there.
 template <class T>
-bool Exchange<T>::arrives_in_place(const Side& into, const Message& message) const {
-  return !adds(into) && message.in_place;
+bool Exchange<T>::arrives_in_place(const Message& message) const {
+  return !adds() && message.in_place;
 }
 
 template <class T>
 void Exchange<T>::expect(std::span<T> received) {
-  const Side& into = plan_.into(now_.way);
+  const Side& into = into_side();
   now_.received = received.data();
   now_.last.assign(into.messages.size(), 0);
   std::vector<Incoming> incoming;
@@ -103,10 +116,11 @@ void Exchange<T>::expect(std::span<T> received) {
   std::reverse(turn.begin(), turn.end());  // the rank before sends to this one first
   for (const size_t i : turn) {
     const Message& message = into.messages[i];
+    if (pulled(message)) continue;
     const auto expect_at = [&](T* place) {
       incoming.push_back({message.rank, std::as_writable_bytes(piece_at(place, message))});
     };
-    if (arrives_in_place(into, message)) {
+    if (arrives_in_place(message)) {
       for_each_piece(into, message, [&](std::int64_t at) { expect_at(now_.into + at); });
     } else {
       for (std::int64_t at = 0; at < message.elements; at += message.piece)
@@ -117,11 +131,33 @@ void Exchange<T>::expect(std::span<T> received) {
   now_.transfer = channel_.open(incoming);
 }
 
+// To the ranks of this node, first of all: they can copy while this one packs for others.
 template <class T>
-void Exchange<T>::send(std::span<T> packed) {
-  const Side& from = plan_.from(now_.way);
+void Exchange<T>::offer(std::span<T> packed) {
+  const Side& from = from_side();
+  const auto bytes = elements(from.shape) * static_cast<std::int64_t>(sizeof(T));
+  const bool in_place = channel_.reads(plan_.rank, now_.from, bytes) != nullptr;
   for (const size_t i : others_in_turn(from, plan_.rank)) {
     const Message& message = from.messages[i];
+    if (!offers_.reach(message.rank)) continue;
+    if (!now_.pulls) {
+      offers_.make(message.rank, round_, {Offer::Form::by_message, nullptr});
+    } else if (in_place) {
+      offers_.make(message.rank, round_, {Offer::Form::array, now_.from});
+    } else {
+      T* const place = packed.data() + message.offset;
+      pack(from, message, now_.from, place);
+      offers_.make(message.rank, round_, {Offer::Form::packed, place});
+    }
+  }
+}
+
+template <class T>
+void Exchange<T>::send(std::span<T> packed) {
+  const Side& from = from_side();
+  for (const size_t i : others_in_turn(from, plan_.rank)) {
+    const Message& message = from.messages[i];
+    if (pulled(message)) continue;
     const auto send_from = [&](const T* place) {
       now_.transfer->send(message.rank, std::as_bytes(piece_at(place, message)));
     };
@@ -135,28 +171,107 @@ void Exchange<T>::send(std::span<T> packed) {
   }
 }
 
+// What meets is added in rank order, the own part among the others. What does not meet begins with
+// the rank before, which serves this one first.
 template <class T>
-void Exchange<T>::copy_own() {
-  const Side &from = plan_.from(now_.way), &into = plan_.into(now_.way);
-  const Message* out = own_message(from, plan_.rank);
-  const Message* in = own_message(into, plan_.rank);
-  if (out == nullptr) return;
-  for (size_t i = 0; i < out->boxes.size(); ++i)
-    for_each_run(from.shape, out->boxes[i], into.shape, in->boxes[i],
+void Exchange<T>::plan_turns() {
+  const Side& into = into_side();
+  now_.next = 0;
+  if (into.disjoint) {
+    now_.turn = others_in_turn(into, plan_.rank);
+    std::reverse(now_.turn.begin(), now_.turn.end());
+  } else {
+    now_.turn.resize(into.messages.size());
+    std::iota(now_.turn.begin(), now_.turn.end(), size_t{0});
+  }
+}
+
+template <class T>
+bool Exchange<T>::is_here(const Message& message, bool all_arrived) const {
+  if (message.rank == plan_.rank) return true;
+  if (!pulled(message)) return all_arrived;
+  return offers_.find(message.rank, round_).form != Offer::Form::none;
+}
+
+template <class T>
+template <class Ready>
+void Exchange<T>::wait_until(Ready ready) {
+  for (int spins = 0; !ready(); ++spins) {
+    if (spins < kSpins) continue;
+    now_.transfer->progress();
+    std::this_thread::yield();  // there may be more ranks than cores
+  }
+}
+
+template <class T>
+void Exchange<T>::wait_for(size_t place) {
+  const Message& message = into_side().messages[place];
+  if (message.rank == plan_.rank) return;
+  const Clock clock(count_now().waiting_sec);
+  if (pulled(message)) {
+    wait_until([&] { return is_here(message, false); });
+    return;
+  }
+  const auto pieces = static_cast<size_t>(message.elements / message.piece);
+  for (size_t back = pieces; back-- > 0;) now_.transfer->wait(now_.last[place] - back);
+}
+
+// The message, which is here.
+template <class T>
+void Exchange<T>::fill_in(const Message& message) {
+  const Clock clock(count_now().unpacking_sec);
+  if (message.rank == plan_.rank) {
+    copy(now_.from, message);
+  } else if (pulled(message)) {
+    pull(message);
+  } else if (!arrives_in_place(message)) {
+    unpack(now_.received + message.offset, message);
+  }
+}
+
+template <class T>
+void Exchange<T>::pull(const Message& message) {
+  const Offer offer = offers_.find(message.rank, round_);
+  ASSERT(offer.form != Offer::Form::by_message, what_, ": the workspace of rank ", message.rank,
+         " is not shared, that of rank ", plan_.rank, " is");
+  const bool packed = offer.form == Offer::Form::packed;
+  const std::int64_t count = packed ? message.elements : elements(message.far_shape);
+  const auto bytes = count * static_cast<std::int64_t>(sizeof(T));
+  const auto* here = reinterpret_cast<const T*>(channel_.reads(message.rank, offer.place, bytes));
+  ASSERT(here != nullptr, what_, ": rank ", message.rank, " offers memory that it does not share");
+  if (packed) {
+    unpack(here, message);
+  } else {
+    copy(here, message);
+  }
+  offers_.take(message.rank, round_);
+}
+
+// From the array of the rank that sends the message.
+template <class T>
+void Exchange<T>::copy(const T* far, const Message& message) {
+  for (size_t i = 0; i < message.boxes.size(); ++i)
+    for_each_run(message.far_shape, message.far_boxes[i], into_side().shape, message.boxes[i],
                  [&](std::int64_t offset, std::int64_t target, std::int64_t count) {
-                   move_run(now_.from + offset, now_.into + target, count, adds(into));
+                   move_run(far + offset, now_.into + target, count, adds());
                  });
 }
 
 template <class T>
-void Exchange<T>::unpack(const Message& message) {
-  const Side& into = plan_.into(now_.way);
-  const T* packed = now_.received + message.offset;
+void Exchange<T>::unpack(const T* packed, const Message& message) {
   for (const Box& box : message.boxes)
-    for_each_run(into.shape, box, [&](std::int64_t offset, std::int64_t count) {
-      move_run(packed, now_.into + offset, count, adds(into));
+    for_each_run(into_side().shape, box, [&](std::int64_t offset, std::int64_t count) {
+      move_run(packed, now_.into + offset, count, adds());
       packed += count;
     });
+}
+
+template <class T>
+bool Exchange<T>::all_taken() const {
+  const std::vector<Message>& messages = from_side().messages;
+  return std::all_of(messages.begin(), messages.end(), [&](const Message& message) {
+    return message.rank == plan_.rank || !pulled(message) || offers_.taken(message.rank, round_);
+  });
 }
 
 template <class T>
@@ -170,45 +285,46 @@ void Exchange<T>::start(Way way, const T* from, T* into, Fill fill, std::span<T>
   now_.from = from;
   now_.into = into;
   now_.fill = fill;
-  const Side& side = plan_.into(way);
+  now_.pulls = offers_.possible() &&
+               channel_.reads(plan_.rank, workspace.data(),
+                              static_cast<std::int64_t>(workspace.size_bytes())) != nullptr;
+  ++round_;
+  const Side& side = into_side();
   if (fill == Fill::over && !side.full) std::fill_n(into, elements(side.shape), T{0});
-  const auto sent = static_cast<size_t>(plan_.from(way).packed);
+  const auto sent = static_cast<size_t>(from_side().packed);
   expect(workspace.subspan(sent));
+  offer(workspace.first(sent));
   send(workspace.first(sent));
-  if (side.disjoint) copy_own();
-  ++count.runs;
-  count.messages += plan_.sent_messages(way);
-  count.bytes += plan_.sent_bytes(way);
+  plan_turns();
+  for (const Message& message : side.messages)
+    if (side.disjoint && message.rank == plan_.rank) copy(from, message);
+  add_run(count, sent_traffic(plan_, way, now_.pulls ? channel_.nodes() : std::span<const int>{}));
 }
 
 template <class T>
 bool Exchange<T>::progress() {
-  return now_.transfer == nullptr || now_.transfer->progress();
+  if (now_.transfer == nullptr) return true;
+  const bool arrived = now_.transfer->progress();
+  const std::vector<Message>& messages = into_side().messages;
+  for (; now_.next < now_.turn.size(); ++now_.next) {
+    const Message& message = messages[now_.turn[now_.next]];
+    if (!is_here(message, arrived)) return false;
+    fill_in(message);
+  }
+  return arrived && all_taken();
 }
 
 template <class T>
 void Exchange<T>::finish() {
   ASSERT(now_.transfer != nullptr, what_, " is finished before it was started");
-  ExchangeCount& count = counts_[static_cast<size_t>(now_.way)];
-  const Side& side = plan_.into(now_.way);
-  for (size_t i = 0; i < side.messages.size(); ++i) {  // ascending ranks: the order of the sums
-    const Message& message = side.messages[i];
-    if (message.rank == plan_.rank) {
-      const Clock clock(count.unpacking_sec);
-      if (!side.disjoint) copy_own();
-      continue;
-    }
-    {
-      const Clock clock(count.waiting_sec);
-      const std::int64_t pieces = message.elements / message.piece;
-      for (size_t back = static_cast<size_t>(pieces); back-- > 0;)
-        now_.transfer->wait(now_.last[i] - back);
-    }
-    const Clock clock(count.unpacking_sec);
-    if (!arrives_in_place(side, message)) unpack(message);
+  for (; now_.next < now_.turn.size(); ++now_.next) {
+    const size_t place = now_.turn[now_.next];
+    wait_for(place);
+    fill_in(into_side().messages[place]);
   }
-  const Clock clock(count.waiting_sec);
+  const Clock clock(count_now().waiting_sec);
   now_.transfer->wait_all();
+  wait_until([&] { return all_taken(); });
   now_ = UnderWay{};
 }
 

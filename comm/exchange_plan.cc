@@ -90,11 +90,13 @@ Message message_between(const Box& source, const Target& target, bool at_source,
   for (const Part& part : target.parts) {
     const Box shared = intersect(source, part.box);
     if (is_empty(shared)) continue;
-    Box here = shift(shared, negative(at_source ? source.lo : part.box.lo));
-    if (!at_source) here = shift(here, part.at);
-    message.boxes.push_back(here);
+    const Box at_from = shift(shared, negative(source.lo));
+    const Box at_into = shift(shift(shared, negative(part.box.lo)), part.at);
+    message.boxes.push_back(at_source ? at_from : at_into);
+    message.far_boxes.push_back(at_source ? at_into : at_from);
     message.elements += elements(shared);
   }
+  message.far_shape = at_source ? target.shape : source_shape;
   message.piece = message.elements;
   if (message.boxes.size() != 1) return message;
   const Shape size = extent(message.boxes[0]);
@@ -195,10 +197,20 @@ Target halo_target(const Shape& flat, const Halo& halo, const Box& own) {
 }  // namespace
 
 std::int64_t Plan::sent_messages(Way way) const {
-  std::int64_t pieces = 0;
-  for (const Message& message : from(way).messages)
-    if (message.rank != rank) pieces += message.elements / message.piece;
-  return pieces;
+  return sent_traffic(*this, way, {}).network.messages;
+}
+
+LevelTraffic sent_traffic(const Plan& plan, Way way, std::span<const int> nodes) {
+  LevelTraffic sent;
+  const auto node = [&](int rank) { return nodes[static_cast<size_t>(rank)]; };
+  for (const Message& message : plan.from(way).messages) {
+    if (message.rank == plan.rank) continue;
+    const bool near = !nodes.empty() && node(message.rank) == node(plan.rank);
+    Traffic& level = near ? sent.node : sent.network;
+    level.messages += near ? 1 : message.elements / message.piece;
+    level.bytes += message.elements * plan.element_bytes;
+  }
+  return sent;
 }
 
 Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int rank,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ struct Message {
   std::int64_t piece = 0;     // elements of each piece
   std::int64_t offset = 0;    // in the side's packed buffer; the own one has none
   bool in_place = false;      // the pieces are runs of the local array
+  // The same elements at the far end: its local array, and its Boxes one for one. A rank on the
+  // same node copies from there without packing.
+  Shape far_shape;
+  std::vector<Box> far_boxes;
 };
 
 // One end of a plan: the local array and the messages that leave or reach it.
@@ -59,6 +64,17 @@ struct Plan {
   std::int64_t sent_bytes(Way way) const { return from(way).packed * element_bytes; }
   std::int64_t sent_messages(Way way) const;  // pieces
 };
+
+// What goes out on the two levels of the machine.
+struct Traffic {
+  std::int64_t messages = 0, bytes = 0;
+};
+struct LevelTraffic {
+  Traffic node;     // read in place by ranks of the same node, once each
+  Traffic network;  // sent as messages
+};
+// nodes[r]: the node of rank r (Channel::nodes); empty if ranks of one node send messages too.
+LevelTraffic sent_traffic(const Plan& plan, Way way, std::span<const int> nodes);
 
 // From one layout to another of the same mesh, for an array of any kind. A rank takes what it lacks
 // from the rank that has its own coordinate on all mesh axes that replicate in `from`. Backward,

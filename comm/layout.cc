@@ -1,6 +1,7 @@
 #include "comm/layout.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "core/error.h"
@@ -46,22 +47,34 @@ std::int64_t largest_part(const Shape& shape, const Layout& layout, int axis) {
   return first.hi[static_cast<size_t>(axis)] - first.lo[static_cast<size_t>(axis)];
 }
 
-// The axis that `parts` more ranks cut best in `layout`, or kReplicates.
-int best_partner(const NodeShape& nodes, const Layout& layout, const std::vector<int>& candidates,
-                 int parts) {
-  int best = kReplicates;
-  std::int64_t best_rest = 0;  // of the axis with the longest part
+// The candidates that `parts` more ranks can cut in `layout`, the best first.
+std::vector<int> partners(const NodeShape& nodes, const Layout& layout,
+                          const std::vector<int>& candidates, int parts) {
+  std::vector<int> even, uneven;
   for (const int axis : candidates) {
     const std::int64_t size = nodes.shape[static_cast<size_t>(axis)];
     const std::int64_t all = std::int64_t{layout.parts(axis)} * parts;
-    if (size < all) continue;
-    if (size % all == 0) return axis;
-    const std::int64_t rest = largest_part(nodes.shape, layout, axis);
-    if (rest <= best_rest) continue;
-    best = axis;
-    best_rest = rest;
+    if (size >= all) (size % all == 0 ? even : uneven).push_back(axis);
   }
-  return best;
+  std::stable_sort(uneven.begin(), uneven.end(), [&](int a, int b) {
+    return largest_part(nodes.shape, layout, a) > largest_part(nodes.shape, layout, b);
+  });
+  even.insert(even.end(), uneven.begin(), uneven.end());
+  return even;
+}
+
+// Gives each of the `open` mesh axes a partner. False, and no change, if that cannot be.
+bool find_partners(const NodeShape& nodes, const Mesh& mesh, const std::vector<int>& candidates,
+                   std::span<const size_t> open, std::vector<int>& cuts) {
+  if (open.empty()) return true;
+  int& cut = cuts[open.front()];
+  const int parts = mesh.axes()[open.front()].ranks;
+  for (const int axis : partners(nodes, Layout(mesh, cuts), candidates, parts)) {
+    cut = axis;
+    if (find_partners(nodes, mesh, candidates, open.subspan(1), cuts)) return true;
+  }
+  cut = kReplicates;
+  return false;
 }
 
 }  // namespace
@@ -72,10 +85,22 @@ std::string NodeShape::name(int axis) const {
   return text("s_", axis + 1);
 }
 
-NodeShape node_shape(const Shape& tokens, std::int64_t batch, std::int64_t channels, Order order) {
-  NodeShape nodes{tokens, order};
-  nodes.shape.push_back(order == Order::batch_inner ? channels : batch);
-  nodes.shape.push_back(order == Order::batch_inner ? batch : channels);
+Nodes NodeShape::nodes(const Box& box) const {
+  const Shape part = extent(box);
+  const auto size = [&](int axis) { return part[static_cast<size_t>(axis)]; };
+  const std::int64_t tokens = elements(Shape(part.begin(), part.begin() + token_axes()));
+  return {tokens, size(batch_axis()),
+          size(channel_axis()) * (halves ? size(channel_axis() - 1) : 1), order};
+}
+
+NodeShape node_shape(const Shape& tokens, std::int64_t batch, std::int64_t channels, Order order,
+                     bool halves) {
+  ASSERT(!halves || channels % 2 == 0, channels, " channels have no halves");
+  NodeShape nodes{tokens, order, halves};
+  if (order == Order::channels_inner) nodes.shape.push_back(batch);
+  if (halves) nodes.shape.push_back(2);
+  nodes.shape.push_back(halves ? channels / 2 : channels);
+  if (order == Order::batch_inner) nodes.shape.push_back(batch);
   return nodes;
 }
 
@@ -121,6 +146,21 @@ std::string layout_text(const NodeShape& nodes, const Layout& layout) {
   return line.empty() ? "1 rank" : line;
 }
 
+Layout same_cuts(const Layout& layout, const NodeShape& from, const NodeShape& to) {
+  std::vector<int> cuts = layout.cuts();
+  for (int& cut : cuts) {
+    if (cut == kReplicates) continue;
+    if (cut == from.batch_axis())
+      cut = to.batch_axis();
+    else if (cut >= from.token_axes())
+      cut += to.channel_axis() - from.channel_axis();  // the channels, or u and v
+    else
+      ASSERT(cut < to.token_axes(), "axis ", cut, " of ", shape_text(from.shape), " in ",
+             shape_text(to.shape));
+  }
+  return {layout.mesh(), cuts};
+}
+
 void check_layout(const NodeShape& nodes, const Layout& layout) {
   const auto axes = static_cast<int>(nodes.shape.size());
   for (int axis = 0; axis < axes; ++axis) {
@@ -142,30 +182,51 @@ void check_layout(const NodeShape& nodes, const Layout& layout) {
   }
 }
 
-Layout lines_layout(const NodeShape& nodes, const Layout& layout, int axis, bool with_batch) {
+std::optional<Layout> find_lines_layout(const NodeShape& nodes, const Layout& layout,
+                                        const std::vector<int>& axes, bool with_batch) {
+  const auto is_needed = [&](int axis) {
+    return std::find(axes.begin(), axes.end(), axis) != axes.end();
+  };
   std::vector<int> candidates;
   for (int token = 0; token < nodes.token_axes(); ++token) candidates.push_back(token);
   candidates.push_back(nodes.channel_axis());
+  if (nodes.halves) candidates.push_back(nodes.channel_axis() - 1);
   if (with_batch) candidates.push_back(nodes.batch_axis());
-  std::erase(candidates, axis);
+  std::erase_if(candidates, is_needed);
   // A cut that is already there would move too if another nested around it.
   std::stable_partition(candidates.begin(), candidates.end(),
                         [&](int other) { return layout.parts(other) == 1; });
 
   std::vector<int> cuts = layout.cuts();
-  for (int& cut : cuts)
-    if (cut == axis) cut = kReplicates;  // until it finds its partner
+  std::vector<size_t> open;  // mesh axes that need a partner
   for (size_t m = 0; m < cuts.size(); ++m) {
-    if (layout.cuts()[m] != axis) continue;
-    const MeshAxis& own = layout.mesh().axes()[m];
-    cuts[m] = best_partner(nodes, Layout(layout.mesh(), cuts), candidates, own.ranks);
-    REQUIRE(cuts[m] != kReplicates, "a map along ", nodes.name(axis), " needs whole lines, but ",
-            own.name, " ", own.ranks, " finds no axis to cut instead in ", shape_text(nodes.shape),
-            " (", layout_text(nodes, layout),
-            "): there are fewer lines than ranks. Use fewer ranks along ", own.name,
-            ", or a mesh of several smaller axes.");
+    if (!is_needed(cuts[m])) continue;
+    cuts[m] = kReplicates;
+    open.push_back(m);
   }
-  return {layout.mesh(), cuts};
+  if (!find_partners(nodes, layout.mesh(), candidates, open, cuts)) return std::nullopt;
+  return Layout(layout.mesh(), cuts);
+}
+
+Layout lines_layout(const NodeShape& nodes, const Layout& layout, const std::vector<int>& axes,
+                    bool with_batch) {
+  const std::optional<Layout> lines = find_lines_layout(nodes, layout, axes, with_batch);
+  if (lines) return *lines;
+  std::string needed, ranks;
+  for (const int axis : axes) {
+    const std::string own = cutters(layout, axis);
+    needed += (needed.empty() ? "" : ", ") + nodes.name(axis);
+    if (!own.empty()) ranks += (ranks.empty() ? "" : ", ") + own;
+  }
+  fail(ErrorKind::usage,
+       text("a map needs ", needed, " whole, but ", ranks, " finds no axis to cut instead in ",
+            shape_text(nodes.shape), " (", layout_text(nodes, layout),
+            "): there are fewer lines than ranks. Use fewer ranks along ", ranks,
+            ", or a mesh of several smaller axes."));
+}
+
+Layout lines_layout(const NodeShape& nodes, const Layout& layout, int axis, bool with_batch) {
+  return lines_layout(nodes, layout, std::vector<int>{axis}, with_batch);
 }
 
 std::vector<int> move_ranks(const Layout& from, const Layout& to, int rank) {

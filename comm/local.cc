@@ -6,18 +6,24 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <tuple>
 
 #include "comm/host.h"
+#include "comm/node.h"
 #include "comm/rank_sum.h"
 #include "core/error.h"
 #include "tensor/box.h"
+#include "tensor/buffer.h"
 
 namespace ortho {
 namespace {
+
+constexpr const char* kOtherFailed = "another rank failed, this one stops too";
 
 // What all ranks of one run share, whatever groups they split into. `mutex` guards everything in
 // Job and in its Groups except the slots.
@@ -123,6 +129,7 @@ void LocalTransfer::try_copy(std::unique_lock<std::mutex>& lock, Expected& expec
 
 bool LocalTransfer::progress() {
   std::unique_lock lock(group_->job->mutex);
+  if (group_->job->cause != nullptr) fail(ErrorKind::internal, kOtherFailed);
   for (Expected& expected : expected_) try_copy(lock, expected);
   return std::all_of(expected_.begin(), expected_.end(), [](auto& one) { return one.arrived; }) &&
          std::all_of(sent_.begin(), sent_.end(), [&](auto& place) { return delivered(place); });
@@ -131,7 +138,7 @@ bool LocalTransfer::progress() {
 void LocalTransfer::wait_until(std::unique_lock<std::mutex>& lock,
                                const std::function<bool()>& ready) {
   group_->job->changed.wait(lock, [&] { return ready() || group_->job->cause != nullptr; });
-  if (!ready()) fail(ErrorKind::internal, "another rank failed, this one stops too");
+  if (!ready()) fail(ErrorKind::internal, kOtherFailed);
 }
 
 void LocalTransfer::wait(size_t incoming) {
@@ -148,17 +155,37 @@ void LocalTransfer::wait_all() {
   for (const Place& place : sent_) wait_until(lock, [&] { return delivered(place); });
 }
 
+using SharedBytes = std::shared_ptr<Buffer<std::byte>>;  // held by all ranks that see it
+
+// The parts of the ranks of one node; each part lives until the last of them has let go.
+class LocalMemory final : public NodeMemory {
+ public:
+  LocalMemory(const Neighbours& neighbours, std::int64_t bytes) : NodeMemory(neighbours, bytes) {}
+  void add(int rank, const SharedBytes& part) {
+    held_.push_back(part);
+    show(rank, part->data(), part->data(), part->size());
+  }
+
+ private:
+  std::vector<SharedBytes> held_;
+};
+
 class LocalChannel final : public Channel {
  public:
-  LocalChannel(std::shared_ptr<Group> group, int rank)
+  LocalChannel(std::shared_ptr<Group> group, int rank, Neighbours neighbours)
       : group_(std::move(group)),
         rank_(rank),
+        neighbours_(std::move(neighbours)),
         sent_(static_cast<size_t>(group_->ranks)),
         expected_(sent_) {}
 
   int rank() const override { return rank_; }
   int ranks() const override { return group_->ranks; }
   std::string host() const override { return host_name(); }
+  std::span<const int> nodes() const override { return neighbours_.nodes(); }
+  const std::byte* reads(int owner, const void* theirs, std::int64_t bytes) const override {
+    return neighbours_.reads(owner, theirs, bytes);
+  }
 
   void barrier() override { wait_for_all(false); }
   void broadcast(std::span<std::byte> bytes, int root) override;
@@ -168,6 +195,7 @@ class LocalChannel final : public Channel {
   std::int64_t max(std::int64_t value) override;
   std::vector<std::string> gather(const std::string& mine) override;
   std::unique_ptr<Channel> split(int color) override;
+  std::unique_ptr<SharedMemory> share(std::int64_t bytes) override;
   std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) override;
   [[noreturn]] void abort(int code) override;
 
@@ -185,6 +213,7 @@ class LocalChannel final : public Channel {
 
   std::shared_ptr<Group> group_;  // shared with the other ranks' channels
   int rank_;
+  Neighbours neighbours_;
   std::vector<std::int64_t> sent_, expected_;  // messages of all transfers so far, by other rank
 };
 
@@ -200,7 +229,7 @@ void LocalChannel::wait_for_all(bool even_if_one_failed) {
     return;
   }
   job.changed.wait(lock, [&] { return group_->round != round || give_up(); });
-  if (group_->round == round) fail(ErrorKind::internal, "another rank failed, this one stops too");
+  if (group_->round == round) fail(ErrorKind::internal, kOtherFailed);
 }
 
 template <class T>
@@ -255,19 +284,20 @@ std::vector<std::string> LocalChannel::gather(const std::string& mine) {
 
 std::unique_ptr<Channel> LocalChannel::split(int color) {
   REQUIRE(color >= 0, "a channel is split by colors from 0 up, not ", color);
-  int members = 0;
+  std::vector<int> members;
   int my_place = 0;
   const std::vector<const int*> colors = show(&color);
   for (int other = 0; other < ranks(); ++other) {
     if (*colors[static_cast<size_t>(other)] != color) continue;
     if (other < rank_) ++my_place;
-    ++members;
+    members.push_back(other);
   }
   std::shared_ptr<Group> mine;
   {
     const std::lock_guard lock(group_->job->mutex);
     std::shared_ptr<Group>& group = group_->by_color[color];
-    if (group == nullptr) group = std::make_shared<Group>(group_->job, members);
+    if (group == nullptr)
+      group = std::make_shared<Group>(group_->job, static_cast<int>(members.size()));
     mine = group;
   }
   hide();
@@ -276,7 +306,27 @@ std::unique_ptr<Channel> LocalChannel::split(int color) {
     group_->by_color.clear();
   }
   barrier();
-  return std::make_unique<LocalChannel>(std::move(mine), my_place);
+  return std::make_unique<LocalChannel>(std::move(mine), my_place,
+                                        neighbours_.among(members, my_place));
+}
+
+std::unique_ptr<SharedMemory> LocalChannel::share(std::int64_t bytes) {
+  constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t limit = neighbours_.setting().shared_bytes;
+  const ShareRequest mine{neighbours_.machine(rank_), bytes, limit < 0 ? kNoLimit : limit};
+  std::vector<ShareRequest> requests;
+  for (const ShareRequest* request : show(&mine)) requests.push_back(*request);
+  hide();
+  if (!neighbours_.any_share() || !neighbours_.grant(requests)) return unshared_memory(bytes);
+  // Not empty, so that no two parts lie at one address.
+  const auto part = std::make_shared<Buffer<std::byte>>(std::max<std::int64_t>(bytes, 1),
+                                                        "memory that the ranks share");
+  auto memory = std::make_unique<LocalMemory>(neighbours_, bytes);
+  const std::vector<const SharedBytes*> parts = show(&part);
+  for (const int rank : neighbours_.on_my_node())
+    memory->add(rank, *parts[static_cast<size_t>(rank)]);
+  hide();
+  return memory;
 }
 
 std::unique_ptr<Transfer> LocalChannel::open(std::span<const Incoming> incoming) {
@@ -294,22 +344,32 @@ void LocalChannel::abort(int code) {
   std::_Exit(code);
 }
 
+// One machine. Every rank has a Site of its own, so that threads share nothing by it.
+Neighbours local_neighbours(int ranks, int rank, const NodeSetting& setting) {
+  std::vector<int> world(static_cast<size_t>(ranks));
+  std::iota(world.begin(), world.end(), 0);
+  auto site = std::make_shared<Site>(std::vector<int>(world.size(), 0), setting);
+  return {std::move(site), std::move(world), rank};
+}
+
 }  // namespace
 
 std::unique_ptr<Channel> make_single_channel() {
-  return std::make_unique<LocalChannel>(std::make_shared<Group>(std::make_shared<Job>(), 1), 0);
+  return std::make_unique<LocalChannel>(std::make_shared<Group>(std::make_shared<Job>(), 1), 0,
+                                        local_neighbours(1, 0, {}));
 }
 
-void run_local_ranks(int ranks, const std::function<void(Channel&)>& body) {
+void run_local_ranks(int ranks, const std::function<void(Channel&)>& body,
+                     const NodeSetting& nodes) {
   REQUIRE(ranks >= 1, "a run needs at least 1 rank, not ", ranks);
   const auto job = std::make_shared<Job>();
   const auto group = std::make_shared<Group>(job, ranks);
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) {
-    threads.emplace_back([&job, &group, &body, rank] {
+    threads.emplace_back([&, rank] {
       try {
-        LocalChannel channel(group, rank);
+        LocalChannel channel(group, rank, local_neighbours(ranks, rank, nodes));
         body(channel);
       } catch (...) {
         const std::lock_guard lock(job->mutex);

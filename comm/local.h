@@ -17,6 +17,7 @@ std::unique_ptr<Channel> make_single_channel();
 
 // Runs `body` on `ranks` threads, each with its own channel; ends when all have. Rethrows the error
 // that came first in time, so the cause and not what others threw because of it.
-void run_local_ranks(int ranks, const std::function<void(Channel&)>& body);
+void run_local_ranks(int ranks, const std::function<void(Channel&)>& body,
+                     const NodeSetting& nodes = {});
 
 }  // namespace ortho

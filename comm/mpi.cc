@@ -1,20 +1,17 @@
 #include "comm/mpi.h"
 
-#include <mpi.h>
-
 #include <algorithm>
-#include <array>
 #include <climits>
 #include <cstdlib>
 #include <exception>
-#include <source_location>
+#include <numeric>
 
 #include "comm/host.h"
 #include "comm/local.h"
+#include "comm/mpi_call.h"
+#include "comm/mpi_memory.h"
+#include "comm/node.h"
 #include "comm/rank_sum.h"
-#include "core/error.h"
-#include "core/handle.h"
-#include "core/log.h"
 #include "tensor/box.h"
 
 namespace ortho {
@@ -27,27 +24,6 @@ using ConstBytes = std::span<const std::byte>;
 constexpr size_t kSmallSumBytes = 4096;
 // One thread, one order: messages between two ranks never overtake each other.
 constexpr int kTag = 0;
-
-void check_mpi(int code, std::source_location where = std::source_location::current()) {
-  if (code == MPI_SUCCESS) return;
-  std::array<char, MPI_MAX_ERROR_STRING> words{};
-  int length = 0;
-  MPI_Error_string(code, words.data(), &length);
-  fail(ErrorKind::internal, text("MPI: ", words.data()), where);
-}
-
-struct CommunicatorTraits {
-  using Type = MPI_Comm;
-  static Type null() { return MPI_COMM_NULL; }
-  static void close(Type communicator) noexcept {
-    int finalized = 0;
-    MPI_Finalized(&finalized);
-    if (finalized == 0 && MPI_Comm_free(&communicator) != MPI_SUCCESS) {
-      warn("MPI could not free a communicator");
-    }
-  }
-};
-using Communicator = Handle<CommunicatorTraits>;
 
 // Calls act(piece) for consecutive pieces of at most `limit` bytes; never for an empty span.
 template <class Byte, class Act>
@@ -108,6 +84,11 @@ void MpiTransfer::send(int to, ConstBytes bytes) {
 }
 
 bool MpiTransfer::progress() {
+  if (receives_.empty() && sends_.empty()) {  // MPI would return at once and move nothing
+    int found = 0;
+    check_mpi(MPI_Iprobe(MPI_ANY_SOURCE, kTag, communicator_, &found, MPI_STATUS_IGNORE));
+    return true;
+  }
   bool all = true;
   for (auto* requests : {&receives_, &sends_}) {
     int done = 0;
@@ -130,13 +111,24 @@ void MpiTransfer::wait_all() {
         MPI_Waitall(static_cast<int>(requests->size()), requests->data(), MPI_STATUSES_IGNORE));
 }
 
+// That of every rank.
+std::vector<int> gather_number(MPI_Comm communicator, int ranks, int mine) {
+  std::vector<int> all(static_cast<size_t>(ranks));
+  check_mpi(MPI_Allgather(&mine, 1, MPI_INT, all.data(), 1, MPI_INT, communicator));
+  return all;
+}
+
 class MpiChannel final : public Channel {
  public:
-  MpiChannel(Communicator communicator, std::int64_t piece_bytes);
+  MpiChannel(Communicator communicator, std::int64_t piece_bytes, Neighbours neighbours);
 
   int rank() const override { return rank_; }
   int ranks() const override { return ranks_; }
   std::string host() const override { return host_name(); }
+  std::span<const int> nodes() const override { return neighbours_.nodes(); }
+  const std::byte* reads(int owner, const void* theirs, std::int64_t bytes) const override {
+    return neighbours_.reads(owner, theirs, bytes);
+  }
 
   void barrier() override { check_mpi(MPI_Barrier(communicator_.get())); }
   void broadcast(Bytes bytes, int root) override;
@@ -146,6 +138,9 @@ class MpiChannel final : public Channel {
   std::int64_t max(std::int64_t value) override;
   std::vector<std::string> gather(const std::string& mine) override;
   std::unique_ptr<Channel> split(int color) override;
+  std::unique_ptr<SharedMemory> share(std::int64_t bytes) override {
+    return share_memory(communicator_.get(), neighbours_, rank_, bytes);
+  }
   std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) override;
   [[noreturn]] void abort(int code) override;
 
@@ -162,12 +157,15 @@ class MpiChannel final : public Channel {
 
   Communicator communicator_;
   std::int64_t piece_bytes_;
+  Neighbours neighbours_;
   int rank_ = 0;
   int ranks_ = 1;
 };
 
-MpiChannel::MpiChannel(Communicator communicator, std::int64_t piece_bytes)
-    : communicator_(std::move(communicator)), piece_bytes_(piece_bytes) {
+MpiChannel::MpiChannel(Communicator communicator, std::int64_t piece_bytes, Neighbours neighbours)
+    : communicator_(std::move(communicator)),
+      piece_bytes_(piece_bytes),
+      neighbours_(std::move(neighbours)) {
   ASSERT(piece_bytes >= 1 && piece_bytes <= INT_MAX, "pieces of ", piece_bytes, " bytes");
   check_mpi(MPI_Comm_set_errhandler(communicator_.get(), MPI_ERRORS_RETURN));
   check_mpi(MPI_Comm_rank(communicator_.get(), &rank_));
@@ -281,7 +279,12 @@ std::unique_ptr<Channel> MpiChannel::split(int color) {
   REQUIRE(color >= 0, "a channel is split by colors from 0 up, not ", color);
   MPI_Comm group = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(communicator_.get(), color, rank_, &group));
-  return std::make_unique<MpiChannel>(Communicator(group), piece_bytes_);
+  Communicator owned(group);
+  int place = 0, count = 0;
+  check_mpi(MPI_Comm_rank(group, &place));
+  check_mpi(MPI_Comm_size(group, &count));
+  Neighbours neighbours = neighbours_.among(gather_number(group, count, rank_), place);
+  return std::make_unique<MpiChannel>(std::move(owned), piece_bytes_, std::move(neighbours));
 }
 
 std::unique_ptr<Transfer> MpiChannel::open(std::span<const Incoming> incoming) {
@@ -291,6 +294,16 @@ std::unique_ptr<Transfer> MpiChannel::open(std::span<const Incoming> incoming) {
 void MpiChannel::abort(int code) {
   MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
+}
+
+// A number for the machine whose memory `rank` can share: its lowest rank. Collective.
+int machine_of(MPI_Comm communicator, int rank) {
+  MPI_Comm group = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(communicator, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &group));
+  const Communicator machine(group);
+  int lowest = rank;
+  check_mpi(MPI_Bcast(&lowest, 1, MPI_INT, 0, group));
+  return lowest;
 }
 
 // Between MPI_Init and MPI_Finalize.
@@ -354,12 +367,28 @@ MpiSession::~MpiSession() {
   if (mpi_runs() && std::uncaught_exceptions() == exceptions_) MPI_Finalize();
 }
 
-std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes) {
+std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes, const NodeSetting& setting) {
   if (!started_by_mpi()) return make_single_channel();
   ASSERT(mpi_runs(), "make_world_channel() needs a living MpiSession");
-  MPI_Comm world = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &world));
-  return std::make_unique<MpiChannel>(Communicator(world), piece_bytes);
+  int launched = 0, ranks = 1;
+  check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &launched));
+  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &ranks));
+  // A launcher may have dealt the ranks out over the machines in turn.
+  const int machine = machine_of(MPI_COMM_WORLD, launched);
+  const int rank =
+      number_by_node(gather_number(MPI_COMM_WORLD, ranks, machine))[static_cast<size_t>(launched)];
+  MPI_Comm group = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(MPI_COMM_WORLD, 0, rank, &group));
+  Communicator world(group);
+  if (rank != launched) {  // messages and log count like the channel
+    set_rank(rank, ranks, host_name());
+    set_log_rank(rank);
+  }
+  std::vector<int> numbers(static_cast<size_t>(ranks));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  auto site = std::make_shared<Site>(gather_number(group, ranks, machine), setting);
+  return std::make_unique<MpiChannel>(std::move(world), piece_bytes,
+                                      Neighbours(std::move(site), std::move(numbers), rank));
 }
 
 }  // namespace ortho

@@ -1,4 +1,4 @@
-// MPI: the only home of <mpi.h>; no MPI type leaves it.
+// MPI: comm/mpi*.cc are the only home of <mpi.h>; no MPI type leaves them.
 //
 // One thread per process talks to MPI: the one that made the MpiSession. Messages above
 // `piece_bytes` are cut, so counts above INT_MAX work. MPI's own reductions of floats are not used:
@@ -36,9 +36,10 @@ class MpiSession {
 
 inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI counts with int
 
-// A channel of all ranks, needs a living MpiSession that
-// outlives it. Collective. Tests cut smaller pieces.
-std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes);
+// A channel of all ranks, needs a living MpiSession that outlives it. Ranks of one machine are
+// consecutive in it, however the launcher placed them. Collective. Tests cut smaller pieces.
+std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes,
+                                            const NodeSetting& nodes = {});
 
 // What one Channel::sum over MPI costs the rank that sends most: a pure function, for planning.
 struct SumCost {

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::int64_t kWindowNodes = std::int64_t{1} << 21;  // nodes of all windows scored at once
 
-// Windows of a rank: together as many as keep the activations small, whatever the context and the number of ranks, so
-// that a limit means the same windows on any.
+// Windows of all ranks: as many as keep the activations small, whatever the context and the number
+// of ranks, so that a limit means the same windows on any.
 std::int64_t windows_at_once(const ModelSpec& spec, int ranks) {
   const auto all = std::clamp<std::int64_t>(kWindowNodes / (context(spec) * spec.channels), 1, 256);
-  return (all + ranks - 1) / ranks;
+  return count_windows(all, ranks) * ranks;
 }
 
 Split split_of(const EvaluateOptions& options, const OpenRun& run) {
@@ -61,11 +61,11 @@ int run_evaluate(const EvaluateOptions& options) {
   const Dataset records(paths, split_of(options, run));
   REQUIRE(records.records() > 0, "the split holds no records; choose another with --split");
   Arena<float> arena;
-  Model<float> model(spec, windows_at_once(spec, world->ranks()), run.state->params, *backend,
-                     arena);
+  const Sharding sharding = answering_sharding(run, windows_at_once(spec, world->ranks()), *world);
+  Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
   LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
-                                        world->rank(), world->ranks());
-  loader.windows = model.nodes().batch * world->ranks();
+                                        sharding.replica(), sharding.replicas());
+  loader.windows = sharding.windows();
   HeldOut windows(records, run.state->vocabulary, loader);
   const bool speaks = world->rank() == 0;
   if (options.scores.empty()) {

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "comm/agree.h"
+#include "comm/mpi.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "dataio/import.h"
@@ -92,6 +94,8 @@ void write_result(const GenerateOptions& options, const std::vector<Token>& toke
 }  // namespace
 
 int run_generate(const GenerateOptions& options) {
+  const MpiSession session;
+  const auto world = make_world_channel();
   OpenRun run = open_run(options.path);
   const ModelSpec& spec = run.state->spec;
   REQUIRE(has_modality(spec, options.modality), "this model knows no ",
@@ -121,12 +125,15 @@ int run_generate(const GenerateOptions& options) {
 
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
-  Model<float> model(spec, 1, run.state->params, *backend, arena);
+  Model<float> model(spec, answering_sharding(run, 1, *world), run.state->params, *backend, arena,
+                     world.get());
   const bool one_shot = run.stage.config.objective.one_shot > 0;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();
   if (same) tokens.insert(tokens.begin(), prompt.begin(), prompt.end());
-  write_result(options, tokens, rule, media);
+  agree(*world, [&] {
+    if (world->rank() == 0) write_result(options, tokens, rule, media);
+  });
   return 0;
 }
 

@@ -39,4 +39,10 @@ OpenRun open_run(const std::string& path) {
   fail(ErrorKind::internal, "unreachable");
 }
 
+Sharding answering_sharding(const OpenRun& run, std::int64_t windows, const Channel& world) {
+  Cuts cuts;
+  cuts.batch = world.ranks();
+  return {run.state->spec, windows, cuts, world.rank()};
+}
+
 }  // namespace ortho

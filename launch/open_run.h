@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "comm/channel.h"
+#include "model/sharding.h"
 #include "trainer/run_state.h"
 #include "trainer/stage.h"
 
@@ -18,5 +20,8 @@ struct OpenRun {
 
 // Error(usage) when `path` is neither, Error(data) when no checkpoint in it is whole.
 OpenRun open_run(const std::string& path);
+
+// How the ranks of the job hold the model to answer from it: each other windows of `windows`.
+Sharding answering_sharding(const OpenRun& run, std::int64_t windows, const Channel& world);
 
 }  // namespace ortho

@@ -19,7 +19,17 @@ void DenseAxisMap<T>::forward(const T* x, T* y, bool add) {
 
 template <class T>
 void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
+  backward_weight(x, dy);
+  backward_input(dy, dx, add);
+}
+
+template <class T>
+void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
   backend_.dense_dw(map_, x, dy, weight_.grad);
+}
+
+template <class T>
+void DenseAxisMap<T>::backward_input(const T* dy, T* dx, bool add) {
   backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 

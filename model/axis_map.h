@@ -1,5 +1,5 @@
-// DenseAxisMap: the paper's map along one axis,
-// bound to its weight and to the backend that runs it.
+// DenseAxisMap: the paper's map along one axis, bound to
+// its weight and to the backend that runs it. On several ranks: the lines that this rank holds.
 #pragma once
 
 #include "model/params.h"
@@ -15,8 +15,12 @@ class DenseAxisMap {
 
   Nodes input() const { return input_nodes(map_); }
   Nodes output() const { return output_nodes(map_); }
-  void forward(const T* x, T* y, bool add);                 // y = or += map(x)
-  void backward(const T* x, const T* dy, T* dx, bool add);  // dx = or +=; adds to weight.grad
+  void forward(const T* x, T* y, bool add);  // y = or += map(x)
+  // dx = or +=; adds to weight.grad. dx may be x, which is read for the weight before.
+  void backward(const T* x, const T* dy, T* dx, bool add);
+  // Its two halves.
+  void backward_weight(const T* x, const T* dy);
+  void backward_input(const T* dy, T* dx, bool add);
 
  private:
   DenseMap map_;

@@ -20,6 +20,7 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
       gate_{build.spec.activation, build.spec.gate, active_units(build.spec)},
       nodes_(build.sharding.local(layout, build.spec.channels)),
       hidden_(nodes_.with_channels(build.spec.hidden)),
+      rows_(build.sharding.rows(layout)),
       number_(number),
       map_(std::move(map)),
       backend_(build.backend),
@@ -37,8 +38,8 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
 template <class T>
 void Sublayer<T>::drop(const DropoutKey& key, T* q) {
   if (key.p == 0) return;
-  backend_.dropout(hidden_, key.p, Random(key.seed, "dropout", key.step, number_), key.first_window,
-                   q);
+  const Random random(key.seed, "dropout", key.step, number_);
+  backend_.dropout(hidden_, rows_, {key.p, random, key.first_window}, q);
 }
 
 template <class T>

@@ -48,6 +48,7 @@ class Sublayer {
   Norm norm_;
   Gate gate_;
   Nodes nodes_, hidden_;  // with C and with E channels
+  HeldRows rows_;
   std::uint64_t number_;
   std::unique_ptr<BlockMap<T>> map_;
   Param<T>* gain_ = nullptr;

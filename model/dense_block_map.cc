@@ -1,5 +1,7 @@
 #include "model/dense_block_map.h"
 
+#include "core/error.h"
+
 namespace ortho {
 
 template <class T>
@@ -8,6 +10,9 @@ DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
       layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
       backend_(build.backend) {
   if (!build.spec.in) return;
+  REQUIRE(build.sharding.cuts().channels == 1,
+          "model.in maps all channels of a token at home, but ", "the mesh cuts them into ",
+          build.sharding.cuts().channels, " parts. Cut the batch or token axes, or set in: false.");
   in_ = &build.params.at(block + ".in");
   mapped_ = build.arena.take(layer_.input().elements(), "channel map into the layer");
   gradient_ = build.arena.take(layer_.input().elements(), "its gradient");

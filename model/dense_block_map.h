@@ -12,7 +12,8 @@ namespace ortho {
 template <class T>
 class DenseBlockMap final : public BlockMap<T> {
  public:
-  // h and z are at home; weights are BLOCK.in and those of the layer (model/layer.h).
+  // h and z are at home, where the channel map runs too. Weights are BLOCK.in and those of the
+  // layer (model/layer.h). Collective.
   DenseBlockMap(const Build<T>& build, const std::string& block);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;

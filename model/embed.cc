@@ -15,7 +15,8 @@ constexpr std::int32_t kQuery = static_cast<std::int32_t>(Modality::query);
 
 template <class T>
 Embed<T>::Embed(const Build<T>& build)
-    : wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+    : held_(build.sharding.rows(build.sharding.home())),
+      wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
       nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
       backend_(build.backend) {
   add(build, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
@@ -51,25 +52,26 @@ void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
   const auto rows = static_cast<std::int32_t>(table.param->spec.dims[0].size);
   const DimKind kind = table.param->spec.dims[0].kind;
   const bool wraps = kind == DimKind::place || kind == DimKind::item;
-  for (size_t i = 0; i < batch.input.size(); ++i) {
-    const Token& token = batch.input[i];
+  for_each_row(held_, [&](std::int64_t local, std::int64_t i) {
+    const Token& token = batch.input[static_cast<size_t>(i)];
     const bool applies =
         token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
     std::int32_t row = applies ? table.row(token) : -1;
     if (applies && wraps) row %= rows;
-    REQUIRE(row < rows && (row >= 0 || !applies), "token ", i, " of the batch asks row ", row,
-            " of ", table.param->spec.name, ", which has ", rows,
+    REQUIRE(row < rows && (row >= 0 || !applies), row_text(batch, i), " asks row ", row, " of ",
+            table.param->spec.name, ", which has ", rows,
             ": the data holds a symbol this model does not know");
-    table.rows[i] = row;
-  }
+    table.rows[local] = row;
+  });
 }
 
 template <class T>
 void Embed<T>::forward(const Batch& batch, T* x) {
-  ASSERT(batch.tokens == nodes_.tokens && batch.windows == nodes_.batch &&
-             static_cast<std::int64_t>(batch.input.size()) == nodes_.rows(),
-         "batch of ", batch.tokens, " x ", batch.windows, " for a model of ", nodes_.tokens, " x ",
-         nodes_.batch);
+  const std::int64_t rows = elements(held_.batch);
+  ASSERT(batch.windows == held_.windows() && batch.tokens * batch.windows == rows &&
+             static_cast<std::int64_t>(batch.input.size()) == rows,
+         "batch of ", batch.tokens, " x ", batch.windows, " for a model of ",
+         shape_text(held_.batch));
   T* sum = pre_ ? embedded_ : x;
   backend_.zero(wide_.elements(), sum);
   for (Table& table : tables_) {

@@ -2,6 +2,7 @@
 // item and modality tables, then an optional channel map.
 //
 // Padding stays all zero and gets no gradient. Places and items beyond their table wrap around.
+// A batch holds all tokens of the replica's windows; a rank embeds those that it holds at home.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ template <class T>
 class Embed {
  public:
   explicit Embed(const Build<T>& build);
-  void forward(const Batch& batch, T* x);  // x [nodes, C], overwritten
+  void forward(const Batch& batch, T* x);  // x [nodes held at home, C], overwritten
   void backward(const T* dx);              // of the batch given last
 
  private:
@@ -25,7 +26,7 @@ class Embed {
     Param<T>* param;
     std::int32_t modality;  // the tokens it applies to; kAny: all but padding
     std::int32_t (*row)(const Token&);
-    std::int32_t* rows;  // [T][B], -1 = none
+    std::int32_t* rows;  // of the rows held, -1 = none
   };
   void add(const Build<T>& build, const std::string& name, std::int32_t modality,
            std::int32_t (*row)(const Token&));
@@ -33,6 +34,7 @@ class Embed {
     return {table.rows, static_cast<size_t>(nodes_.rows())};
   }
   void fill_rows(const Batch& batch, Table& table) const;
+  HeldRows held_;       // of the batch
   Nodes wide_, nodes_;  // with the tables' width and with C channels
   Param<T>* pre_ = nullptr;
   Backend<T>& backend_;

@@ -39,10 +39,12 @@ double TermSums::loss(const TermWeights& weights) const {
 }
 
 template <class T>
-Head<T>::Head(const Build<T>& build)
+Head<T>::Head(const Build<T>& build, Channel* replica)
     : norm_(build.spec.norm),
+      held_(build.sharding.rows(build.sharding.home())),
       nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
       wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+      replica_(replica),
       backend_(build.backend) {
   Params<T>& params = build.params;
   Arena<T>& arena = build.arena;
@@ -98,23 +100,21 @@ void Head<T>::forward_rows(const T* x) {
 template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   asked_ = 0;
-  ASSERT(static_cast<std::int64_t>(batch.target.size()) == wide_.rows(), "targets of ",
-         batch.target.size(), " rows for a model of ", wide_.rows());
   const auto classes = static_cast<std::int32_t>(step.weight->spec.dims[1].size);
-  for (size_t i = 0; i < batch.target.size(); ++i) {
-    const Target& target = batch.target[i];
-    if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) continue;
+  for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
+    const Target& target = batch.target[static_cast<size_t>(row)];
+    if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) return;
     const std::int32_t wanted =
         step.symbol < 0 ? target.modality : target.symbol[static_cast<size_t>(step.symbol)];
-    REQUIRE(wanted >= 0 && wanted < classes, "target ", i, " of the batch is symbol ", wanted,
+    REQUIRE(wanted >= 0 && wanted < classes, row_text(batch, row), " must predict symbol ", wanted,
             " of head ", step.name, ", which has ", classes,
             ": the data holds a symbol this model does not know");
-    rows_[asked_] = static_cast<std::int32_t>(i);
+    rows_[asked_] = static_cast<std::int32_t>(local);
     targets_[asked_] = wanted;
     for (size_t g = 0; g < step.given.size(); ++g)
       selected_[g][asked_] = target.symbol[static_cast<size_t>(step.given[g].symbol)];
     ++asked_;
-  }
+  });
 }
 
 template <class T>
@@ -137,14 +137,16 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
   backend_.cross_entropy(count, classes, part(targets_), scale, logits_, &sums.nats[term],
                          &sums.hits[term]);
   if (!differentiate) return;
+  // A later step adds, whole sums to whole sums, so that no bit depends on which rows are asked.
+  const bool in_place = direct && &step == &steps_.front();
   for (size_t g = 0; g < step.given.size(); ++g)
     backend_.embed_dw(nodes, part(selected_[g]), logits_, step.given[g].table->grad);
   backend_.gemm(Transpose::yes, Transpose::no, width, classes, count, in, width, logits_, classes,
                 step.weight->grad, classes, true);
   backend_.gemm(Transpose::no, Transpose::yes, count, width, classes, logits_, classes,
-                step.weight->value, classes, direct ? wide_dh_ + first * width : dpacked_, width,
-                direct);
-  if (!direct) backend_.unpack_rows(wide_, part(rows_), dpacked_, wide_dh_);
+                step.weight->value, classes, in_place ? wide_dh_ + first * width : dpacked_, width,
+                false);
+  if (!in_place) backend_.unpack_rows(wide_, part(rows_), dpacked_, wide_dh_);
 }
 
 template <class T>
@@ -159,8 +161,12 @@ void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermS
 template <class T>
 TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double normaliser,
                       bool differentiate, const T* x, T* dx) {
+  ASSERT(static_cast<std::int64_t>(batch.target.size()) == elements(held_.batch), "targets of ",
+         batch.target.size(), " rows for a model of ", shape_text(held_.batch));
   TermSums sums;
-  for (const Target& target : batch.target) sums.scored += target.scored;
+  for_each_row(held_, [&](std::int64_t, std::int64_t row) {
+    sums.scored += batch.target[static_cast<size_t>(row)].scored;
+  });
   forward_rows(x);
   if (differentiate) backend_.zero(wide_.elements(), wide_dh_);
   for (const Step& step : steps_) {
@@ -193,32 +199,63 @@ TermSums Head<T>::score_and_differentiate(const Batch& batch, const TermWeights&
 }
 
 template <class T>
-std::int64_t Head<T>::classes(const std::string& head) const {
+const typename Head<T>::Step& Head<T>::step_of(const std::string& head) const {
   for (const Step& step : steps_)
-    if (step.name == head) return step.weight->spec.dims[1].size;
+    if (step.name == head) return step;
   fail(ErrorKind::usage,
        text("this model has no head '", head, "': that modality was never added to it"));
 }
 
 template <class T>
-void Head<T>::logits(const std::string& head, std::span<const std::int32_t> rows,
-                     const std::vector<std::vector<std::int32_t>>& given, T* out) {
+std::int64_t Head<T>::classes(const std::string& head) const {
+  return step_of(head).weight->spec.dims[1].size;
+}
+
+template <class T>
+void Head<T>::local_logits(const Step& step, std::span<const std::int32_t> rows,
+                           const std::vector<std::vector<std::int32_t>>& given, T* out) {
   const std::int64_t width = wide_.channels, count = static_cast<std::int64_t>(rows.size());
-  const std::int64_t columns = classes(head);
-  const auto step =
-      std::find_if(steps_.begin(), steps_.end(), [&](const Step& s) { return s.name == head; });
-  ASSERT(given.size() == step->given.size(), head, " needs ", step->given.size(), " given symbols");
+  const std::int64_t columns = step.weight->spec.dims[1].size;
   for (std::int64_t first = 0; first < count; first += chunk_rows_) {
     const std::int64_t n = std::min(chunk_rows_, count - first);
     const auto at = static_cast<size_t>(first);
     backend_.pack_rows(wide_, rows.subspan(at, static_cast<size_t>(n)), wide_h_, packed_);
     backend_.gemm(Transpose::no, Transpose::no, n, columns, width, packed_, width,
-                  step->weight->value, columns, out + first * columns, columns, false);
+                  step.weight->value, columns, out + first * columns, columns, false);
     for (size_t g = 0; g < given.size(); ++g)
       backend_.embed({n, 1, columns, Order::channels_inner},
                      std::span<const std::int32_t>(given[g]).subspan(at, static_cast<size_t>(n)),
-                     step->given[g].table->value, out + first * columns);
+                     step.given[g].table->value, out + first * columns);
   }
+}
+
+// Each logit comes from the one rank that holds its row; the others add zero, which is exact.
+template <class T>
+void Head<T>::logits(const std::string& head, std::span<const std::int32_t> rows,
+                     const std::vector<std::vector<std::int32_t>>& given, T* out) {
+  const Step& step = step_of(head);
+  ASSERT(given.size() == step.given.size(), head, " needs ", step.given.size(), " given symbols");
+  if (held_.all()) return local_logits(step, rows, given, out);
+  ASSERT(replica_ != nullptr, "other ranks hold rows of this batch: they must be known");
+  std::vector<std::int32_t> own;
+  std::vector<std::vector<std::int32_t>> own_given(given.size());
+  std::vector<size_t> place;  // of each own row among `rows`
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::int64_t local = held_.local(rows[i]);
+    if (local < 0) continue;
+    own.push_back(static_cast<std::int32_t>(local));
+    place.push_back(i);
+    for (size_t g = 0; g < given.size(); ++g) own_given[g].push_back(given[g][i]);
+  }
+  const auto columns = static_cast<size_t>(step.weight->spec.dims[1].size);
+  std::vector<T> part(own.size() * columns);
+  local_logits(step, own, own_given, part.data());
+  const std::span<T> all(out, rows.size() * columns);
+  std::fill(all.begin(), all.end(), T(0));
+  for (size_t i = 0; i < place.size(); ++i)
+    std::copy_n(part.begin() + static_cast<std::ptrdiff_t>(i * columns), columns,
+                all.begin() + static_cast<std::ptrdiff_t>(place[i] * columns));
+  replica_->sum(all);
 }
 
 template class Head<float>;

@@ -1,6 +1,6 @@
 // Head: nodes to symbols, decoded in steps as the paper says, and the loss of each step.
 //
-// First the modality ("none": nothing more comes), then the symbol head of that modality: text,
+// A rank works on the tokens that it holds of the batch. First the modality ("none": nothing more comes), then the symbol head of that modality: text,
 // audio, or red, then green given red, then blue given both. Each target token asks the modality
 // head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
 // the number of scored targets of the whole batch (all ranks); every term is counted apart.
@@ -37,16 +37,20 @@ struct TermSums {
 template <class T>
 class Head {
  public:
-  explicit Head(const Build<T>& build);
+  // `replica`: the ranks that hold the batch together, for logits(); null if this one is alone. It
+  // outlives the head.
+  explicit Head(const Build<T>& build, Channel* replica = nullptr);
 
-  // x [nodes, C], the stack's output. Only counts.
+  // x [nodes held at home, C], the stack's output. Only counts, like all sums over this rank's own
+  // tokens.
   TermSums score(const Batch& batch, const T* x);
   // Counts, adds to the weights' gradients and writes dx.
   // `normaliser`: scored targets of all ranks.
   TermSums score_and_differentiate(const Batch& batch, const TermWeights& weights,
                                    double normaliser, const T* x, T* dx);
 
-  // For generation: logits at rows (t * B + b) of the last forward_rows() call, in the named step.
+  // For generation: logits at rows t * B + b of the batch of the last forward_rows() call, in the
+  // named step. Collective over the replica: each rank asks the same and gets all of them.
   void forward_rows(const T* x);  // norm and post map
   std::int64_t classes(const std::string& head) const;
   // `given`: symbols decoded before in this token (red for green; red and green for blue),
@@ -69,6 +73,9 @@ class Head {
   };
   void add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
                 int symbol);
+  const Step& step_of(const std::string& head) const;
+  void local_logits(const Step& step, std::span<const std::int32_t> rows,
+                    const std::vector<std::vector<std::int32_t>>& given, T* out);
   void choose_rows(const Batch& batch, const Step& step);
   void run_step(const Step& step, double scale, bool differentiate, TermSums& sums);
   void run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
@@ -77,7 +84,9 @@ class Head {
                bool differentiate, const T* x, T* dx);
 
   Norm norm_;
+  HeldRows held_;       // of the batch
   Nodes nodes_, wide_;  // with C and with the heads' width
+  Channel* replica_;
   Backend<T>& backend_;
   Param<T>*gain_ = nullptr, *post_ = nullptr;
   std::vector<Step> steps_;
@@ -85,7 +94,7 @@ class Head {
   T *h_ = nullptr, *stats_ = nullptr, *dh_ = nullptr;
   T *wide_h_ = nullptr, *wide_dh_ = nullptr;  // after the post map; else h_ and dh_
   T *packed_ = nullptr, *dpacked_ = nullptr, *logits_ = nullptr;
-  // Of the step being run: rows asked, their targets, and the symbols each given-table selects.
+  // Of the step being run: held rows asked, their targets, and the symbols each given-table selects.
   std::int64_t asked_ = 0;
   std::int32_t *rows_ = nullptr, *targets_ = nullptr;
   std::vector<std::int32_t*> selected_;  // as many as the step with the most given symbols needs

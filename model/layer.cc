@@ -1,146 +1,201 @@
 #include "model/layer.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "core/error.h"
 
 namespace ortho {
 namespace {
 
-int from_innermost(const DenseMap& map, int axis) {
-  return static_cast<int>(map.tokens.size()) - 1 - axis;  // -1: the channel axis, as in Dim
-}
+// The numbers of the rooms (model/moves.h) that all layers use in turn.
+constexpr size_t kWaiting = 0, kResults = 1, kGradients = 3;
 
-// The mapped axes in the order they run.
-std::vector<int> running_order(const ModelSpec& spec) {
-  std::vector<int> axes = mapped_axes(spec);
-  if (spec.combine == Combine::sequential && spec.sequence == Sequence::descending)
-    std::reverse(axes.begin(), axes.end());
-  return axes;
-}
-
-std::string weight_name(const DenseMap& map, const std::string& prefix) {
-  if (map.on_channels()) return prefix + ".channel.w";
-  return text(prefix, ".axis.", from_innermost(map, map.axis), ".w");
-}
-
-// A dense layer of a gated model runs on u's E channels and then v's, unless it makes them itself
-// out of the residual stream.
-bool runs_on_halves(const ModelSpec& spec, const DenseMap& map) {
-  const bool makes_them = !spec.in && single_output(spec) > 0;
-  return spec.gate && !makes_them && map.channels == gated_width(spec);
-}
-
-// The channel dimensions as two each: half, and E units.
-std::vector<Dim> with_halves(const ModelSpec& spec, const DenseMap& map,
-                             const std::vector<Dim>& dims) {
-  const bool input = runs_on_halves(spec, map);
-  const bool output = spec.gate && map.on_channels() && map.out == gated_width(spec);
-  std::vector<Dim> split;
-  for (Dim dim : dims) {
-    if (dim.axis == -1 && (dim.kind == DimKind::axis_out ? output : input)) {
-      split.push_back({DimKind::half, 2});
-      dim.size = spec.hidden;
-    }
-    split.push_back(dim);
-  }
-  return split;
-}
-
-// What each dimension of the map's weight stands for, in weight_shape's order.
-std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
-  const int mapped = from_innermost(map, map.axis);
-  const DimKind own = map.causal() ? DimKind::line : DimKind::axis_in;
-  std::vector<Dim> dims;
-  if (map.weights == Weights::separate) {
-    for (int a = 0; a <= static_cast<int>(map.tokens.size()); ++a)
-      dims.push_back({a == map.axis ? own : DimKind::line, 0, from_innermost(map, a)});
-  } else if (!map.causal() || map.weights == Weights::by_position) {
-    dims.push_back({own, 0, mapped});
-  }
-  dims.push_back({map.causal() ? DimKind::tap : DimKind::axis_out, 0, mapped});
-  const Shape shape = weight_shape(map);
-  ASSERT(shape.size() == dims.size(), "a dense map's dimensions");
-  for (size_t d = 0; d < dims.size(); ++d) dims[d].size = shape[d];
-  return with_halves(spec, map, dims);
+// The map of the lines that a rank holds in a layout with the mapped axis whole.
+DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, int rank) {
+  const Box box = layout.box(nodes.shape, rank);
+  const Shape part = extent(box);
+  map.tokens.assign(part.begin(), part.begin() + nodes.token_axes());
+  map.batch = nodes.nodes(box).batch;
+  map.channels = nodes.nodes(box).channels;
+  return map;
 }
 
 }  // namespace
 
-std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
-                                 std::int64_t single_out) {
-  ASSERT(nodes.tokens == elements(spec.tokens), nodes.tokens, " tokens are no grid of ",
-         shape_text(spec.tokens));
-  REQUIRE(single_out == 0 || spec.combine == Combine::single,
-          "model.combine: only a single axis can have another output size (", single_out, ")");
-  std::vector<DenseMap> maps;
-  for (const int axis : running_order(spec)) {
-    DenseMap map{spec.tokens, nodes.batch, nodes.channels, nodes.order,
-                 axis,        1,           spec.weights,   spec.wiring};
-    map.out = single_out == 0 ? map.size() : single_out;
-    if (map.on_channels() && map.weights == Weights::by_position) map.weights = Weights::shared;
-    weight_shape(map);  // checks
-    maps.push_back(map);
-  }
-  return maps;
-}
-
-std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels,
-                                    const std::string& prefix, std::int64_t single_out) {
-  const Nodes nodes{elements(spec.tokens), 1, channels, Order::batch_inner};
-  const std::vector<DenseMap> maps = layer_maps(spec, nodes, single_out);
-  std::int64_t summed = 0;
-  for (const DenseMap& map : maps) summed += map.size();
-  std::vector<ParamSpec> list;
-  for (const DenseMap& map : maps) {
-    const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
-    const Init init{Initial::normal, 1 / std::sqrt(static_cast<double>(inputs))};
-    list.push_back({weight_name(map, prefix), weight_dims(spec, map), Role::map, init, true});
-  }
-  return list;
-}
-
 template <class T>
 Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
                 std::int64_t single_out)
-    : chained_(build.spec.combine != Combine::parallel) {
-  const Nodes nodes = build.sharding.local(build.sharding.home(), channels);
-  for (const DenseMap& map : layer_maps(build.spec, nodes, single_out))
-    maps_.emplace_back(map, build.params.at(weight_name(map, prefix)), build.backend);
-  for (size_t i = 0; chained_ && i + 1 < maps_.size(); ++i)
-    kept_.push_back(build.arena.take(maps_[i].output().elements(), "outputs within a layer"));
+    : chained_(build.spec.combine != Combine::parallel), backend_(build.backend) {
+  const Sharding& sharding = build.sharding;
+  const int rank = sharding.rank();
+  const Nodes all{elements(build.spec.tokens), sharding.windows(), channels,
+                  sharding.nodes(channels).order};
+  const LayerShapes shapes = layer_shapes(build.spec, sharding, channels, single_out);
+  const Whole whole{layer_maps(build.spec, all, single_out), shapes,
+                    same_cuts(sharding.home(), sharding.nodes(channels), shapes.input),
+                    layer_layouts(build.spec, sharding, channels, single_out), prefix};
+  const Layout home_out = same_cuts(whole.home, shapes.input, shapes.output);
+  input_ = shapes.input.nodes(whole.home.box(shapes.input.shape, rank));
+  output_ = shapes.output.nodes(home_out.box(shapes.output.shape, rank));
+  for (size_t i = 0; i < whole.maps.size(); ++i)
+    parts_.push_back({{local_map(whole.maps[i], shapes.input, whole.layouts[i], rank),
+                       build.params.at(map_name(whole.maps[i], prefix) + ".w"), build.backend}});
+  chained_ ? plan_chain(build, whole) : plan_sum(build, whole);
 }
 
 template <class T>
-std::int64_t Layer<T>::kept_bytes() const {
-  const auto count = static_cast<std::int64_t>(kept_.size());
-  return count * input().elements() * static_cast<std::int64_t>(sizeof(T));
+T* Layer<T>::keep(const Build<T>& build, const Part& part) {
+  const std::int64_t elements = part.map.input().elements();
+  kept_bytes_ += elements * static_cast<std::int64_t>(sizeof(T));
+  return build.arena.take(elements, "inputs within a layer");
+}
+
+template <class T>
+void Layer<T>::plan_chain(const Build<T>& build, const Whole& whole) {
+  const LayerShapes& shapes = whole.shapes;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    part.move =
+        build.moves.add(shapes.input.shape, i == 0 ? whole.home : whole.layouts[i - 1],
+                        whole.layouts[i], "the input of " + map_name(whole.maps[i], whole.prefix));
+    if (i > 0 || part.move) part.input = keep(build, part);
+  }
+  home_ = build.moves.add(
+      shapes.output.shape, same_cuts(whole.layouts.back(), shapes.input, shapes.output),
+      same_cuts(whole.home, shapes.input, shapes.output), "the output of " + whole.prefix);
+  for (size_t i = 0; i < parts_.size(); ++i)
+    if (move_after(i)) waiting_ = &build.moves.room(kWaiting, parts_[i].map.output().elements());
+}
+
+template <class T>
+void Layer<T>::plan_sum(const Build<T>& build, const Whole& whole) {
+  turns_.resize(parts_.size());
+  std::iota(turns_.begin(), turns_.end(), size_t{0});
+  size_t moves = 0;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    part.move = build.moves.add(whole.shapes.input.shape, whole.home, whole.layouts[i],
+                                map_name(whole.maps[i], whole.prefix) + " to its lines", moves);
+    if (!part.move) continue;
+    const std::int64_t elements = part.map.input().elements();
+    part.input = keep(build, part);
+    part.gradient = &build.moves.room(kGradients + moves++, elements);
+    results_ = {&build.moves.room(kResults, elements), &build.moves.room(kResults + 1, elements)};
+  }
+  if (moves == 0) return;
+  waiting_ = &build.moves.room(kWaiting, output_.elements());
+  const auto at_home = [](const Part& part) { return part.move == nullptr; };
+  // a + b is b + a to the bit: the second term goes first if the first one has to travel.
+  if (parts_.size() > 1 && !at_home(parts_[0]) && at_home(parts_[1]))
+    std::swap(turns_[0], turns_[1]);
+  const auto first = std::find_if(parts_.begin(), parts_.end(), at_home);
+  if (!at_home(parts_[turns_[0]]) && first != parts_.end())
+    early_ = static_cast<size_t>(first - parts_.begin());
 }
 
 template <class T>
 void Layer<T>::forward(const T* x, T* y) {
-  if (!chained_) {
-    for (size_t i = 0; i < maps_.size(); ++i) maps_[i].forward(x, y, i > 0);
-    return;
-  }
-  for (size_t i = 0; i < maps_.size(); ++i)
-    maps_[i].forward(i == 0 ? x : kept_[i - 1], i < kept_.size() ? kept_[i] : y, false);
+  chained_ ? run_chain(x, y) : run_sum({Way::forward, x, x, y});
 }
 
 template <class T>
 void Layer<T>::backward(const T* x, const T* dy, T* dx) {
-  if (!chained_) {
-    for (size_t i = 0; i < maps_.size(); ++i) maps_[i].backward(x, dy, dx, i > 0);
-    return;
+  chained_ ? run_chain_back(x, dy, dx) : run_sum({Way::backward, x, dy, dx});
+}
+
+template <class T>
+void Layer<T>::run_chain(const T* x, T* y) {
+  const T* from = x;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    if (part.move) part.move->run(Way::forward, from, part.input, Fill::over);
+    T* into = i + 1 < parts_.size() ? parts_[i + 1].input : y;
+    if (move_after(i)) into = waiting_->data();
+    part.map.forward(part.input ? part.input : x, into, false);
+    from = into;
   }
-  for (size_t i = maps_.size(); i-- > 0;) {
-    const T* gradient = i < kept_.size() ? kept_[i] : dy;
-    // In place: DenseAxisMap reads its input for
-    // the weights before it writes that input's gradient.
-    if (i == 0) maps_[i].backward(x, gradient, dx, false);
-    if (i > 0) maps_[i].backward(kept_[i - 1], gradient, kept_[i - 1], false);
+  if (home_) home_->run(Way::forward, from, y, Fill::over);
+}
+
+template <class T>
+void Layer<T>::run_chain_back(const T* x, const T* dy, T* dx) {
+  const T* gradient = dy;
+  for (size_t i = parts_.size(); i-- > 0;) {
+    Part& part = parts_[i];
+    if (move_after(i)) {
+      move_after(i)->run(Way::backward, gradient, waiting_->data(), Fill::over);
+      gradient = waiting_->data();
+    }
+    T* const into = part.input ? part.input : dx;  // the gradient of what it kept, in place
+    part.map.backward(part.input ? part.input : x, gradient, into, false);
+    gradient = into;
   }
+  if (parts_[0].move) parts_[0].move->run(Way::backward, gradient, dx, Fill::over);
+}
+
+// All terms start for their lines first. Then each is added in its turn, so that the sum is the
+// same on every mesh; meanwhile terms at home are computed and wait, one at most.
+template <class T>
+void Layer<T>::run_sum(const Pass& pass) {
+  for (Part& part : parts_)
+    if (part.move)
+      part.move->start(Way::forward, pass.from,
+                       pass.way == Way::forward ? part.input : part.gradient->data(), Fill::over);
+  if (early_ != kNone) run_at_home(pass, parts_[early_], waiting_->data(), false);
+  size_t waits = early_;      // the term in waiting_
+  Move<T>* coming = nullptr;  // adds its term to the sum
+  const auto land = [&] {
+    if (coming) coming->finish();
+    coming = nullptr;
+  };
+  size_t result = 0;
+  for (const size_t i : turns_) {
+    Part& part = parts_[i];
+    const bool add = i != turns_.front();
+    if (part.move) {
+      T* const term = results_[result++ % 2]->data();
+      part.move->finish();
+      run_at_lines(pass, part, term);
+      land();
+      part.move->start(Way::backward, term, pass.sum, add ? Fill::add : Fill::over);
+      coming = part.move;
+      if (pass.way == Way::backward) part.map.backward_weight(part.input, part.gradient->data());
+    } else if (waits == i || coming) {
+      if (waits != i) run_at_home(pass, part, waiting_->data(), false);
+      land();
+      backend_.add(output_.elements(), waiting_->data(), pass.sum);
+      waits = kNone;
+    } else {
+      run_at_home(pass, part, pass.sum, add);
+    }
+    progress();
+  }
+  land();
+}
+
+template <class T>
+void Layer<T>::run_at_home(const Pass& pass, Part& part, T* into, bool add) {
+  if (pass.way == Way::forward)
+    part.map.forward(pass.from, into, add);
+  else
+    part.map.backward(pass.x, pass.from, into, add);
+}
+
+// Without the weight's gradient, which is not in the way of the term.
+template <class T>
+void Layer<T>::run_at_lines(const Pass& pass, Part& part, T* into) {
+  if (pass.way == Way::forward)
+    part.map.forward(part.input, into, false);
+  else
+    part.map.backward_input(part.gradient->data(), into, false);
+}
+
+template <class T>
+void Layer<T>::progress() {
+  for (Part& part : parts_)
+    if (part.move) part.move->progress();
 }
 
 template class Layer<float>;

@@ -8,6 +8,11 @@ Nodes batch_nodes(const ModelSpec& spec, const Sharding& sharding) {
   return {context(spec), local.batch, spec.channels, local.order};
 }
 
+std::unique_ptr<Channel> ranks_of_replica(const Sharding& sharding, Channel* world) {
+  if (world == nullptr || sharding.ranks() == sharding.replicas()) return nullptr;
+  return world->split(sharding.replica());
+}
+
 }  // namespace
 
 template <class T>
@@ -17,10 +22,11 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       sharding_(sharding),
       nodes_(batch_nodes(spec, sharding)),
       moves_(sharding_, world, arena),
+      replica_(ranks_of_replica(sharding_, arena.measuring() ? nullptr : world)),
       build_{spec_, sharding_, params, backend, arena, moves_},
       embed_(build_),
       stack_(build_),
-      head_(build_),
+      head_(build_, replica_.get()),
       gradient_(arena.take(sharding.local(sharding.home(), spec.channels).elements(),
                            "residual gradient")) {
   moves_.take_workspace();

@@ -1,8 +1,9 @@
 // Model: embedding, stack and heads over one batch shape; forward, loss and gradients of weights.
 //
 // Weights live in Params and outlast the model: a model is the working memory and the order of work
-// for one stage. On several ranks every function is Collective over `world`; ranks of one replica
-// (model/sharding.h) give the same batch, whole windows, and each works on its part of the nodes.
+// for one stage. On several ranks every function is Collective over `world`, if it says nothing
+// else; ranks of one replica (model/sharding.h) give the same batch, whole windows, and each works
+// on its part of the nodes.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,8 @@ class Model {
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients
 
-  // For generation and promises: run once, then ask for logits at rows t * B + b. See Head::logits.
+  // For generation and promises: run once, then ask for logits at rows t * B + b of the batch. See
+  // Head::logits. Collective over the ranks of a replica alone: each may generate at its own pace.
   void run(const Batch& batch);
   Head<T>& head() { return head_; }
 
@@ -48,6 +50,7 @@ class Model {
   Sharding sharding_;
   Nodes nodes_;
   Moves<T> moves_;
+  std::unique_ptr<Channel> replica_;  // the ranks with the same batch; null if this one is alone
   Build<T> build_;
   Embed<T> embed_;
   Stack<T> stack_;

@@ -40,10 +40,8 @@ Move<T>* Moves<T>::add(const Shape& shape, const Layout& from, const Layout& to,
 
 template <class T>
 Move<T>* Moves<T>::add(Plan plan, const std::string& what, size_t lane) {
-  while (lanes_.size() <= lane) lanes_.push_back(std::make_unique<Lane>());
-  Lane& own = *lanes_[lane];
-  own.elements = std::max(own.elements, plan.workspace());
-  moves_.push_back(std::unique_ptr<Move<T>>(new Move<T>(std::move(plan), what, own.workspace)));
+  const std::span<T>& workspace = enlarged(lanes_, lane, plan.workspace()).place;
+  moves_.push_back(std::unique_ptr<Move<T>>(new Move<T>(std::move(plan), what, workspace)));
   Move<T>& move = *moves_.back();
   if (!arena_.measuring())
     move.exchange_ = std::make_unique<Exchange<T>>(move.plan_, *world_, what);
@@ -51,11 +49,30 @@ Move<T>* Moves<T>::add(Plan plan, const std::string& what, size_t lane) {
 }
 
 template <class T>
-void Moves<T>::take_workspace() {
-  for (const auto& lane : lanes_) {
-    T* const place = arena_.take(lane->elements, "exchanged activations");
-    if (place != nullptr) lane->workspace = {place, static_cast<size_t>(lane->elements)};
+const std::span<T>& Moves<T>::room(size_t number, std::int64_t elements) {
+  return enlarged(rooms_, number, elements).place;
+}
+
+template <class T>
+typename Moves<T>::Shared& Moves<T>::enlarged(SharedList& list, size_t number,
+                                              std::int64_t elements) {
+  while (list.size() <= number) list.push_back(std::make_unique<Shared>());
+  list[number]->elements = std::max(list[number]->elements, elements);
+  return *list[number];
+}
+
+template <class T>
+void Moves<T>::take(const SharedList& list, const std::string& purpose) {
+  for (const auto& shared : list) {
+    T* const place = arena_.take(shared->elements, purpose);
+    if (place != nullptr) shared->place = {place, static_cast<size_t>(shared->elements)};
   }
+}
+
+template <class T>
+void Moves<T>::take_workspace() {
+  take(lanes_, "exchanged activations");
+  take(rooms_, "activations between layouts");
 }
 
 template class Move<float>;

@@ -1,4 +1,4 @@
-// Moves: the exchanges of one model between layouts of its activations, and the workspace they share.
+// Moves: the exchanges of one model between layouts of its activations, and the memory they share.
 //
 // Made once a stage, by all ranks in the same order. Moves of one lane never run at the same time
 // and share their workspace; those of different lanes may. On a measuring arena nothing is
@@ -53,20 +53,27 @@ class Moves {
   Move<T>* add(const Shape& shape, const Layout& from, const Layout& to, const std::string& what,
                size_t lane = 0);
   Move<T>* add(Plan plan, const std::string& what, size_t lane = 0);  // any other, such as a halo
+  // Memory for an array on its way between layouts: one place for all that ask for the same room,
+  // which is as large as the largest of them. Its span is there after take_workspace().
+  const std::span<T>& room(size_t number, std::int64_t elements);
   void take_workspace();  // once all are added, before any runs
 
   const std::vector<std::unique_ptr<Move<T>>>& all() const { return moves_; }
 
  private:
-  struct Lane {
+  struct Shared {
     std::int64_t elements = 0;
-    std::span<T> workspace;
+    std::span<T> place;
   };
+  using SharedList = std::vector<std::unique_ptr<Shared>>;  // by number; their addresses stay
+  static Shared& enlarged(SharedList& list, size_t number, std::int64_t elements);
+  void take(const SharedList& list, const std::string& purpose);
+
   const Sharding& sharding_;
   Channel* world_;
   Arena<T>& arena_;
   std::vector<std::unique_ptr<Move<T>>> moves_;
-  std::vector<std::unique_ptr<Lane>> lanes_;  // by number
+  SharedList lanes_, rooms_;
 };
 
 }  // namespace ortho

@@ -1,8 +1,10 @@
 #include "model/sharding.h"
 
 #include <limits>
+#include <map>
 
 #include "core/error.h"
+#include "model/layer.h"
 #include "model/params.h"
 
 namespace ortho {
@@ -67,11 +69,7 @@ Box Sharding::box(const Layout& layout, std::int64_t channels) const {
 }
 
 Nodes Sharding::local(const Layout& layout, std::int64_t channels) const {
-  const NodeShape all = nodes(channels);
-  const Shape part = extent(box(layout, channels));
-  return {elements(Shape(part.begin(), part.begin() + all.token_axes())),
-          part[static_cast<size_t>(all.batch_axis())],
-          part[static_cast<size_t>(all.channel_axis())], order_};
+  return nodes(channels).nodes(box(layout, channels));
 }
 
 Shape Sharding::local_tokens(const Layout& layout) const {
@@ -86,9 +84,36 @@ bool Sharding::leads_replica() const {
   return true;
 }
 
+HeldRows Sharding::rows(const Layout& layout) const {
+  const auto axes = static_cast<std::ptrdiff_t>(tokens_.size());
+  const auto batch = static_cast<size_t>(nodes(1).batch_axis());
+  const Box part = box(layout, 1), at_home = box(home_, 1);
+  HeldRows rows{
+      tokens_,
+      {{part.lo.begin(), part.lo.begin() + axes}, {part.hi.begin(), part.hi.begin() + axes}}};
+  rows.batch.push_back(at_home.hi[batch] - at_home.lo[batch]);
+  rows.box.lo.push_back(part.lo[batch] - at_home.lo[batch]);
+  rows.box.hi.push_back(part.hi[batch] - at_home.lo[batch]);
+  ASSERT(rows.box.lo.back() >= 0 && rows.box.hi.back() <= rows.windows(), "windows ",
+         part.lo[batch], " to ", part.hi[batch], " are not of this rank's replica");
+  return rows;
+}
+
 std::vector<Layout> param_layouts(const ModelSpec& spec, const Sharding& sharding) {
   const std::vector<int> none(sharding.mesh().axes().size(), kReplicates);
-  return std::vector<Layout>(param_specs(spec).size(), Layout(sharding.mesh(), none));
+  std::map<std::string, Layout> layouts;  // of the weights that the mesh cuts
+  for (std::int64_t b = 0; spec.map == MapKind::dense && b < spec.blocks; ++b) {
+    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
+    const auto weights = layer_params(spec, channels, text("block.", b), out);
+    const auto cut = layer_param_layouts(spec, sharding, channels, out);
+    for (size_t i = 0; i < weights.size(); ++i) layouts.emplace(weights[i].name, cut[i]);
+  }
+  std::vector<Layout> list;
+  for (const ParamSpec& param : param_specs(spec)) {
+    const auto found = layouts.find(param.name);
+    list.push_back(found == layouts.end() ? Layout(sharding.mesh(), none) : found->second);
+  }
+  return list;
 }
 
 }  // namespace ortho

@@ -11,6 +11,7 @@
 
 #include "comm/layout.h"
 #include "model/spec.h"
+#include "tensor/held_rows.h"
 
 namespace ortho {
 
@@ -45,6 +46,9 @@ class Sharding {
   Box box(const Layout& layout, std::int64_t channels) const;
   Nodes local(const Layout& layout, std::int64_t channels) const;
   Shape local_tokens(const Layout& layout) const;  // s_1 … s_n of the part
+
+  // The part's rows in the batch of this rank's replica.
+  HeldRows rows(const Layout& layout) const;
 
   // Which part of the batch this rank holds at home: ranks of one replica hold the same windows.
   int replica() const { return mesh().coordinate_along("batch", rank_); }

@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "tensor/dense.h"
 #include "tensor/formulas.h"
+#include "tensor/held_rows.h"
 #include "tensor/nodes.h"
 #include "tensor/token.h"
 
@@ -32,6 +33,14 @@ struct Lines {
   std::int64_t outer = 0;   // positions on the axes outside
   std::int64_t size = 0;    // s_i
   std::int64_t stride = 0;  // tokens between neighbours on the axis
+};
+
+// What dropout draws by, beside the rows.
+struct Drop {
+  double p = 0;  // chance of a zero
+  Random random;
+  std::int64_t first_window = 0;   // global number of the batch's window 0
+  std::int64_t first_channel = 0;  // global number of x's channel 0
 };
 
 // A piece of one-dimensional optimizer work: `count` weights that share one step count.
@@ -82,11 +91,10 @@ class Backend {
   virtual void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq,
                            T* dz) = 0;
 
-  // In place: zero with probability p, else times 1 / (1 - p). The draw of a node is a function of
-  // `random`, its global window * tokens + t, and its channel alone, so forward and backward, both
-  // orders and every mesh agree.
-  virtual void dropout(const Nodes& nodes, double p, const Random& random,
-                       std::int64_t first_window, T* x) = 0;
+  // In place: zero with probability p, else times 1 / (1 - p). `rows`: where those of x lie in the
+  // batch. The draw of a node is a function of `random`, its global window * T + its global token,
+  // and its global channel alone, so forward and backward, both orders and every mesh agree.
+  virtual void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) = 0;
 
   virtual void copy(std::int64_t count, const T* from, T* to) = 0;
   virtual void add(std::int64_t count, const T* x, T* y) = 0;  // y += x

@@ -9,6 +9,11 @@ constexpr std::array<const char*, 5> kNames = {"none", "text", "pixel", "audio",
 
 }  // namespace
 
+std::string row_text(const Batch& batch, std::int64_t row) {
+  return text("token ", row / batch.windows, " of window ",
+              batch.first_window + row % batch.windows);
+}
+
 std::string modality_name(Modality modality) { return kNames.at(static_cast<size_t>(modality)); }
 
 Modality modality_from_name(const std::string& name) {

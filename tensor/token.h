@@ -48,6 +48,9 @@ struct Batch {
   std::vector<Target> target;  // [T][B]
 };
 
+// Row t * windows + b: "token 5 of window 12", the window's global number.
+std::string row_text(const Batch& batch, std::int64_t row);
+
 std::string modality_name(Modality modality);          // "text"
 Modality modality_from_name(const std::string& name);  // Error(usage) listing the known names
 

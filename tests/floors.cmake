@@ -17,7 +17,7 @@ set(below_launch core tensor comm dataio model trainer)
 # Foreign headers, and the files of the house that may include them. Regular expressions.
 set(foreign mpi hdf5 yaml boost dnnl zlib png nccl cuda)
 set(header_mpi "^mpi\\.h$")
-set(home_mpi "^comm/mpi\\.(h|cc)$")
+set(home_mpi "^comm/mpi[a-z_]*\\.(h|cc)$")
 set(header_hdf5 "^(hdf5|hdf5_hl|H5[A-Za-z]*)\\.h(pp)?$")
 set(home_hdf5 "^dataio/hdf5\\.(h|cc)$")
 set(header_yaml "^yaml-cpp/")

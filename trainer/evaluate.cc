@@ -8,11 +8,13 @@ namespace ortho {
 TermSums evaluate_split(Channel& channel, Model<float>& model, HeldOut& split,
                         std::int64_t windows) {
   TermSums mine;
-  agree(channel, [&] {
-    split.restart(windows);
-    while (const auto batch = split.next()) mine.add(model.score(*batch));
-  });
-  return sum_terms(channel, mine);
+  split.restart(windows);
+  while (true) {  // equally many batches on all ranks
+    std::optional<Batch> batch;
+    agree(channel, [&] { batch = split.next(); });
+    if (!batch) return sum_terms(channel, mine);
+    mine.add(model.score(*batch));
+  }
 }
 
 }  // namespace ortho

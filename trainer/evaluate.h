@@ -9,8 +9,9 @@
 
 namespace ortho {
 
-// Sums over all ranks; `windows`: about so many, spread over
-// the split (0 = all). Collective; ranks score different windows.
+// Sums over all ranks; `windows`: about so many, spread over the split (0 = all). Collective;
+// replicas score different windows, the ranks of one replica the tokens that each holds of them.
+// `split` gives the windows of this rank's replica.
 TermSums evaluate_split(Channel& channel, Model<float>& model, HeldOut& split,
                         std::int64_t windows);
 

@@ -93,16 +93,6 @@ class TokenChooser {
   Random random_;
 };
 
-void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts,
-                   const GenerateRule& rule) {
-  REQUIRE(!rule.only || has_modality(model.spec(), *rule.only), "the model does not know ",
-          rule.only ? modality_name(*rule.only) : "");
-  REQUIRE(static_cast<std::int64_t>(prompts.size()) <= model.nodes().batch, prompts.size(),
-          " prompts for ", model.nodes().batch, " windows");
-  for (const auto& prompt : prompts)
-    REQUIRE(!prompt.empty(), "a prompt is empty; give at least one token to go on from");
-}
-
 void set_place(const GenerateRule& rule, std::int64_t index, Token& token) {
   const auto at = static_cast<std::int32_t>(index);
   if (token.modality == static_cast<std::int32_t>(Modality::pixel) && rule.image_width > 0) {
@@ -150,10 +140,27 @@ std::vector<Slot> lay_last_tokens(const std::vector<Writing>& all, std::int64_t 
 
 }  // namespace
 
+void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts,
+                   const GenerateRule& rule, Objective objective) {
+  REQUIRE(!rule.only || has_modality(model.spec(), *rule.only), "the model does not know ",
+          rule.only ? modality_name(*rule.only) : "");
+  const std::int64_t tokens = model.nodes().tokens, windows = model.nodes().batch;
+  REQUIRE(windows <= std::numeric_limits<std::int32_t>::max() / tokens, windows, " windows of ",
+          tokens, " tokens: their rows are numbered with 32 bits. Use fewer windows.");
+  REQUIRE(static_cast<std::int64_t>(prompts.size()) <= windows, prompts.size(), " prompts for ",
+          windows, " windows");
+  for (const auto& prompt : prompts) {
+    REQUIRE(!prompt.empty(), "a prompt is empty; give at least one token to go on from");
+    REQUIRE(objective == Objective::next_token || static_cast<std::int64_t>(prompt.size()) < tokens,
+            "the prompt has ", prompt.size(), " tokens; the context of ", tokens,
+            " leaves no place for an answer");
+  }
+}
+
 std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
                                                  const std::vector<std::vector<Token>>& prompts,
                                                  const GenerateRule& rule) {
-  check_prompts(model, prompts, rule);
+  check_prompts(model, prompts, rule, Objective::next_token);
   std::vector<Writing> all;
   for (const auto& prompt : prompts)
     all.push_back({prompt, rule.new_item ? 0 : tokens_of_last_item(prompt),
@@ -185,7 +192,7 @@ std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
 std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
                                                const std::vector<std::vector<Token>>& prompts,
                                                const GenerateRule& rule) {
-  check_prompts(model, prompts, rule);
+  check_prompts(model, prompts, rule, Objective::one_shot);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
   WindowRule window_rule;
   window_rule.objective = Objective::one_shot;
@@ -194,8 +201,6 @@ std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
   std::vector<size_t> first_slot;
   for (size_t w = 0; w < prompts.size(); ++w) {
     const auto used = static_cast<std::int64_t>(prompts[w].size());
-    REQUIRE(used < batch.tokens, "the prompt has ", used, " tokens; the context of ", batch.tokens,
-            " leaves no place for an answer");
     const auto window = static_cast<std::int64_t>(w);
     lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch);
     first_slot.push_back(slots.size());

@@ -1,7 +1,8 @@
 // Generate: new tokens after a prompt, decoded in steps: modality, then its symbol or symbols.
 //
 // next_token: one token after another, each from the last T tokens before it. one_shot:
-// the prompt, then query slots to the window's end, all answered in one pass.
+// the prompt, then query slots to the window's end, all answered in one pass. The ranks of a
+// replica (model/sharding.h) work on the same prompts and all get the same tokens.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,14 @@ struct GenerateRule {
   std::int64_t image_width = 0;  // pixels a row: where the places of new pixels are
 };
 
-// The new tokens of each prompt. At most as many prompts as the model has windows;
-// none may be empty. In a window `place` and `item` follow the rule, as they do in training.
+// Error(usage) unless the model can go on from these prompts: none empty, at most as many as the
+// model has windows of a batch; one_shot: each with room for an answer. Asks no other rank, so
+// ranks with different prompts can agree before they begin.
+void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts,
+                   const GenerateRule& rule, Objective objective);
+
+// The new tokens of each prompt, which are checked first. In a window `place` and `item` follow the
+// rule, as they do in training. Collective over the ranks of a replica.
 std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
                                                  const std::vector<std::vector<Token>>& prompts,
                                                  const GenerateRule& rule);

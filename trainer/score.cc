@@ -77,13 +77,18 @@ std::int64_t right_symbols(const Tokens& answer, const Tokens& truth) {
   return right;
 }
 
-// What a rank's share of the pairs is answered with, and how.
+// Some pairs as tokens: what is read, the true answers and those of the control.
+struct Exam {
+  std::vector<Tokens> prompts, truths, controls;
+};
+
+// How pairs are read, answered and counted.
 struct Scoring {
   Model<float>& model;
   const Dataset& records;
   const TokenRule& tokens;
   GenerateRule generate;
-  bool one_shot;
+  Objective objective;
   std::vector<Pair> pairs;
   std::vector<size_t> other;  // per pair: the one whose true item is its control
 
@@ -92,29 +97,51 @@ struct Scoring {
   }
 
   // Pairs first … last - 1, at most as many as the model has windows.
-  void score(size_t first, size_t last, PairScore& score) const {
-    std::vector<Tokens> prompts;
-    for (size_t p = first; p < last; ++p)
-      prompts.push_back(read_items(records, pairs[p].record, 0, pairs[p].to, tokens));
-    const auto answers = one_shot ? answer_prompts(model, prompts, generate)
-                                  : continue_prompts(model, prompts, generate);
+  Exam read(size_t first, size_t last) const {
+    Exam exam;
     for (size_t p = first; p < last; ++p) {
-      const Tokens& answer = answers[p - first];
-      const Tokens right = truth(p);
+      exam.prompts.push_back(read_items(records, pairs[p].record, 0, pairs[p].to, tokens));
+      exam.truths.push_back(truth(p));
+      exam.controls.push_back(truth(other[p]));
+    }
+    check_prompts(model, exam.prompts, generate, objective);
+    return exam;
+  }
+
+  void answer(const Exam& exam, PairScore& score) const {
+    if (exam.prompts.empty()) return;
+    const auto answers = objective == Objective::one_shot
+                             ? answer_prompts(model, exam.prompts, generate)
+                             : continue_prompts(model, exam.prompts, generate);
+    for (size_t p = 0; p < answers.size(); ++p) {
       score.records += 1;
-      score.exact += same_symbols(answer, right);
-      score.symbols += static_cast<std::int64_t>(right.size());
-      score.right_symbols += right_symbols(answer, right);
-      score.exact_shuffled += same_symbols(answer, truth(other[p]));
+      score.exact += same_symbols(answers[p], exam.truths[p]);
+      score.symbols += static_cast<std::int64_t>(exam.truths[p].size());
+      score.right_symbols += right_symbols(answers[p], exam.truths[p]);
+      score.exact_shuffled += same_symbols(answers[p], exam.controls[p]);
     }
   }
 };
+
+// Of all pairs. The ranks of a replica counted the same ones, each for itself.
+PairScore sum_scores(Channel& channel, const PairScore& mine, std::int64_t ranks_of_replica) {
+  std::array<std::int64_t, 5> sums = {mine.records, mine.exact, mine.symbols, mine.right_symbols,
+                                      mine.exact_shuffled};
+  channel.sum(std::span<std::int64_t>(sums));
+  for (std::int64_t& sum : sums) sum /= ranks_of_replica;
+  return {sums[0], sums[1], sums[2], sums[3], sums[4]};
+}
 
 }  // namespace
 
 PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
                       const TokenRule& tokens, const Stage& stage, const ScoreRule& rule) {
-  Scoring scoring{model, records, tokens, {}, stage.config.objective.one_shot > 0, {}, {}};
+  const Sharding& sharding = model.sharding();
+  ASSERT(channel.ranks() == sharding.ranks(), "a model of ", sharding.ranks(), " ranks on ",
+         channel.ranks());
+  const Objective objective =
+      stage.config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
+  Scoring scoring{model, records, tokens, {}, objective, {}, {}};
   scoring.pairs = find_pairs(records, rule);
   scoring.other = others(scoring.pairs.size(), rule.seed);
   scoring.generate.decode.temperature = 0;
@@ -123,18 +150,17 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   if (rule.to == Modality::pixel)  // the images of a data set have one size
     scoring.generate.image_width =
         records.parts(scoring.pairs[0].record)[scoring.pairs[0].to].shape[2];
-  const auto windows = static_cast<size_t>(model.nodes().batch),
-             ranks = static_cast<size_t>(channel.ranks()),
-             rank = static_cast<size_t>(channel.rank()), count = scoring.pairs.size();
+  const auto count = static_cast<std::int64_t>(scoring.pairs.size());
+  const Range own = split(sharding.windows(), sharding.replicas(), sharding.replica());
   PairScore mine;
-  agree(channel, [&] {
-    for (size_t first = rank * windows; first < count; first += ranks * windows)
-      scoring.score(first, std::min(count, first + windows), mine);
-  });
-  std::array<std::int64_t, 5> sums = {mine.records, mine.exact, mine.symbols, mine.right_symbols,
-                                      mine.exact_shuffled};
-  channel.sum(std::span<std::int64_t>(sums));
-  return {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  for (std::int64_t first = 0; first < count; first += sharding.windows()) {
+    const auto lo = static_cast<size_t>(std::min(count, first + own.lo)),
+               hi = static_cast<size_t>(std::min(count, first + own.hi));
+    Exam exam;
+    agree(channel, [&] { exam = scoring.read(lo, hi); });
+    scoring.answer(exam, mine);
+  }
+  return sum_scores(channel, mine, sharding.ranks() / sharding.replicas());
 }
 
 }  // namespace ortho

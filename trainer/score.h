@@ -30,8 +30,8 @@ struct ScoreRule {
   std::uint64_t seed = 1;  // of the permutation
 };
 
-// Collective: ranks answer different records; the sums are
-// of all. Error(usage) when no record has such a pair.
+// Collective over the model's ranks: replicas answer different records, the ranks of one replica
+// together; the sums are of all. Error(usage) when no record has such a pair.
 PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
                       const TokenRule& tokens, const Stage& stage, const ScoreRule& rule);
 

@@ -46,8 +46,7 @@ class CpuBackend final : public Backend<T> {
   void activate(const Gate& gate, const Nodes& nodes, const T* z, T* q) override;
   void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) override;
   // dropout.cc
-  void dropout(const Nodes& nodes, double p, const Random& random, std::int64_t first_window,
-               T* x) override;
+  void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) override;
   // move.cc
   void copy(std::int64_t count, const T* from, T* to) override;
   void add(std::int64_t count, const T* x, T* y) override;

@@ -110,13 +110,23 @@ TEST(Chain, NoPathIsCheaper) {
   }
 }
 
+TEST(Chain, AMapMayNeedSeveralAxesWhole) {
+  const NodeShape nodes = node_shape({4, 4}, 2, 4, Order::batch_inner);
+  const Mesh mesh({{"x", 2}});
+  const std::vector<Layout> layouts = {Layout(mesh, {0}), Layout(mesh, {1}), Layout(mesh, {2})};
+  const std::vector<std::vector<int>> whole = {{0}, {0, 1}, {0}};
+  const ChainPath path = cheapest_chain(nodes, layouts, whole, 0, 0, LinkCost{}, 4);
+  EXPECT_EQ(path.layouts, (std::vector<size_t>{2, 2, 2}));  // one move there, one back
+  EXPECT_EQ(path.moves, 2);
+}
+
 TEST(Chain, RefusesAnAxisThatAllLayoutsCut) {
   const NodeShape nodes = node_shape({4, 4}, 2, 3, Order::batch_inner);
   const std::vector<Layout> layouts = {Layout(Mesh({{"x", 2}}), {1})};
   const std::vector<int> axes = {0, 1};
   const std::string message = message_of(
       [&] { cheapest_chain(nodes, layouts, axes, 0, 0, LinkCost{}, 4); }, ErrorKind::usage);
-  EXPECT_NE(message.find("none of the 1 layouts leaves s_2 whole for the map along it"),
+  EXPECT_NE(message.find("none of the 1 layouts leaves s_2 whole for map 1 of the chain"),
             std::string::npos)
       << message;
 }

@@ -20,6 +20,22 @@ TEST(MpiChannel, Gathers) { test::check_gather(*make_world_channel()); }
 TEST(MpiChannel, Splits) { test::check_split(*make_world_channel()); }
 TEST(MpiChannel, TransfersWhileOthersRun) { test::check_transfers(*make_world_channel()); }
 
+TEST(MpiChannel, SharesMemory) {
+  test::check_share(*make_world_channel());
+  for (const int node : {1, 2, 3})
+    test::check_share(*make_world_channel(kPieceBytes, {.ranks_per_node = node}));
+}
+
+// The ranks of this test run on one machine.
+TEST(MpiChannel, KnowsItsNodes) {
+  const auto channel = make_world_channel();
+  EXPECT_EQ(std::vector<int>(channel->nodes().begin(), channel->nodes().end()),
+            std::vector<int>(static_cast<size_t>(channel->ranks()), 0));
+  const auto pairs = make_world_channel(kPieceBytes, {.ranks_per_node = 2});
+  for (int rank = 0; rank < pairs->ranks(); ++rank)
+    EXPECT_EQ(pairs->nodes()[static_cast<size_t>(rank)], rank / 2);
+}
+
 // Pieces of 100 bytes in place of 1 GiB: the same code as for counts above INT_MAX. 100 is no
 // multiple of a double, so values are cut too.
 TEST(MpiChannel, CutsLongMessages) {

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
+#include <stdexcept>
+#include <tuple>
 
 #include "comm/local.h"
 #include "tests/support/errors.h"
@@ -13,78 +16,152 @@
 namespace ortho {
 namespace {
 
-class ExchangeRanks : public testing::TestWithParam<int> {};
+// Ranks, ranks of a rehearsed node (0: all are on one), and where the arrays lie.
+using Setting = std::tuple<int, int, test::Ground>;
+
+class ExchangeRanks : public testing::TestWithParam<Setting> {
+ protected:
+  static int ranks() { return std::get<0>(GetParam()); }
+  static test::Ground ground() { return std::get<2>(GetParam()); }
+  static void run(const std::function<void(Channel&)>& body) {
+    run_local_ranks(ranks(), body, {.ranks_per_node = std::get<1>(GetParam())});
+  }
+};
 
 TEST_P(ExchangeRanks, MovesBetweenAnyTwoLayouts) {
-  run_local_ranks(GetParam(), [](Channel& channel) {
-    for (std::uint64_t number = 0; number < 300; ++number)
-      test::check_move(channel, test::draw_move(1, number, channel.ranks()), number);
-  });
+  run([](Channel& channel) { test::check_moves(channel, ground(), 1, 300); });
 }
 
 TEST_P(ExchangeRanks, BringsTheTokensBefore) {
-  run_local_ranks(GetParam(), [](Channel& channel) {
-    for (std::uint64_t number = 0; number < 200; ++number)
-      test::check_halo(channel, test::draw_halo(2, number, channel.ranks()), number);
+  run([](Channel& channel) { test::check_halos(channel, ground(), 2, 200); });
+}
+
+TEST_P(ExchangeRanks, AddsInRankOrder) {
+  run([](Channel& channel) { test::check_rank_order(channel, ground()); });
+}
+
+std::string setting_text(const testing::TestParamInfo<Setting>& info) {
+  const auto [ranks, node, ground] = info.param;
+  const char* const names[] = {"Messages", "Packed", "Pulled"};
+  return text(ranks, node == 0 ? "" : text("InNodesOf", node), names[static_cast<int>(ground)]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Messages, ExchangeRanks,
+                         testing::Combine(testing::Values(1, 2, 3, 4, 5, 6, 8, 12),
+                                          testing::Values(0),
+                                          testing::Values(test::Ground::ordinary)),
+                         setting_text);
+INSTANTIATE_TEST_SUITE_P(Windows, ExchangeRanks,
+                         testing::Combine(testing::Values(2, 3, 4, 6), testing::Values(0),
+                                          testing::Values(test::Ground::workspace,
+                                                          test::Ground::shared)),
+                         setting_text);
+// Both at once: 4 = 2 + 2, 5 = 2 + 2 + 1, 6 = 3 + 3, 4 = 3 + 1.
+INSTANTIATE_TEST_SUITE_P(Mixed, ExchangeRanks,
+                         testing::Combine(testing::Values(4, 5, 6), testing::Values(2, 3),
+                                          testing::Values(test::Ground::workspace,
+                                                          test::Ground::shared)),
+                         setting_text);
+
+TEST(Exchange, MovesLongRuns) {
+  for (const auto ground : {test::Ground::ordinary, test::Ground::workspace, test::Ground::shared})
+    for (const int ranks : {2, 3, 4})
+      run_local_ranks(ranks, [&](Channel& channel) { test::check_long_runs(channel, ground); });
+}
+
+TEST(Exchange, ReusesSharedMemory) {
+  for (const int node : {0, 2})
+    run_local_ranks(4, [](Channel& channel) { test::check_reuse(channel, 500); },
+                    {.ranks_per_node = node});
+}
+
+// No room: what would be pulled goes by messages, and all results are the same.
+TEST(Exchange, TooLittleRoomFallsBackToMessages) {
+  for (const std::int64_t room : {0, 1 << 20})  // for nothing; for the flags of offers alone
+    run_local_ranks(3,
+                    [](Channel& channel) {
+                      EXPECT_FALSE(test::Memory(channel, test::Ground::shared).pulls());
+                      test::check_moves(channel, test::Ground::shared, 6, 20);
+                    },
+                    {.shared_bytes = room});
+}
+
+// One rank's workspace is ordinary memory: its peers would wait for an offer for ever.
+TEST(Exchange, WorkspacesSharedOnSomeRanksAloneAreNamed) {
+  run_local_ranks(2, [](Channel& channel) {
+    const auto window = channel.share(64);
+    const Mesh mesh({{"m", 2}});
+    const Plan plan =
+        plan_exchange({2, 2}, Layout(mesh, {0}), Layout(mesh, {1}), channel.rank(), sizeof(float));
+    Exchange<float> exchange(plan, channel, "lines");
+    std::vector<float> x(2), y(2), own(2);
+    if (channel.rank() == 1) {
+      exchange.start(Way::forward, x.data(), y.data(), Fill::over, own);
+      channel.barrier();
+      return;
+    }
+    auto* const shared = reinterpret_cast<float*>(window->bytes().data());
+    exchange.start(Way::forward, x.data(), y.data(), Fill::over, {shared, 2});
+    const std::string message = message_of([&] { exchange.finish(); }, ErrorKind::internal);
+    EXPECT_NE(message.find("lines: the workspace of rank 1 is not shared, that of rank 0 is"),
+              std::string::npos)
+        << message;
+    channel.barrier();
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, ExchangeRanks, testing::Values(1, 2, 3, 4, 5, 6, 8, 12),
-                         testing::PrintToStringParamName());
-
-TEST(Exchange, MovesLongRuns) {
-  for (const int ranks : {2, 3, 4}) run_local_ranks(ranks, test::check_long_runs);
+// A rank that fails wakes those that wait for its offer.
+TEST(Exchange, AFailureEndsThePull) {
+  EXPECT_THROW(run_local_ranks(
+                   3,
+                   [](Channel& channel) {
+                     const Mesh mesh({{"m", 3}});
+                     const auto window = channel.share(1024);
+                     const Plan plan = plan_exchange({3, 3}, Layout(mesh, {0}), Layout(mesh, {1}),
+                                                     channel.rank(), sizeof(float));
+                     Exchange<float> exchange(plan, channel, "lines");
+                     std::vector<float> x(3), y(3);
+                     auto* const space = reinterpret_cast<float*>(window->bytes().data());
+                     if (channel.rank() == 2) throw std::runtime_error("the cause");
+                     exchange.run(Way::forward, x.data(), y.data(), Fill::over, {space, 256});
+                   }),
+               std::runtime_error);
 }
 
 // Two at once, finished in the other order; a map's way to the lines and home gives x back.
 TEST(Exchange, SeveralUnderWay) {
-  run_local_ranks(4, [](Channel& channel) {
-    const NodeShape nodes = node_shape({4, 6}, 2, 3, Order::batch_inner);
-    const Layout layout(Mesh({{"token", 4}}), {0});
-    const Layout lines = lines_layout(nodes, layout, 0);
-    const int rank = channel.rank();
-    const auto plan = [&] {
-      return plan_exchange(nodes.shape, layout, lines, rank, sizeof(float));
-    };
-    Exchange<float> first(plan(), channel, "first"), second(plan(), channel, "second");
-    const std::vector<float> x = test::numbered(nodes.shape, layout.box(nodes.shape, rank));
-    const std::vector<float> z = test::numbered(nodes.shape, lines.box(nodes.shape, rank));
-    std::vector<float> a(z.size()), b(z.size()), home(x.size());
-    std::vector<float> space(static_cast<size_t>(first.plan().workspace())), other = space;
-    first.start(Way::forward, x.data(), a.data(), Fill::over, space);
-    second.start(Way::forward, x.data(), b.data(), Fill::over, other);
-    second.finish();
-    while (!first.progress()) {
-    }
-    first.finish();
-    EXPECT_EQ(a, z);
-    EXPECT_EQ(b, z);
-    first.run(Way::backward, a.data(), home.data(), Fill::over, space);
-    EXPECT_EQ(home, x);
-  });
-}
-
-// Partial sums that differ by many magnitudes: the sum is that of rank order, bit for bit.
-TEST(Exchange, AddsInRankOrder) {
-  run_local_ranks(4, [](Channel& channel) {
-    const Shape shape = {4, 5};
-    const Mesh mesh({{"m", 4}});
-    const Plan plan = plan_exchange(shape, Layout(mesh, {0}), Layout(mesh, {kReplicates}),
-                                    channel.rank(), sizeof(float));
-    Exchange<float> exchange(plan, channel, "partial sums");
-    const auto part = [](int rank, int i) {
-      return (rank % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(1 + i) /
-             static_cast<float>(3 + 1000 * rank);
-    };
-    std::vector<float> mine(20), sum(5), space(static_cast<size_t>(plan.workspace()));
-    for (int i = 0; i < 20; ++i) mine[static_cast<size_t>(i)] = part(channel.rank(), i);
-    exchange.run(Way::backward, mine.data(), sum.data(), Fill::over, space);
-    for (int i = 0; i < 5; ++i) {
-      const int at = channel.rank() * 5 + i;
-      const float expected = ((part(0, at) + part(1, at)) + part(2, at)) + part(3, at);
-      EXPECT_EQ(sum[static_cast<size_t>(i)], expected) << at;
-    }
-  });
+  for (const bool pulls : {false, true})
+    run_local_ranks(4, [&](Channel& channel) {
+      const NodeShape nodes = node_shape({4, 6}, 2, 3, Order::batch_inner);
+      const Layout layout(Mesh({{"token", 4}}), {0});
+      const Layout lines = lines_layout(nodes, layout, 0);
+      const int rank = channel.rank();
+      const auto plan = [&] {
+        return plan_exchange(nodes.shape, layout, lines, rank, sizeof(float));
+      };
+      Exchange<float> first(plan(), channel, "first"), second(plan(), channel, "second");
+      const std::vector<float> x = test::numbered(nodes.shape, layout.box(nodes.shape, rank));
+      const std::vector<float> z = test::numbered(nodes.shape, lines.box(nodes.shape, rank));
+      std::vector<float> a(z.size()), b(z.size()), home(x.size());
+      const auto size = static_cast<size_t>(first.plan().workspace());
+      std::vector<float> ordinary(2 * size);
+      const auto window = channel.share(static_cast<std::int64_t>(2 * size * sizeof(float)));
+      float* const space =
+          pulls ? reinterpret_cast<float*>(window->bytes().data()) : ordinary.data();
+      const std::span<float> one(space, size), other(space + size, size);
+      first.start(Way::forward, x.data(), a.data(), Fill::over, one);
+      second.start(Way::forward, x.data(), b.data(), Fill::over, other);
+      second.finish();
+      while (!first.progress()) {
+      }
+      first.finish();
+      EXPECT_EQ(a, z);
+      EXPECT_EQ(b, z);
+      first.run(Way::backward, a.data(), home.data(), Fill::over, one);
+      EXPECT_EQ(home, x);
+      const Traffic& pulled = first.count(Way::forward).levels.node;
+      EXPECT_EQ(pulled.bytes, pulls ? first.plan().sent_bytes(Way::forward) : 0);
+    });
 }
 
 TEST(Exchange, PlansThatDifferAreRefused) {

@@ -39,6 +39,10 @@ void check_both_ends(const std::vector<Plan>& plans, const std::string& what) {
       ASSERT_EQ(out->boxes.size(), in->boxes.size()) << what;
       for (size_t i = 0; i < out->boxes.size(); ++i)
         EXPECT_EQ(extent(out->boxes[i]), extent(in->boxes[i])) << what;
+      EXPECT_EQ(out->far_boxes, in->boxes) << what;
+      EXPECT_EQ(in->far_boxes, out->boxes) << what;
+      EXPECT_EQ(out->far_shape, taker.target.shape) << what;
+      EXPECT_EQ(in->far_shape, giver.source.shape) << what;
     }
 }
 
@@ -101,6 +105,39 @@ TEST(ExchangePlan, BytesAreThoseOfTheFormulas) {
 
 // The outermost axis is cut: each source's message is one run of the lines' array, and a halo one
 // of both arrays.
+// 8 ranks on nodes of 4: a cut over all of them sends 3/8 of the array within the node and 4/8 out of
+// it, the axis of a mesh that lies inside the nodes nothing out, the other axis nothing within.
+TEST(ExchangePlan, TrafficIsToldByLevel) {
+  const NodeShape nodes = node_shape({8, 8}, 16, 32, Order::batch_inner);
+  const std::vector<int> places = {0, 0, 0, 0, 1, 1, 1, 1};
+  const Mesh one({{"m", 8}}), two({{"outer", 2}, {"inner", 4}});
+  const std::int64_t local = elements(nodes.shape) / 8 * 4;  // bytes
+  struct Case {
+    Layout from, to;
+    std::int64_t node, network;
+  };
+  const std::vector<Case> cases = {
+      {Layout(one, {0}), Layout(one, {1}), local * 3 / 8, local * 4 / 8},
+      {Layout(two, {2, 0}), Layout(two, {2, 1}), local * 3 / 4, 0},
+      {Layout(two, {0, 2}), Layout(two, {1, 2}), 0, local / 2},
+  };
+  for (const Case& move : cases)
+    for (int rank = 0; rank < 8; ++rank) {
+      const Plan plan = plan_exchange(nodes.shape, move.from, move.to, rank, 4);
+      for (const Way way : {Way::forward, Way::backward}) {
+        const LevelTraffic sent = sent_traffic(plan, way, places);
+        EXPECT_EQ(sent.node.bytes, move.node) << layout_text(nodes, move.to);
+        EXPECT_EQ(sent.network.bytes, move.network) << layout_text(nodes, move.to);
+        EXPECT_EQ(sent.node.messages, move.node == 0 ? 0 : 3);
+        EXPECT_EQ(sent.network.messages, move.network == 0 ? 0 : move.node == 0 ? 1 : 4);
+        const LevelTraffic alone = sent_traffic(plan, way, {});
+        EXPECT_EQ(alone.node.bytes + alone.node.messages, 0);
+        EXPECT_EQ(alone.network.bytes, plan.sent_bytes(way));
+        EXPECT_EQ(alone.network.messages, plan.sent_messages(way));
+      }
+    }
+}
+
 TEST(ExchangePlan, OneSideNeedsNoPacking) {
   const NodeShape nodes = node_shape({4, 8, 3}, 2, 5, Order::channels_inner);
   const Mesh mesh({{"x", 4}});

@@ -113,6 +113,26 @@ TEST(Layout, LinesOfSeveralMeshAxes) {
   EXPECT_EQ(lines_layout(twos, Layout(mesh, {0, 1}), 0).cuts(), (std::vector<int>{2, 1}));
 }
 
+TEST(Layout, SeveralAxesMayHaveToBeWhole) {
+  const NodeShape nodes = node_shape({4, 4, 2}, 3, 4, Order::batch_inner);
+  const Mesh mesh({{"x", 2}, {"y", 2}});
+  const auto cuts = [&](std::vector<int> from, const std::vector<int>& axes) {
+    return lines_layout(nodes, Layout(mesh, std::move(from)), axes).cuts();
+  };
+  EXPECT_EQ(cuts({0, 1}, {0, 1}), (std::vector<int>{2, 3}));
+  EXPECT_EQ(cuts({1, 2}, {0, 1}), (std::vector<int>{3, 2}));
+  EXPECT_EQ(cuts({0, 1}, {0, 1, 2}), (std::vector<int>{3, 3}));
+  EXPECT_EQ(cuts({2, 3}, {0, 1}), (std::vector<int>{2, 3}));
+  EXPECT_FALSE(find_lines_layout(nodes, Layout(mesh, {0, 1}), {0, 1, 2, 3}).has_value());
+}
+
+// Alone x would take s_3, but then y found nothing.
+TEST(Layout, AMeshAxisLeavesALaterOneItsPartner) {
+  const NodeShape nodes = node_shape({2, 4, 4}, 3, 2, Order::batch_inner);
+  const Layout home(Mesh({{"x", 2}, {"y", 4}}), {0, 1});
+  EXPECT_EQ(lines_layout(nodes, home, {0, 1}).cuts(), (std::vector<int>{3, 2}));
+}
+
 TEST(Layout, RefusesFewerLinesThanRanks) {
   const NodeShape nodes = node_shape({8}, 64, 3, Order::batch_inner);
   const std::string message = message_of(
@@ -120,8 +140,8 @@ TEST(Layout, RefusesFewerLinesThanRanks) {
         lines_layout(nodes, Layout(Mesh({{"x", 4}}), {0}), 0);
       },
       ErrorKind::usage);
-  EXPECT_NE(message.find("a map along s_1 needs whole lines, but x 4 finds no axis to cut instead "
-                         "in [8, 3, 64] (x 4 cuts s_1): there are fewer lines than ranks."),
+  EXPECT_NE(message.find("a map needs s_1 whole, but x 4 finds no axis to cut instead in "
+                         "[8, 3, 64] (x 4 cuts s_1): there are fewer lines than ranks."),
             std::string::npos)
       << message;
 }

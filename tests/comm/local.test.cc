@@ -34,6 +34,12 @@ TEST_P(LocalRanks, Gathers) { run_local_ranks(GetParam(), test::check_gather); }
 TEST_P(LocalRanks, Splits) { run_local_ranks(GetParam(), test::check_split); }
 TEST_P(LocalRanks, TransfersWhileOthersRun) { run_local_ranks(GetParam(), test::check_transfers); }
 
+TEST_P(LocalRanks, SharesMemory) {
+  run_local_ranks(GetParam(), test::check_share);
+  for (const int node : {1, 2, 3})
+    run_local_ranks(GetParam(), test::check_share, {.ranks_per_node = node});
+}
+
 TEST_P(LocalRanks, BarrierWaitsForAll) {
   std::atomic<int> arrived = 0;
   run_local_ranks(GetParam(), [&](Channel& channel) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "comm/local.h"
+#include "comm/node.h"
 #include "core/error.h"
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
@@ -33,6 +34,20 @@ TEST(Mesh, RankAndCoordinateAreInverse) {
     }
     EXPECT_EQ(seen.size(), static_cast<size_t>(mesh.ranks()));
   }
+}
+
+// On nodes of 4 the exchanges along "s_1" stay inside, those along "batch" cross.
+TEST(Mesh, TheHeaviestAxisIsInnermost) {
+  const Mesh mesh(heaviest_innermost({{{"s_1", 4}, 5000}, {{"batch", 2}, 10}, {{"s_2", 3}, 10}}));
+  EXPECT_EQ(mesh_text(mesh), "batch 2 x s_2 3 x s_1 4");
+  const std::vector<int> nodes = nodes_of(std::vector<int>(24, 0), 4);
+  for (int rank = 0; rank < mesh.ranks(); ++rank) {
+    const auto node = [&](int other) { return nodes[static_cast<size_t>(other)]; };
+    for (const int other : mesh.group("s_1", rank)) EXPECT_EQ(node(other), node(rank));
+    for (const int other : mesh.group("batch", rank))
+      EXPECT_EQ(node(other) == node(rank), other == rank);
+  }
+  EXPECT_TRUE(heaviest_innermost({}).empty());
 }
 
 TEST(Mesh, AnAbsentAxisHasOneRank) {

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -139,6 +142,50 @@ inline void check_transfers(Channel& channel) {
           << "rank " << other << " to " << own;
     }
   }
+}
+
+// Every rank writes its mark into memory of its own size; ranks of its node, and no others, read it,
+// over the channel that shared it and over parts of that channel.
+inline void check_share(Channel& channel) {
+  const int own = channel.rank();
+  const auto size = [](int rank) { return std::int64_t{64 + 1000 * rank}; };
+  const auto mark = [](int rank) { return static_cast<std::byte>(1 + rank); };
+  const bool any = [&] {
+    std::set<int> nodes(channel.nodes().begin(), channel.nodes().end());
+    return nodes.size() < channel.nodes().size();
+  }();
+  ASSERT_EQ(channel.nodes().size(), static_cast<size_t>(channel.ranks()));
+  const auto near = [&](int rank) {
+    return channel.nodes()[static_cast<size_t>(rank)] == channel.nodes()[static_cast<size_t>(own)];
+  };
+  const std::unique_ptr<SharedMemory> memory = channel.share(size(own));
+  const std::unique_ptr<Channel> half = channel.split(own % 2);
+  const std::span<std::byte> bytes = memory->bytes();
+  EXPECT_EQ(memory->shared(), any);
+  ASSERT_EQ(static_cast<std::int64_t>(bytes.size()), size(own));
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(bytes.data()) % 64, 0u);
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), std::byte{0}), size(own));
+  std::fill(bytes.begin(), bytes.end(), mark(own));
+
+  // What each rank calls its own first byte.
+  const std::vector<std::string> names =
+      channel.gather(std::to_string(reinterpret_cast<std::uintptr_t>(bytes.data())));
+  for (int rank = 0; rank < channel.ranks(); ++rank) {
+    const bool seen = any && near(rank);
+    EXPECT_EQ(memory->of(rank) != nullptr, seen) << "rank " << rank;
+    const auto* name =
+        reinterpret_cast<const std::byte*>(std::stoull(names[static_cast<size_t>(rank)]));
+    EXPECT_EQ(channel.reads(rank, name, size(rank)), memory->of(rank)) << "rank " << rank;
+    if (!seen) continue;
+    EXPECT_EQ(std::count(memory->of(rank), memory->of(rank) + size(rank), mark(rank)), size(rank));
+    if (rank % 2 != own % 2) continue;
+    EXPECT_EQ(half->reads(rank / 2, name + 64, size(rank) - 64), memory->of(rank) + 64);
+    EXPECT_EQ(half->nodes()[static_cast<size_t>(rank / 2)],
+              channel.nodes()[static_cast<size_t>(rank)]);
+  }
+  std::vector<std::byte> ordinary(8);
+  EXPECT_EQ(channel.reads(own, ordinary.data(), 8), nullptr);
+  channel.barrier();
 }
 
 }  // namespace ortho::test

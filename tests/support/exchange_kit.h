@@ -6,13 +6,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <thread>
 #include <vector>
 
 #include "comm/exchange.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "tests/support/exchange_memory.h"
 
 namespace ortho::test {
 
@@ -77,33 +81,6 @@ inline MoveCase draw_move(std::uint64_t seed, std::uint64_t number, int ranks) {
   return {nodes, draw_layout(draw, mesh, nodes), draw_layout(draw, mesh, nodes)};
 }
 
-// An array of poison between guards.
-class Guarded {
- public:
-  explicit Guarded(std::int64_t count)
-      : values_(static_cast<size_t>(count + 2 * kGuards), kGuard), count_(count) {
-    std::fill_n(data(), count, std::numeric_limits<float>::quiet_NaN());
-  }
-  explicit Guarded(const std::vector<float>& values)
-      : Guarded(static_cast<std::int64_t>(values.size())) {
-    std::copy(values.begin(), values.end(), data());
-  }
-  float* data() { return values_.data() + kGuards; }
-  std::span<float> span() { return {data(), static_cast<size_t>(count_)}; }
-  std::vector<float> values() { return {data(), data() + count_}; }
-  bool intact() const {
-    const auto guard = [](float value) { return value == kGuard; };
-    return std::all_of(values_.begin(), values_.begin() + kGuards, guard) &&
-           std::all_of(values_.end() - kGuards, values_.end(), guard);
-  }
-
- private:
-  static constexpr int kGuards = 16;
-  static constexpr float kGuard = -12345.5f;
-  std::vector<float> values_;
-  std::int64_t count_;
-};
-
 // Calls act(index) for every element of the box, row-major.
 template <class Act>
 void for_each_index(const Box& box, Act act) {
@@ -142,9 +119,11 @@ inline float mark(int rank, std::int64_t index) {
 }
 
 // Runs one way twice, the second time with the workspace of the first, and once more onto ones.
-inline void check_way(Exchange<float>& exchange, Way way, const std::vector<float>& from,
-                      const std::vector<float>& expected) {
-  Guarded source(from), workspace(exchange.plan().workspace());
+inline void check_way(Exchange<float>& exchange, const Memory& memory, Way way,
+                      const std::vector<float>& from, const std::vector<float>& expected) {
+  const std::int64_t space = exchange.plan().workspace();
+  Guarded source(from, memory.source(Guarded::with_guards(static_cast<std::int64_t>(from.size()))));
+  Guarded workspace(space, memory.workspace(Guarded::with_guards(space)));
   for (int repeat = 0; repeat < 2; ++repeat) {
     Guarded result(static_cast<std::int64_t>(expected.size()));
     exchange.start(way, source.data(), result.data(), Fill::over, workspace.span());
@@ -163,7 +142,8 @@ inline void check_way(Exchange<float>& exchange, Way way, const std::vector<floa
 }
 
 // <T x, y> == <x, T* y>, summed over all ranks.
-inline void check_adjoint(Channel& channel, Exchange<float>& exchange, std::uint64_t number) {
+inline void check_adjoint(Channel& channel, Exchange<float>& exchange, const Memory& memory,
+                          std::uint64_t number) {
   const auto whole_numbers = [&](const char* name, const Shape& shape) {
     const Random random(number, name, static_cast<std::uint64_t>(channel.rank()));
     std::vector<float> values(static_cast<size_t>(elements(shape)));
@@ -174,7 +154,8 @@ inline void check_adjoint(Channel& channel, Exchange<float>& exchange, std::uint
   const std::vector<float> x = whole_numbers("x", exchange.plan().source.shape);
   const std::vector<float> y = whole_numbers("y", exchange.plan().target.shape);
   std::vector<float> tx(y.size()), ty(x.size());
-  Guarded workspace(exchange.plan().workspace());
+  const std::int64_t space = exchange.plan().workspace();
+  Guarded workspace(space, memory.workspace(Guarded::with_guards(space)));
   exchange.run(Way::forward, x.data(), tx.data(), Fill::over, workspace.span());
   exchange.run(Way::backward, y.data(), ty.data(), Fill::over, workspace.span());
   std::array<double, 2> products{};
@@ -184,23 +165,30 @@ inline void check_adjoint(Channel& channel, Exchange<float>& exchange, std::uint
   EXPECT_EQ(products[0], products[1]) << exchange.what();
 }
 
-// The counters are what the plan says, times the runs.
-inline void check_count(const Exchange<float>& exchange) {
+// The counters are what the plan says of each level, times the runs.
+inline void check_count(Channel& channel, const Exchange<float>& exchange, const Memory& memory) {
   for (const Way way : {Way::forward, Way::backward}) {
     const ExchangeCount& count = exchange.count(way);
+    const LevelTraffic sent = sent_traffic(
+        exchange.plan(), way, memory.pulls() ? channel.nodes() : std::span<const int>{});
     EXPECT_EQ(count.bytes, count.runs * exchange.plan().sent_bytes(way)) << exchange.what();
-    EXPECT_EQ(count.messages, count.runs * exchange.plan().sent_messages(way)) << exchange.what();
+    EXPECT_EQ(count.levels.node.bytes, count.runs * sent.node.bytes) << exchange.what();
+    EXPECT_EQ(count.levels.network.bytes, count.runs * sent.network.bytes) << exchange.what();
+    EXPECT_EQ(count.levels.node.messages, count.runs * sent.node.messages) << exchange.what();
+    EXPECT_EQ(count.levels.network.messages, count.runs * sent.network.messages) << exchange.what();
+    EXPECT_EQ(count.messages, count.levels.node.messages + count.levels.network.messages);
     EXPECT_EQ(count.runs, 4) << exchange.what();
   }
 }
 
-inline void check_move(Channel& channel, const MoveCase& one, std::uint64_t number) {
+inline void check_move(Channel& channel, const MoveCase& one, const Memory& memory,
+                       std::uint64_t number) {
   const Shape& shape = one.nodes.shape;
   const int rank = channel.rank();
   const Box source = one.from.box(shape, rank), target = one.to.box(shape, rank);
   Exchange<float> exchange(plan_exchange(shape, one.from, one.to, rank, sizeof(float)), channel,
                            case_text(one));
-  check_way(exchange, Way::forward, numbered(shape, source), numbered(shape, target));
+  check_way(exchange, memory, Way::forward, numbered(shape, source), numbered(shape, target));
 
   // Backward by its definition: all targets filled from this rank's elements give theirs back.
   std::vector<float> marks, expected;
@@ -217,20 +205,27 @@ inline void check_move(Channel& channel, const MoveCase& one, std::uint64_t numb
     }
     expected.push_back(sum);
   });
-  check_way(exchange, Way::backward, marks, expected);
-  check_adjoint(channel, exchange, number);
-  check_count(exchange);
+  check_way(exchange, memory, Way::backward, marks, expected);
+  check_adjoint(channel, exchange, memory, number);
+  check_count(channel, exchange, memory);
+}
+
+inline void check_moves(Channel& channel, Ground ground, std::uint64_t seed, int cases) {
+  const Memory memory(channel, ground);
+  for (std::uint64_t number = 0; number < static_cast<std::uint64_t>(cases); ++number)
+    check_move(channel, draw_move(seed, number, channel.ranks()), memory, number);
 }
 
 // Runs of 64 KB and more on up to 4 ranks: above MPI's eager size, and sent without packing.
-inline void check_long_runs(Channel& channel) {
+inline void check_long_runs(Channel& channel, Ground ground) {
+  const Memory memory(channel, ground);
   const Mesh mesh({{"m", channel.ranks()}});
   const NodeShape nodes = node_shape({6, 8}, 256, 32, Order::batch_inner);
   const Layout cut(mesh, {0}), lines(mesh, {1}), channels(mesh, {2}), all(mesh, {kReplicates});
-  check_move(channel, {nodes, cut, lines}, 0);
-  check_move(channel, {nodes, lines, cut}, 1);
-  check_move(channel, {nodes, cut, channels}, 2);
-  check_move(channel, {nodes, cut, all}, 3);
+  check_move(channel, {nodes, cut, lines}, memory, 0);
+  check_move(channel, {nodes, lines, cut}, memory, 1);
+  check_move(channel, {nodes, cut, channels}, memory, 2);
+  check_move(channel, {nodes, cut, all}, memory, 3);
 }
 
 struct HaloCase {
@@ -276,14 +271,90 @@ inline std::vector<float> halo_rows(const HaloCase& one, int rank) {
   return values;
 }
 
-inline void check_halo(Channel& channel, const HaloCase& one, std::uint64_t number) {
+inline void check_halo(Channel& channel, const HaloCase& one, const Memory& memory,
+                       std::uint64_t number) {
   const Box own = one.layout.box(one.nodes.shape, channel.rank());
   Exchange<float> exchange(
       plan_halo(one.nodes, one.layout, one.halo, channel.rank(), sizeof(float)), channel,
       text("halo of ", one.halo.rows, " on s_", one.halo.first + 1, " to s_", one.halo.last + 1,
            ", ", shape_text(one.nodes.shape), ": ", layout_text(one.nodes, one.layout)));
-  check_way(exchange, Way::forward, numbered(one.nodes.shape, own), halo_rows(one, channel.rank()));
-  check_adjoint(channel, exchange, number);
+  check_way(exchange, memory, Way::forward, numbered(one.nodes.shape, own),
+            halo_rows(one, channel.rank()));
+  check_adjoint(channel, exchange, memory, number);
+}
+
+inline void check_halos(Channel& channel, Ground ground, std::uint64_t seed, int cases) {
+  const Memory memory(channel, ground);
+  for (std::uint64_t number = 0; number < static_cast<std::uint64_t>(cases); ++number)
+    check_halo(channel, draw_halo(seed, number, channel.ranks()), memory, number);
+}
+
+// One shared array as source, then overwritten, then as the target of the way back, hundreds of
+// times with ranks that arrive at different moments: whoever reads too early or too late gets
+// poison or the values of another round.
+inline void check_reuse(Channel& channel, int rounds) {
+  const NodeShape nodes = node_shape({4, 6}, 3, 8, Order::batch_inner);
+  const Mesh mesh({{"m", channel.ranks()}});
+  const Layout home(mesh, {0}), lines = Layout(mesh, {1});
+  const int rank = channel.rank();
+  const Box box = home.box(nodes.shape, rank), line_box = lines.box(nodes.shape, rank);
+  Exchange<float> exchange(plan_exchange(nodes.shape, home, lines, rank, sizeof(float)), channel,
+                           "reused");
+  const std::int64_t size = elements(box), line_size = elements(line_box);
+  const auto window = channel.share((size + line_size + exchange.plan().workspace()) *
+                                    static_cast<std::int64_t>(sizeof(float)));
+  ASSERT_TRUE(channel.ranks() == 1 || window->shared());
+  auto* const x = reinterpret_cast<float*>(window->bytes().data());
+  float *const y = x + size, *const space = y + line_size;
+  const std::span<float> workspace(space, static_cast<size_t>(exchange.plan().workspace()));
+  constexpr float kPoison = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> numbers = numbered(nodes.shape, box);
+  const std::vector<float> line_numbers = numbered(nodes.shape, line_box);
+  const Random random(7, "late ranks", static_cast<std::uint64_t>(rank));
+  std::int64_t wrong = 0;  // counted, since a rank that stops would leave the others waiting
+  for (int round = 0; round < rounds; ++round) {
+    const auto value = [&](float number) { return number + static_cast<float>(1000 * round); };
+    std::transform(numbers.begin(), numbers.end(), x, value);
+    std::fill_n(y, line_size, kPoison);
+    exchange.start(Way::forward, x, y, Fill::over, workspace);
+    if (random.below(static_cast<std::uint64_t>(round), 8) == 0)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    exchange.finish();
+    std::fill_n(x, size, kPoison);
+    for (std::int64_t i = 0; i < line_size; ++i)
+      wrong += y[i] == value(line_numbers[static_cast<size_t>(i)]) ? 0 : 1;
+    exchange.run(Way::backward, y, x, Fill::over, workspace);
+    std::fill_n(y, line_size, kPoison);
+    for (std::int64_t i = 0; i < size; ++i)
+      wrong += x[i] == value(numbers[static_cast<size_t>(i)]) ? 0 : 1;
+  }
+  EXPECT_EQ(wrong, 0) << "elements on rank " << rank;
+}
+
+// Partial sums that differ by many magnitudes: the sum is that of rank order, bit for bit.
+inline void check_rank_order(Channel& channel, Ground ground) {
+  const Memory memory(channel, ground);
+  const int ranks = channel.ranks();
+  const Shape shape = {ranks, 5};
+  const Mesh mesh({{"m", ranks}});
+  const Plan plan = plan_exchange(shape, Layout(mesh, {0}), Layout(mesh, {kReplicates}),
+                                  channel.rank(), sizeof(float));
+  Exchange<float> exchange(plan, channel, "partial sums");
+  const auto part = [](int rank, int i) {
+    return (rank % 2 == 0 ? 1.0f : -1.0f) * static_cast<float>(1 + i) /
+           static_cast<float>(3 + 1000 * rank);
+  };
+  std::vector<float> mine;
+  for (int i = 0; i < ranks * 5; ++i) mine.push_back(part(channel.rank(), i));
+  Guarded parts(mine, memory.source(Guarded::with_guards(ranks * 5)));
+  Guarded sum(5), space(plan.workspace(), memory.workspace(Guarded::with_guards(plan.workspace())));
+  exchange.run(Way::backward, parts.data(), sum.data(), Fill::over, space.span());
+  for (int i = 0; i < 5; ++i) {
+    const int at = channel.rank() * 5 + i;
+    float expected = part(0, at);
+    for (int rank = 1; rank < ranks; ++rank) expected += part(rank, at);
+    EXPECT_EQ(sum.values()[static_cast<size_t>(i)], expected) << at;
+  }
 }
 
 }  // namespace ortho::test

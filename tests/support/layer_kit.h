@@ -19,6 +19,7 @@ struct Kit {
         moves(sharding, nullptr, arena),
         layer({spec, sharding, params, *backend, arena, moves}, nodes.channels, "block.0",
               single_out) {
+    moves.take_workspace();
     params.initialise(7);
   }
   std::vector<T> forward(const std::vector<T>& x) {

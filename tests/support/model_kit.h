@@ -10,18 +10,23 @@ namespace ortho {
 template <class T>
 struct ModelKit {
   ModelKit(const ModelSpec& spec, std::int64_t windows, std::uint64_t seed)
-      : params(param_specs(spec)),
+      : ModelKit(spec, Sharding(spec, windows), nullptr, seed) {}
+  // What a rank holds of the same model.
+  ModelKit(const ModelSpec& spec, const Sharding& sharding, Channel* world, std::uint64_t seed)
+      : params(param_specs(spec), param_layouts(spec, sharding), sharding.rank()),
         backend(make_cpu_backend<T>(1)),
-        model(spec, windows, params, *backend, arena) {
+        model(spec, sharding, params, *backend, arena, world) {
     // Every weight random, gains and zero-initialised
     // tables too, so that no gradient is trivially zero.
     for (Param<T>& param : params.all()) {
       const Random random(seed, "kit/" + param.spec.name);
       const double middle = param.spec.role == Role::gain ? 1.0 : 0.0;
       const double scale = param.spec.init.fill == Initial::normal ? param.spec.init.std : 0.3;
-      for (std::int64_t i = 0; i < param.size; ++i)
-        param.value[i] =
-            static_cast<T>(middle + scale * random.normal(static_cast<std::uint64_t>(i)));
+      T* next = param.value;
+      for_each_run(param.spec.shape(), param.box, [&](std::int64_t first, std::int64_t count) {
+        for (std::int64_t i = first; i < first + count; ++i)
+          *next++ = static_cast<T>(middle + scale * random.normal(static_cast<std::uint64_t>(i)));
+      });
     }
   }
   Params<T> params;
@@ -71,6 +76,25 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
     batch.target.push_back(target);
   }
   return batch;
+}
+
+// The windows of one replica.
+inline Batch part_of(const Batch& all, const Range& windows) {
+  Batch part = {all.tokens, windows.size(), all.first_window + windows.lo, {}, {}};
+  for (std::int64_t t = 0; t < all.tokens; ++t)
+    for (std::int64_t w = windows.lo; w < windows.hi; ++w) {
+      part.input.push_back(all.input[static_cast<size_t>(t * all.windows + w)]);
+      part.target.push_back(all.target[static_cast<size_t>(t * all.windows + w)]);
+    }
+  return part;
+}
+
+inline Range windows_of(const Sharding& sharding) {  // of this rank's replica
+  return split(sharding.windows(), sharding.replicas(), sharding.replica());
+}
+
+inline std::string cuts_text(const Cuts& cuts) {
+  return text("batch ", cuts.batch, " tokens ", list_text(cuts.tokens));
 }
 
 }  // namespace ortho

@@ -117,7 +117,7 @@ TEST(Backend, DropoutDropsItsShareAndIsAFunctionOfTheIndex) {
   const Nodes nodes = {16, 8, 64, Order::channels_inner};
   const Random random(7, "dropout", 3, 1);
   std::vector<float> x(static_cast<size_t>(nodes.elements()), 1);
-  backend->dropout(nodes, 0.25, random, 100, x.data());
+  backend->dropout(nodes, {{16, 8}, whole({16, 8})}, {0.25, random, 100}, x.data());
   double dropped = 0;
   for (const float v : x) {
     EXPECT_TRUE(v == 0 || v == 1 / 0.75f);
@@ -128,9 +128,10 @@ TEST(Backend, DropoutDropsItsShareAndIsAFunctionOfTheIndex) {
   // Both orders, and one window alone, draw the same.
   std::vector<float> y(x.size(), 1), one(static_cast<size_t>(16 * 64), 1);
   const Nodes other = other_order(nodes);
-  backend->dropout(other, 0.25, random, 100, y.data());
+  backend->dropout(other, {{16, 8}, whole({16, 8})}, {0.25, random, 100}, y.data());
   EXPECT_EQ(reordered(other, y), x);
-  backend->dropout({16, 1, 64, Order::channels_inner}, 0.25, random, 103, one.data());
+  backend->dropout({16, 1, 64, Order::channels_inner}, {{16, 1}, whole({16, 1})},
+                   {0.25, random, 103}, one.data());
   for (std::int64_t t = 0; t < 16; ++t)
     for (std::int64_t c = 0; c < 64; ++c)
       EXPECT_EQ(one[static_cast<size_t>(t * 64 + c)], x[static_cast<size_t>((t * 8 + 3) * 64 + c)]);

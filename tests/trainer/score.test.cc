@@ -55,7 +55,10 @@ class Score : public testing::Test {
     const Vocabulary vocabulary(symbols_in_use({folder_ / "letters"}));
     const auto backend = make_cpu_backend<float>(1);
     Arena<float> arena;
-    Model<float> model(copier(), 2, params_, *backend, arena);
+    Cuts cuts;
+    cuts.batch = channel.ranks();
+    const Sharding sharding(copier(), 2 * channel.ranks(), cuts, channel.rank());
+    Model<float> model(copier(), sharding, params_, *backend, arena, &channel);
     return score_pairs(channel, model, records, {vocabulary, 8}, stage_, rule);
   }
 

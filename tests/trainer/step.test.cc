@@ -114,52 +114,57 @@ TEST(TrainStep, FixedOrderGivesTheSameBitsOnAnyRanks) {
 
 class Evaluate : public testing::Test {
  protected:
-  // Sums of all windows of the kit's text, scored by `ranks` ranks; rank `blind` knows no symbols.
-  TermSums sums_of(int ranks, std::int64_t windows = 0, int blind = -1) {
+  // Sums of all windows of the kit's text, scored on a mesh; rank `blind` knows no symbols.
+  TermSums sums_of(const Cuts& cuts, std::int64_t windows = 0, int blind = -1) {
+    const int ranks = mesh_of(cuts).ranks();
     const RunConfig config = kit_.config("run");
     const Vocabulary vocabulary = run_vocabulary(config);
     const Stage stage = plan_run(config, vocabulary.size()).stages[1];
     TermSums result;
     run_local_ranks(ranks, [&](Channel& channel) {
-      ModelKit<float> kit(stage.config.model, stage.windows / ranks, 6);
+      const Sharding sharding(stage.config.model, stage.windows, cuts, channel.rank());
+      ModelKit<float> kit(stage.config.model, sharding, &channel, 6);
       const Dataset data(stage.config.data.train, Split::valid);
       const Vocabulary none, &known = channel.rank() == blind ? none : vocabulary;
-      HeldOut split(data, known, loader_options(stage, 3, channel.rank(), ranks));
+      HeldOut split(data, known, loader_options(stage, 3, sharding.replica(), sharding.replicas()));
       const TermSums sums = evaluate_split(channel, kit.model, split, windows);
       if (channel.rank() == ranks - 1) result = sums;
     });
     return result;
   }
+  const std::vector<Cuts> meshes_ = {
+      {2, {}, 1}, {4, {}, 1}, {1, {2}, 1}, {1, {2, 2}, 1}, {2, {1, 2}, 1}};
   RunKit kit_;
 };
 
 TEST_F(Evaluate, RanksScoreEachTokenOnce) {
-  const TermSums one = sums_of(1);
+  const TermSums one = sums_of({});
   std::int64_t letters = 0;
   for (int i = 0; i < 40; i += 5) letters += static_cast<std::int64_t>(sentence(i).size()) + 1;
   EXPECT_EQ(one.scored, letters);  // each letter but the first of a record, and its end
-  for (const int ranks : {2, 4}) {
-    const TermSums many = sums_of(ranks);
+  for (const Cuts& cuts : meshes_) {
+    const TermSums many = sums_of(cuts);
     EXPECT_EQ(many.scored, one.scored);
     EXPECT_EQ(many.targets, one.targets);
     EXPECT_EQ(many.hits, one.hits);
     // Sums of some hundred doubles of size 3, taken from float losses that a GEMM
     // of another height may round otherwise: 1e-6 is 16 roundings of a float.
     for (size_t i = 0; i < kTerms; ++i)
-      EXPECT_NEAR(many.nats[i], one.nats[i], 1e-6 * one.nats[i]) << ranks;
+      EXPECT_NEAR(many.nats[i], one.nats[i], 1e-6 * one.nats[i]) << cuts_text(cuts);
   }
 }
 
 TEST_F(Evaluate, SoManyWindowsOnAnyRanks) {
-  const TermSums one = sums_of(1, 5);  // two batches of 4
-  EXPECT_LT(one.scored, sums_of(1).scored);
-  EXPECT_GT(one.scored, sums_of(1, 4).scored);
-  EXPECT_EQ(sums_of(4, 5).scored, one.scored);
+  const TermSums one = sums_of({}, 5);  // two batches of 4
+  EXPECT_LT(one.scored, sums_of({}).scored);
+  EXPECT_GT(one.scored, sums_of({}, 4).scored);
+  for (const Cuts& cuts : meshes_) EXPECT_EQ(sums_of(cuts, 5).scored, one.scored);
 }
 
 TEST_F(Evaluate, OneRanksFailureIsEveryones) {
-  const std::string message = message_of([&] { sums_of(2, 0, 1); }, ErrorKind::data);
-  EXPECT_NE(message.find("is not among the 0 symbols"), std::string::npos) << message;
+  for (const Cuts& cuts : meshes_)
+    expect_in("is not among the 0 symbols",
+              message_of([&] { sums_of(cuts, 0, 1); }, ErrorKind::data));
 }
 
 }  // namespace

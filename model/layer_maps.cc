@@ -1,0 +1,209 @@
+// Which maps a layer has, their weights, and the layouts all of them have. See model/layer.h.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "comm/chain.h"
+#include "core/error.h"
+#include "model/layer.h"
+
+namespace ortho {
+namespace {
+
+// What the choice of a chain's layouts counts an element as. Models train in float; others run in
+// the same layouts.
+constexpr int kElementBytes = 4;
+
+// As in Dim; -1: the channel axis. `axis` as in DenseMap.
+int from_innermost(const Shape& tokens, int axis) {
+  return static_cast<int>(tokens.size()) - 1 - axis;
+}
+
+// The mapped axes in the order they run.
+std::vector<int> running_order(const ModelSpec& spec) {
+  std::vector<int> axes = mapped_axes(spec);
+  if (spec.combine == Combine::sequential && spec.sequence == Sequence::descending)
+    std::reverse(axes.begin(), axes.end());
+  return axes;
+}
+
+// A dense layer of a gated model runs on u's E channels and then v's, unless it makes them itself
+// out of the residual stream.
+bool reads_halves(const ModelSpec& spec, std::int64_t channels) {
+  const bool makes_them = !spec.in && single_output(spec) > 0;
+  return spec.gate && !makes_them && channels == gated_width(spec);
+}
+
+bool writes_halves(const ModelSpec& spec, const DenseMap& map) {
+  if (map.on_channels()) return spec.gate && map.out == gated_width(spec);
+  return reads_halves(spec, map.channels);
+}
+
+// The channel dimensions as two each: half, and E units.
+std::vector<Dim> with_halves(const ModelSpec& spec, const DenseMap& map,
+                             const std::vector<Dim>& dims) {
+  const bool input = reads_halves(spec, map.channels), output = writes_halves(spec, map);
+  std::vector<Dim> split;
+  for (Dim dim : dims) {
+    if (dim.axis == -1 && (dim.kind == DimKind::axis_out ? output : input)) {
+      split.push_back({DimKind::half, 2});
+      dim.size /= 2;
+    }
+    split.push_back(dim);
+  }
+  return split;
+}
+
+// What each dimension of the map's weight stands for, in weight_shape's order.
+std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
+  const int mapped = from_innermost(map.tokens, map.axis);
+  const DimKind own = map.causal() ? DimKind::line : DimKind::axis_in;
+  std::vector<Dim> dims;
+  if (map.weights == Weights::separate) {
+    for (int a = 0; a <= static_cast<int>(map.tokens.size()); ++a)
+      dims.push_back({a == map.axis ? own : DimKind::line, 0, from_innermost(map.tokens, a)});
+  } else if (!map.causal() || map.weights == Weights::by_position) {
+    dims.push_back({own, 0, mapped});
+  }
+  dims.push_back({map.causal() ? DimKind::tap : DimKind::axis_out, 0, mapped});
+  const Shape shape = weight_shape(map);
+  ASSERT(shape.size() == dims.size(), "a dense map's dimensions");
+  for (size_t d = 0; d < dims.size(); ++d) dims[d].size = shape[d];
+  return with_halves(spec, map, dims);
+}
+
+// The dimension of a weight that stands for an axis of the nodes, or kReplicates.
+int dim_of(const std::vector<Dim>& dims, const NodeShape& nodes, int axis) {
+  if (axis == nodes.batch_axis()) return kReplicates;
+  const bool half = nodes.halves && axis == nodes.channel_axis() - 1;
+  const int named = axis < nodes.token_axes() ? nodes.token_axes() - 1 - axis : -1;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d].kind != DimKind::line || dims[d].axis != named) continue;
+    return static_cast<int>(half ? d - 1 : d);  // the half stands before its units
+  }
+  return kReplicates;
+}
+
+// A mesh axis that cuts an axis of the nodes cuts the dimension that stands for it.
+Layout weight_layout(const std::vector<Dim>& dims, const NodeShape& nodes, const Layout& layout) {
+  std::vector<int> cuts;
+  for (const int axis : layout.cuts())
+    cuts.push_back(axis == kReplicates ? kReplicates : dim_of(dims, nodes, axis));
+  return {layout.mesh(), cuts};
+}
+
+// The axes of the nodes that a map needs whole.
+std::vector<int> whole_axes(const DenseMap& map, const NodeShape& nodes) {
+  if (map.on_channels() && nodes.halves) return {nodes.channel_axis() - 1, nodes.channel_axis()};
+  if (map.on_channels()) return {nodes.channel_axis()};
+  if (!map.causal()) return {map.axis};
+  std::vector<int> axes(static_cast<size_t>(map.axis) + 1);
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
+// All layouts that moves to the lines lead to from home, itself first.
+std::vector<Layout> reachable(const NodeShape& nodes, const Layout& home,
+                              const std::vector<std::vector<int>>& whole, bool with_batch) {
+  std::vector<Layout> found = {home};
+  for (size_t i = 0; i < found.size(); ++i)
+    for (const std::vector<int>& axes : whole) {
+      const auto lines = find_lines_layout(nodes, found[i], axes, with_batch);
+      const auto is_same = [&](const Layout& one) { return one.cuts() == lines->cuts(); };
+      if (lines && std::none_of(found.begin(), found.end(), is_same)) found.push_back(*lines);
+    }
+  return found;
+}
+
+std::vector<DenseMap> whole_maps(const ModelSpec& spec, const Sharding& sharding,
+                                 std::int64_t channels, std::int64_t single_out) {
+  const Order order = sharding.nodes(channels).order;
+  return layer_maps(spec, {elements(spec.tokens), sharding.windows(), channels, order}, single_out);
+}
+
+}  // namespace
+
+std::string map_name(const DenseMap& map, const std::string& prefix) {
+  if (map.on_channels()) return prefix + ".channel";
+  return text(prefix, ".axis.", from_innermost(map.tokens, map.axis));
+}
+
+LayerShapes layer_shapes(const ModelSpec& spec, const Sharding& sharding, std::int64_t channels,
+                         std::int64_t single_out) {
+  const DenseMap map = whole_maps(spec, sharding, channels, single_out).back();
+  LayerShapes shapes;
+  shapes.input =
+      node_shape(map.tokens, map.batch, channels, map.order, reads_halves(spec, channels));
+  Shape tokens = map.tokens;
+  if (!map.on_channels()) tokens[static_cast<size_t>(map.axis)] = map.out;
+  shapes.output = node_shape(tokens, map.batch, map.on_channels() ? map.out : channels, map.order,
+                             writes_halves(spec, map));
+  return shapes;
+}
+
+std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
+                                 std::int64_t single_out) {
+  ASSERT(nodes.tokens == elements(spec.tokens), nodes.tokens, " tokens are no grid of ",
+         shape_text(spec.tokens));
+  REQUIRE(single_out == 0 || spec.combine == Combine::single,
+          "model.combine: only a single axis can have another output size (", single_out, ")");
+  std::vector<DenseMap> maps;
+  for (const int axis : running_order(spec)) {
+    DenseMap map{spec.tokens, nodes.batch, nodes.channels, nodes.order,
+                 axis,        1,           spec.weights,   spec.wiring};
+    map.out = single_out == 0 ? map.size() : single_out;
+    if (map.on_channels() && map.weights == Weights::by_position) map.weights = Weights::shared;
+    weight_shape(map);  // checks
+    maps.push_back(map);
+  }
+  return maps;
+}
+
+std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels,
+                                    const std::string& prefix, std::int64_t single_out) {
+  const Nodes nodes{elements(spec.tokens), 1, channels, Order::batch_inner};
+  const std::vector<DenseMap> maps = layer_maps(spec, nodes, single_out);
+  std::int64_t summed = 0;
+  for (const DenseMap& map : maps) summed += map.size();
+  std::vector<ParamSpec> list;
+  for (const DenseMap& map : maps) {
+    const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
+    const Init init{Initial::normal, 1 / std::sqrt(static_cast<double>(inputs))};
+    list.push_back({map_name(map, prefix) + ".w", weight_dims(spec, map), Role::map, init, true});
+  }
+  return list;
+}
+
+std::vector<Layout> layer_layouts(const ModelSpec& spec, const Sharding& sharding,
+                                  std::int64_t channels, std::int64_t single_out) {
+  const auto& [nodes, output] = layer_shapes(spec, sharding, channels, single_out);
+  const Layout home = same_cuts(sharding.home(), sharding.nodes(channels), nodes);
+  const std::vector<DenseMap> maps = whole_maps(spec, sharding, channels, single_out);
+  check_layout(nodes, home);
+  check_layout(output, same_cuts(home, nodes, output));
+  const bool with_batch = spec.weights != Weights::separate;
+  std::vector<std::vector<int>> whole;
+  std::vector<Layout> layouts;
+  for (const DenseMap& map : maps) {
+    whole.push_back(whole_axes(map, nodes));
+    layouts.push_back(lines_layout(nodes, home, whole.back(), with_batch));
+  }
+  if (spec.combine != Combine::sequential) return layouts;
+  const std::vector<Layout> candidates = reachable(nodes, home, whole, with_batch);
+  const ChainPath path = cheapest_chain(nodes, candidates, whole, 0, 0, LinkCost{}, kElementBytes);
+  for (size_t i = 0; i < maps.size(); ++i) layouts[i] = candidates[path.layouts[i]];
+  return layouts;
+}
+
+std::vector<Layout> layer_param_layouts(const ModelSpec& spec, const Sharding& sharding,
+                                        std::int64_t channels, std::int64_t single_out) {
+  const std::vector<DenseMap> maps = whole_maps(spec, sharding, channels, single_out);
+  const std::vector<Layout> layouts = layer_layouts(spec, sharding, channels, single_out);
+  const NodeShape nodes = layer_shapes(spec, sharding, channels, single_out).input;
+  std::vector<Layout> list;
+  for (size_t i = 0; i < maps.size(); ++i)
+    list.push_back(weight_layout(weight_dims(spec, maps[i]), nodes, layouts[i]));
+  return list;
+}
+
+}  // namespace ortho

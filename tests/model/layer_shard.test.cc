@@ -1,0 +1,315 @@
+// A dense layer on a mesh against the same layer on one rank.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "tests/support/errors.h"
+#include "tests/support/exchange_kit.h"
+#include "tests/support/layer_shard_kit.h"
+
+namespace ortho {
+namespace {
+
+constexpr double kRounding = 1.0 / (1 << 24);  // of a float operation, relative
+
+// ---- the sweep: every wiring, weights, combination and order on drawn grids and meshes ----
+
+// Cuts of up to three axes into up to eight parts in all, most of them into two or three.
+Cuts draw_cuts(test::Draw& draw, const LayerCase& one) {
+  Cuts cuts;
+  cuts.tokens.assign(one.spec.tokens.size(), 1);
+  for (int attempt = 0; attempt < 6; ++attempt) {
+    const auto axis = static_cast<size_t>(draw.below(static_cast<int>(cuts.tokens.size()) + 2));
+    const bool batch = axis == cuts.tokens.size(), channels = axis > cuts.tokens.size();
+    int& cut = batch ? cuts.batch : channels ? cuts.channels : cuts.tokens[axis];
+    const std::int64_t size = batch ? one.windows : channels ? one.channels : one.spec.tokens[axis];
+    const int parts = 2 + draw.below(3) + (draw.below(8) == 0 ? 3 : 0);
+    if (cut == 1 && parts <= size && ranks_of(cuts) * parts <= 8) cut = parts;
+  }
+  return cuts;
+}
+
+struct Kind {
+  Wiring wiring;
+  Weights weights;
+  Combine combine;
+  Sequence sequence;
+  Order order;
+};
+
+std::vector<Kind> all_kinds() {
+  std::vector<Kind> kinds;
+  for (const Wiring wiring : {Wiring::grid, Wiring::causal, Wiring::grid_causal})
+    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position})
+      for (const Combine combine : {Combine::parallel, Combine::sequential, Combine::single})
+        for (const Sequence sequence : {Sequence::ascending, Sequence::descending})
+          for (const Order order : {Order::batch_inner, Order::channels_inner}) {
+            if (weights == Weights::by_position && wiring != Wiring::causal) continue;
+            if (sequence == Sequence::descending && combine != Combine::sequential) continue;
+            kinds.push_back({wiring, weights, combine, sequence, order});
+          }
+  return kinds;
+}
+
+LayerCase draw_case(const Kind& kind, std::uint64_t number) {
+  test::Draw draw(5, number);
+  Shape tokens(static_cast<size_t>(1 + draw.below(3)));
+  for (std::int64_t& size : tokens) size = 1 + draw.below(7);
+  LayerCase one;
+  one.spec = dense_spec(tokens, kind.weights, kind.wiring, kind.combine);
+  one.spec.sequence = kind.sequence;
+  one.order = kind.order;
+  one.channels = 1 + draw.below(7);
+  one.windows = std::vector<std::int64_t>{1, 2, 3, 5, 8, 19}[static_cast<size_t>(draw.below(6))];
+  one.spec.channels = one.channels;
+  one.spec.channel_axis = draw.below(3) > 0;
+  const int axes = static_cast<int>(tokens.size()) + (one.spec.channel_axis ? 1 : 0);
+  one.spec.single_axis = draw.below(axes);
+  const bool may_resize = kind.wiring == Wiring::grid ||
+                          one.spec.single_axis == static_cast<std::int64_t>(tokens.size());
+  if (kind.combine == Combine::single && may_resize && draw.below(2) == 0)
+    one.single_out = 1 + draw.below(9);
+  one.cuts = draw_cuts(draw, one);
+  return one;
+}
+
+// A float sum of n terms is off by less than n roundings of the sum of their sizes.
+void expect_equal_sums(const std::vector<double>& sums, const std::vector<double>& expected,
+                       const std::vector<double>& sizes, std::int64_t terms) {
+  ASSERT_EQ(sums.size(), expected.size());
+  for (size_t i = 0; i < sums.size(); ++i)
+    EXPECT_LE(std::abs(sums[i] - expected[i]),
+              2.0 * static_cast<double>(terms) * kRounding * sizes[i])
+        << "weight element " << i;
+}
+
+std::vector<double> wide(const std::vector<float>& values) {
+  return {values.begin(), values.end()};
+}
+
+// On one rank a map with weights by position adds its gradient to a sum in two parts, from the own
+// line and from the next; a gradient that comes from the lines has both in one.
+bool adds_in_parts(const ModelSpec& spec) {
+  return spec.weights == Weights::by_position && spec.combine == Combine::parallel;
+}
+
+void expect_same(const LayerCase& one) {
+  const LayerInput in = layer_input(one);
+  const LayerResult expected = run_on_one(one, in, false), sizes = run_on_one(one, in, true);
+  const LayerResult found = run_on_ranks(one, in);
+  EXPECT_EQ(found.y, expected.y);
+  if (adds_in_parts(one.spec))
+    expect_equal_sums(wide(found.dx), wide(expected.dx), wide(sizes.dx), 2 * 4);  // of 4 maps
+  else
+    EXPECT_EQ(found.dx, expected.dx);
+  const bool separate = one.spec.weights == Weights::separate;
+  ASSERT_EQ(found.dw.size(), expected.dw.size());
+  for (size_t i = 0; i < found.dw.size(); ++i) {
+    if (separate && one.cuts.batch == 1)
+      EXPECT_EQ(found.dw[i], expected.dw[i]) << "weight " << i;
+    else
+      expect_equal_sums(found.dw[i], expected.dw[i], sizes.dw[i],
+                        separate ? one.windows : one.nodes().elements());
+  }
+}
+
+// No map of the case lacks lines for its ranks.
+bool is_possible(const LayerCase& one) {
+  try {
+    const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
+    layer_layouts(one.spec, sharding, one.channels, one.single_out);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage) << case_text(one) << error.what();
+    return false;
+  }
+  return true;
+}
+
+TEST(LayerShard, EqualsOneRankOnEveryMesh) {
+  constexpr int kDraws = 16;
+  std::uint64_t number = 0;
+  int cut = 0;
+  for (const Kind& kind : all_kinds())
+    for (int i = 0; i < kDraws; ++i) {
+      const LayerCase one = draw_case(kind, number++);
+      if (!is_possible(one)) continue;
+      cut += ranks_of(one.cuts) > 1 ? 1 : 0;
+      SCOPED_TRACE(case_text(one));
+      expect_same(one);
+      if (HasFailure()) return;
+    }
+  EXPECT_GT(cut, static_cast<int>(number) / 2);  // the sweep sweeps
+}
+
+// ---- kernels ----
+
+// What a node gets does not depend on how many windows its rank holds.
+TEST(LayerShard, AWindowGetsTheSameInEveryBatch) {
+  for (const Order order : {Order::batch_inner, Order::channels_inner})
+    for (const int axis : {0, 1}) {
+      DenseMap all{{5}, 19, 3, order, axis, 0, Weights::separate, Wiring::grid};
+      all.out = all.size();
+      DenseMap few = all;
+      few.batch = 9;
+      const NodeShape shape = node_shape(all.tokens, all.batch, all.channels, all.order);
+      Box part = whole(shape.shape);
+      part.hi[static_cast<size_t>(shape.batch_axis())] = few.batch;
+      const auto backend = make_cpu_backend<float>(1);
+      const auto w = normal_numbers<float>(elements(weight_shape(all)), 1);
+      const auto x = normal_numbers<float>(elements(shape.shape), 2);
+      const auto x_few = slice(shape.shape, part, x);
+      std::vector<float> y(x.size()), y_few(x_few.size());
+      backend->dense(all, x.data(), w.data(), y.data(), false);
+      backend->dense(few, x_few.data(), w.data(), y_few.data(), false);
+      EXPECT_EQ(slice(shape.shape, part, y), y_few) << axis;
+      backend->dense_dx(all, x.data(), w.data(), y.data(), false);
+      backend->dense_dx(few, x_few.data(), w.data(), y_few.data(), false);
+      EXPECT_EQ(slice(shape.shape, part, y), y_few) << axis;
+    }
+}
+
+// ---- layouts ----
+
+LayerCase plain_case(const Shape& tokens, Combine combine, Weights weights, Wiring wiring,
+                     const Cuts& cuts) {
+  LayerCase one;
+  one.spec = dense_spec(tokens, weights, wiring, combine);
+  one.spec.channels = one.channels = 4;
+  one.windows = 4;
+  one.cuts = cuts;
+  return one;
+}
+
+using CutLists = std::vector<std::vector<int>>;
+
+// Of nodes [s_1][s_2][s_3][C][B], and of the weights.
+CutLists cut_lists(const std::vector<Layout>& layouts) {
+  CutLists lists;
+  for (const Layout& layout : layouts) lists.push_back(layout.cuts());
+  return lists;
+}
+
+CutLists map_cuts(const LayerCase& one) {
+  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
+  return cut_lists(layer_layouts(one.spec, sharding, one.channels, one.single_out));
+}
+
+CutLists weight_cuts(const LayerCase& one) {
+  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
+  return cut_lists(layer_param_layouts(one.spec, sharding, one.channels, one.single_out));
+}
+
+TEST(LayerLayouts, ASumRunsAtHomeOrAtItsLines) {
+  const Cuts cuts{2, {2}, 1};
+  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
+  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 0}, {4, 0}, {4, 0}}));
+  one.spec.wiring = Wiring::causal;  // taps along s_2 and s_3 reach into rows of s_1
+  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 2}, {4, 3}, {4, 0}}));
+}
+
+TEST(LayerLayouts, AChainGoesHomeOnlyAtItsEnds) {
+  LayerCase one =
+      plain_case({4, 4, 4}, Combine::sequential, Weights::separate, Wiring::grid, {1, {2}, 1});
+  one.spec.sequence = Sequence::ascending;
+  for (const Wiring wiring : {Wiring::grid, Wiring::causal}) {
+    one.spec.wiring = wiring;
+    const CutLists cuts = map_cuts(one);
+    EXPECT_EQ(cuts.back(), (std::vector<int>{0})) << "channels, whole at home";
+    int moves = cuts.front() != std::vector<int>{0} ? 1 : 0;
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) moves += cuts[i] != cuts[i + 1] ? 1 : 0;
+    EXPECT_EQ(moves, 2) << static_cast<int>(wiring);
+  }
+}
+
+TEST(LayerLayouts, SeparateWeightsAreCutLikeTheirLines) {
+  const Cuts cuts{2, {2}, 1};
+  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
+  constexpr int kCopies = kReplicates;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 0}, {kCopies, 0}, {kCopies, 0}}));
+  one.order = Order::channels_inner;  // weights have the order of the grid
+  one.spec.wiring = Wiring::causal;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 2}, {kCopies, 3}, {kCopies, 0}}));
+  one.spec.weights = Weights::by_position;
+  EXPECT_EQ(weight_cuts(one), (CutLists(4, {kCopies, kCopies})));
+}
+
+std::string refused(const LayerCase& one) {
+  return message_of([&] { map_cuts(one); }, ErrorKind::usage);
+}
+
+TEST(LayerLayouts, RefusesWhatHasNoLines) {
+  LayerCase one = plain_case({4, 3}, Combine::single, Weights::separate, Wiring::grid, {1, {4}, 1});
+  one.channels = one.spec.channels = 2;
+  one.spec.single_axis = 0;
+  expect_in(
+      "a map needs s_1 whole, but s_1 4 finds no axis to cut instead in [4, 3, 2, 4] "
+      "(s_1 4 cuts s_1): there are fewer lines than ranks. Use fewer ranks along s_1 4",
+      refused(one));
+  one.spec.weights = Weights::shared;  // the batch has 4 windows
+  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
+  one.single_out = 3;
+  expect_in("s_1 has size 3 but the mesh cuts it into 4 parts", refused(one));
+  one.single_out = 5;
+  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
+}
+
+// ---- bytes and memory ----
+
+// Bytes that a rank sends in one forward and backward.
+std::int64_t sent_bytes(const LayerCase& one) {
+  const LayerInput in = layer_input(one);
+  std::vector<std::int64_t> sent(static_cast<size_t>(ranks_of(one.cuts)));
+  run_local_ranks(static_cast<int>(sent.size()), [&](Channel& world) {
+    LayerRank own(one, &world, world.rank(), false);
+    std::vector<float> x(static_cast<size_t>(own.layer.input().elements()), 1);
+    std::vector<float> y(static_cast<size_t>(own.layer.output().elements())), dx = x;
+    own.layer.forward(x.data(), y.data());
+    own.layer.backward(x.data(), y.data(), dx.data());
+    std::int64_t bytes = 0;
+    for (const auto& move : own.moves.all())
+      bytes += move->count(Way::forward).bytes + move->count(Way::backward).bytes;
+    sent[static_cast<size_t>(world.rank())] = bytes;
+  });
+  EXPECT_EQ(std::vector<std::int64_t>(sent.size(), sent.front()), sent);
+  return sent.front();
+}
+
+// Four moves a cut axis and step, (p - 1) / p of the local part each; a chain makes 2 (1 + 1) of
+// them once, whatever the number of its maps.
+TEST(LayerShard, SendsFourMovesAStep) {
+  for (const Weights weights : {Weights::separate, Weights::shared})
+    for (const Combine combine : {Combine::parallel, Combine::sequential})
+      for (const int p : {2, 4}) {
+        LayerCase one = plain_case({8, 8, 8}, combine, weights, Wiring::grid, {1, {p}, 1});
+        const std::int64_t local = 4 * one.nodes().elements() / p;  // bytes
+        EXPECT_EQ(sent_bytes(one), 4 * local * (p - 1) / p) << case_text(one);
+        if (combine == Combine::sequential || p == 4) continue;
+        one.cuts.tokens = {p, p};
+        EXPECT_EQ(sent_bytes(one), 2 * 4 * (local / p) * (p - 1) / p) << case_text(one);
+      }
+}
+
+TEST(LayerShard, AMeasuringArenaCountsWhatARealOneTakes) {
+  for (const Kind& kind : all_kinds())
+    for (const Cuts& cuts : {Cuts{}, Cuts{2, {2}, 1}, Cuts{1, {2, 2}, 1}, Cuts{1, {1, 1, 2}, 2}}) {
+      LayerCase one = plain_case({4, 2, 5}, kind.combine, kind.weights, kind.wiring, cuts);
+      one.spec.sequence = kind.sequence;
+      one.order = kind.order;
+      const auto ranks = static_cast<size_t>(ranks_of(cuts));
+      std::vector<std::int64_t> real(ranks), measured(ranks);
+      run_local_ranks(static_cast<int>(ranks), [&](Channel& world) {
+        const LayerRank own(one, &world, world.rank(), false);
+        const LayerRank planned(one, nullptr, world.rank(), true);
+        real[static_cast<size_t>(world.rank())] = own.arena.bytes();
+        measured[static_cast<size_t>(world.rank())] = planned.arena.bytes();
+      });
+      EXPECT_EQ(real, measured) << case_text(one);
+      if (ranks > 1) continue;
+      const std::int64_t kept = kind.combine == Combine::sequential ? 3 : 0;  // of four maps
+      EXPECT_EQ(real[0], kept * 4 * one.nodes().elements()) << case_text(one);
+    }
+}
+
+}  // namespace
+}  // namespace ortho
