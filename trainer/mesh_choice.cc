@@ -45,9 +45,11 @@ void share(const ModelSpec& spec, int ranks, size_t axis, Cuts& cuts, std::vecto
 // Why `other`, which works, comes after `best`.
 std::string reason_against(const RankedMesh& best, const RankedMesh& other) {
   const MeshCost &a = best.cost, &b = other.cost;
-  if (a.sec() == b.sec())
-    return cut_axes(other.cuts) > cut_axes(best.cuts) ? "as fast, but cuts more axes"
-                                                      : "as fast, but the batch is cut less";
+  if (a.sec() == b.sec()) {
+    if (cut_axes(other.cuts) > cut_axes(best.cuts)) return "as fast, but cuts more axes";
+    return other.cuts.batch < best.cuts.batch ? "as fast, but cuts the batch less"
+                                              : "as fast, but cuts an axis further inside";
+  }
   const double computing = b.compute_sec - a.compute_sec, sending = b.message_sec - a.message_sec;
   if (computing > sending)
     return text("computes ", sec_text(computing), " longer: its parts are less equal");

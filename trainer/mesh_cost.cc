@@ -55,7 +55,7 @@ std::int64_t moments_of(const OptimizerConfig& optimizer) {
 
 MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
                    const MachineRate& rate) {
-  REQUIRE(model_runs(cuts), "the model cannot be cut along its channels yet");
+  REQUIRE(model_runs(cuts), "so far the model cannot be cut along its channels");
   owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
   const Sharding first(stage.config.model, stage.windows, cuts, 0);
   MeshCost cost = cost_of_rank(stage, optimizer, first, rate);

@@ -108,11 +108,15 @@ TEST(MeshChoice, TheFastestIsFirstAndTheOthersSayWhyNot) {
 }
 
 TEST(MeshChoice, EquallyFastOnesCutFewAxesAndTheBatchFirst) {
-  const std::vector<Cuts> candidates = all_cuts(spec_of({4}, 1), 4);
-  const MeshChoice choice = rank_meshes(candidates, [](const Cuts&) { return cost(1, 0); });
+  std::vector<Cuts> candidates = all_cuts(spec_of({4, 4}, 1), 4);
+  const auto equal = [](const Cuts&) { return cost(1, 0); };
+  const MeshChoice choice = rank_meshes(candidates, equal);
   EXPECT_EQ(ranked(choice), texts(candidates));
-  EXPECT_EQ(choice.meshes[1].reason, "as fast, but the batch is cut less");
-  EXPECT_EQ(choice.meshes[2].reason, "as fast, but cuts more axes");
+  EXPECT_EQ(choice.meshes[1].reason, "as fast, but cuts the batch less");
+  EXPECT_EQ(choice.meshes.back().reason, "as fast, but cuts more axes");
+  candidates = {{1, {4, 1}, 1}, {1, {1, 4}, 1}};
+  EXPECT_EQ(rank_meshes(candidates, equal).meshes[1].reason,
+            "as fast, but cuts an axis further inside");
 }
 
 TEST(MeshChoice, WhatTheModelRefusesDropsOutWithItsWords) {

@@ -24,7 +24,7 @@ void add_moves(Moves<float>& moves, const Sharding& sharding) {
   const Layout lines = lines_layout(nodes, sharding.home(), 0);
   ASSERT_NE(moves.add(nodes.shape, sharding.home(), lines, "s_1: block 0, there"), nullptr);
   ASSERT_NE(moves.add(nodes.shape, lines, sharding.home(), "s_1: block 0, back"), nullptr);
-  const Halo halo{0, 5, false};
+  const Halo halo{0, 1, 5};
   moves.add(plan_halo(nodes, sharding.home(), halo, sharding.rank(), sizeof(float)),
             "halo s_1, block 0");
   moves.take_workspace();
