@@ -44,7 +44,7 @@ void set_rank(int rank, int ranks, const std::string& host) {
 }
 
 void fail(ErrorKind kind, const std::string& message, std::source_location where) {
-  throw Error(kind, text(rank_prefix(), place(where), ": ", message));
+  throw Error(kind, text(rank_prefix(), place(where), ": "), message);
 }
 
 std::string system_error() { return text(std::strerror(errno), " (errno ", errno, ")"); }

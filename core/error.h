@@ -24,12 +24,17 @@ enum class ErrorKind {
 
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& message) : Error(kind, "", message) {}
+  // what() is place + reason; another message that quotes this one wants the reason alone.
+  Error(ErrorKind kind, const std::string& place, const std::string& reason)
+      : std::runtime_error(place + reason), kind_(kind), reason_(reason) {}
   ErrorKind kind() const { return kind_; }
+  const std::string& reason() const { return reason_; }
   int exit_code() const;
 
  private:
   ErrorKind kind_;
+  std::string reason_;
 };
 
 // Joins parts into one string: text("block ", 41, " is damaged").

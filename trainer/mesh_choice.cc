@@ -130,7 +130,7 @@ RankedMesh named_mesh(const Stage& stage, int ranks, const CostOf& cost_of) {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
     fail(ErrorKind::usage,
-         text(where, error.what(), ". ", nearest_text(spec, cuts, ranks, cost_of)));
+         text(where, error.reason(), ". ", nearest_text(spec, cuts, ranks, cost_of)));
   }
 }
 
@@ -167,7 +167,7 @@ MeshChoice rank_meshes(const std::vector<Cuts>& candidates, const CostOf& cost_o
         choice.meshes.push_back(std::move(mesh));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::usage) throw;
-      choice.refused.push_back({cuts, error.what()});
+      choice.refused.push_back({cuts, error.reason()});
     }
   }
   // Stable: equally fast ones stay in the order of all_cuts.

@@ -72,7 +72,7 @@ void check_growths(const RunPlan& plan, size_t first) {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::usage) throw;
       fail(ErrorKind::usage,
-           text("stage ", after.name, " cannot follow stage ", before.name, ": ", error.what()));
+           text("stage ", after.name, " cannot follow stage ", before.name, ": ", error.reason()));
     }
   }
 }

@@ -203,8 +203,8 @@ TEST_F(BadInput, WhatAllRanksMeetIsPrintedOnce) {
   expect(outcome, kUsage, "did you mean windows?");
   EXPECT_EQ(times("did you mean", outcome.output), 1u) << outcome.output;
   outcome = ranks(3, "");  // agreed by all
-  expect(outcome, kUsage, "batch has size 2 but the mesh cuts it into 3 parts");
-  EXPECT_EQ(times("cuts it into 3 parts", outcome.output), 1u) << outcome.output;
+  expect(outcome, kUsage, "more replicas than windows: 3 replicas, a batch of 2 windows");
+  EXPECT_EQ(times("more replicas than windows", outcome.output), 1u) << outcome.output;
   EXPECT_FALSE(has_checkpoint());
 }
 
