@@ -6,30 +6,45 @@ namespace ortho {
 
 template <class T>
 DenseAxisMap<T>::DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend)
-    : map_(map), weight_(weight), backend_(backend) {
+    : map_(map), output_(output_nodes(map)), weight_(weight), backend_(backend) {
   const Shape shape = merge_halves(weight.spec.dims, extent(weight.box));
   ASSERT(shape == weight_shape(map), weight.spec.name, " has shape ", shape_text(shape),
          ", its map needs ", shape_text(weight_shape(map)));
 }
 
 template <class T>
+void DenseAxisMap<T>::sum_parts(Move<T>& gather, const std::span<T>& all, const Nodes& part) {
+  gather_ = &gather;
+  all_ = &all;
+  output_ = part;
+}
+
+template <class T>
 void DenseAxisMap<T>::forward(const T* x, T* y, bool add) {
-  backend_.dense(map_, x, weight_.value, y, add);
+  if (gather_ == nullptr) return backend_.dense(map_, x, weight_.value, y, add);
+  backend_.dense(map_, x, weight_.value, all_->data(), false);
+  gather_->run(Way::backward, all_->data(), y, add ? Fill::add : Fill::over);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
-  backward_weight(x, dy);
-  backward_input(dy, dx, add);
+  if (gather_ != nullptr) {
+    gather_->run(Way::forward, dy, all_->data(), Fill::over);
+    dy = all_->data();
+  }
+  backend_.dense_dw(map_, x, dy, weight_.grad);
+  backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
+  ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
   backend_.dense_dw(map_, x, dy, weight_.grad);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward_input(const T* dy, T* dx, bool add) {
+  ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
   backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 

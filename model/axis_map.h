@@ -1,7 +1,11 @@
-// DenseAxisMap: the paper's map along one axis, bound to
-// its weight and to the backend that runs it. On several ranks: the lines that this rank holds.
+// DenseAxisMap: the paper's map along one axis, bound to its weight and to the backend that runs it.
+//
+// On several ranks: the lines that this rank holds. Where there are fewer lines than ranks the axis
+// stays cut: a rank maps its part of the input to all of the output, and these partial sums are
+// added over the ranks of the line, in rank order, each rank getting its part of the output.
 #pragma once
 
+#include "model/moves.h"
 #include "model/params.h"
 #include "tensor/backend.h"
 #include "tensor/dense.h"
@@ -13,17 +17,24 @@ class DenseAxisMap {
  public:
   DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend);  // shapes must agree
 
+  // From here on the outputs are partial sums. `gather` moves this rank's part of the output to all
+  // of it, so backward it adds them up; `all` has room for it. Both outlive the map.
+  void sum_parts(Move<T>& gather, const std::span<T>& all, const Nodes& part);
+
   Nodes input() const { return input_nodes(map_); }
-  Nodes output() const { return output_nodes(map_); }
-  void forward(const T* x, T* y, bool add);  // y = or += map(x)
+  const Nodes& output() const { return output_; }  // this rank's part
+  void forward(const T* x, T* y, bool add);        // y = or += map(x)
   // dx = or +=; adds to weight.grad. dx may be x, which is read for the weight before.
   void backward(const T* x, const T* dy, T* dx, bool add);
-  // Its two halves.
+  // Its two halves, where the output is complete.
   void backward_weight(const T* x, const T* dy);
   void backward_input(const T* dy, T* dx, bool add);
 
  private:
   DenseMap map_;
+  Nodes output_;
+  Move<T>* gather_ = nullptr;
+  const std::span<T>* all_ = nullptr;
   Param<T>& weight_;
   Backend<T>& backend_;
 };

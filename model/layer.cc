@@ -10,7 +10,7 @@ namespace ortho {
 namespace {
 
 // The numbers of the rooms (model/moves.h) that all layers use in turn.
-constexpr size_t kWaiting = 0, kResults = 1, kGradients = 3;
+constexpr size_t kWaiting = 0, kResults = 1, kPartialSums = 3, kGradients = 4;
 
 // The map of the lines that a rank holds in a layout with the mapped axis whole.
 DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, int rank) {
@@ -42,7 +42,29 @@ Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string&
   for (size_t i = 0; i < whole.maps.size(); ++i)
     parts_.push_back({{local_map(whole.maps[i], shapes.input, whole.layouts[i], rank),
                        build.params.at(map_name(whole.maps[i], prefix) + ".w"), build.backend}});
+  plan_partial_sums(build, whole);
   chained_ ? plan_chain(build, whole) : plan_sum(build, whole);
+}
+
+// Maps whose axis stays cut. Their sums have a lane of their own, since others may be under way.
+template <class T>
+void Layer<T>::plan_partial_sums(const Build<T>& build, const Whole& whole) {
+  const auto& [input, output] = whole.shapes;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const DenseMap& map = whole.maps[i];
+    if (map.on_channels() || whole.layouts[i].parts(map.axis) == 1) continue;
+    const Layout part = same_cuts(whole.layouts[i], input, output);
+    std::vector<int> cuts = part.cuts();
+    std::replace(cuts.begin(), cuts.end(), map.axis, kReplicates);
+    const Layout all(part.mesh(), cuts);
+    const int rank = build.sharding.rank();
+    Move<T>* const gather = build.moves.add(
+        output.shape, part, all, map_name(map, whole.prefix) + " partial sums", parts_.size());
+    parts_[i].map.sum_parts(
+        *gather,
+        build.moves.room(kPartialSums, output.nodes(all.box(output.shape, rank)).elements()),
+        output.nodes(part.box(output.shape, rank)));
+  }
 }
 
 template <class T>

@@ -40,8 +40,9 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
 
 // The layout, of the input's nodes, that each map runs in, in the same order: one with its axis whole, and in causal
 // wiring the token axes outside it too, whose rows its taps reach. A sum's maps run at home or at
-// their lines, a chain's where the moves between them cost least. Equal on all ranks. Error(usage)
-// where a map finds no such layout, or where its output is smaller than the cut of its axis.
+// their lines, a chain's where the moves between them cost least. Equal on all ranks. A token axis
+// with fewer lines than ranks stays cut in grid wiring (model/axis_map.h). Error(usage) where a map
+// finds no layout, or where its output is smaller than the cut of its axis.
 std::vector<Layout> layer_layouts(const ModelSpec& spec, const Sharding& sharding,
                                   std::int64_t channels, std::int64_t single_out = 0);
 
@@ -88,6 +89,7 @@ class Layer {
     std::vector<Layout> layouts;  // of each map's input
     std::string prefix;
   };
+  void plan_partial_sums(const Build<T>& build, const Whole& whole);
   void plan_chain(const Build<T>& build, const Whole& whole);
   void plan_sum(const Build<T>& build, const Whole& whole);
   T* keep(const Build<T>& build, const Part& part);

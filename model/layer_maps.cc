@@ -78,8 +78,9 @@ int dim_of(const std::vector<Dim>& dims, const NodeShape& nodes, int axis) {
   const bool half = nodes.halves && axis == nodes.channel_axis() - 1;
   const int named = axis < nodes.token_axes() ? nodes.token_axes() - 1 - axis : -1;
   for (size_t d = 0; d < dims.size(); ++d) {
-    if (dims[d].kind != DimKind::line || dims[d].axis != named) continue;
-    return static_cast<int>(half ? d - 1 : d);  // the half stands before its units
+    const bool input = dims[d].kind == DimKind::line || dims[d].kind == DimKind::axis_in;
+    if (input && dims[d].axis == named)
+      return static_cast<int>(half ? d - 1 : d);  // the half stands before its units
   }
   return kReplicates;
 }
@@ -186,7 +187,11 @@ std::vector<Layout> layer_layouts(const ModelSpec& spec, const Sharding& shardin
   std::vector<Layout> layouts;
   for (const DenseMap& map : maps) {
     whole.push_back(whole_axes(map, nodes));
-    layouts.push_back(lines_layout(nodes, home, whole.back(), with_batch));
+    const bool can_add = !map.on_channels() && map.wiring == Wiring::grid;
+    const auto lines = find_lines_layout(nodes, home, whole.back(), with_batch);
+    if (!lines && can_add) whole.back().clear();  // partial sums, in any layout
+    layouts.push_back(lines || !can_add ? lines_layout(nodes, home, whole.back(), with_batch)
+                                        : home);
   }
   if (spec.combine != Combine::sequential) return layouts;
   const std::vector<Layout> candidates = reachable(nodes, home, whole, with_batch);
