@@ -54,14 +54,14 @@ void print_score(const EvaluateOptions::Score& score, const PairScore& pairs) {
 int run_evaluate(const EvaluateOptions& options) {
   const MpiSession session;
   const auto world = make_world_channel();
-  OpenRun run = open_run(options.path);
+  OpenRun run = open_run(*world, options.path, windows_at_once);
   const ModelSpec& spec = run.state->spec;
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   const auto paths = options.data.empty() ? run.stage.config.data.train : options.data;
   const Dataset records(paths, split_of(options, run));
   REQUIRE(records.records() > 0, "the split holds no records; choose another with --split");
   Arena<float> arena;
-  const Sharding sharding = answering_sharding(run, windows_at_once(spec, world->ranks()), *world);
+  const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
   LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
                                         sharding.replica(), sharding.replicas());

@@ -96,7 +96,7 @@ void write_result(const GenerateOptions& options, const std::vector<Token>& toke
 int run_generate(const GenerateOptions& options) {
   const MpiSession session;
   const auto world = make_world_channel();
-  OpenRun run = open_run(options.path);
+  OpenRun run = open_run(*world, options.path, [](const ModelSpec&, int) { return 1; });
   const ModelSpec& spec = run.state->spec;
   REQUIRE(has_modality(spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
@@ -125,8 +125,7 @@ int run_generate(const GenerateOptions& options) {
 
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
-  Model<float> model(spec, answering_sharding(run, 1, *world), run.state->params, *backend, arena,
-                     world.get());
+  Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
   const bool one_shot = run.stage.config.objective.one_shot > 0;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();

@@ -1,11 +1,11 @@
 // Opens a trained model: a run folder's newest good checkpoint, or one checkpoint folder.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "comm/channel.h"
-#include "model/sharding.h"
 #include "trainer/run_state.h"
 #include "trainer/stage.h"
 
@@ -18,10 +18,12 @@ struct OpenRun {
   std::unique_ptr<RunState> state;
 };
 
-// Error(usage) when `path` is neither, Error(data) when no checkpoint in it is whole.
-OpenRun open_run(const std::string& path);
+// Windows that all ranks answer at once, of a model and so many ranks.
+using AnswerWindows = std::function<std::int64_t(const ModelSpec& spec, int ranks)>;
 
-// How the ranks of the job hold the model to answer from it: each other windows of `windows`.
-Sharding answering_sharding(const OpenRun& run, std::int64_t windows, const Channel& world);
+// Each rank gets its part of the model: on the mesh of the stage if it is one of that many ranks
+// and suits the windows, else on the cheapest that does. Collective. Error(usage) when `path` is
+// neither, or no mesh works; Error(data) when no checkpoint in it is whole.
+OpenRun open_run(Channel& world, const std::string& path, const AnswerWindows& windows);
 
 }  // namespace ortho
