@@ -200,10 +200,33 @@ void compare(size_t rows, const std::vector<T>& before, const std::vector<T>& af
     }
 }
 
+// Whether the mesh finds so many windows enough: where a cut axis must be whole, they may have to
+// be cut instead.
+bool is_enough(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts) {
+  try {
+    const Sharding sharding(spec, windows, cuts, 0);
+    Params<float> params(param_specs(spec), param_layouts(spec, sharding), 0, true);
+    const auto backend = make_cpu_backend<float>(1);
+    Arena<float> arena(true);
+    const Model<float> model(spec, sharding, params, *backend, arena);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
 std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before, const Cuts& after) {
-  return (context(plan.to) <= kLongProbe ? 2 : 1) * std::lcm(before.batch, after.batch);
+  constexpr std::int64_t kMost = 4096;
+  const std::int64_t least =
+      (context(plan.to) <= kLongProbe ? 2 : 1) * std::lcm(before.batch, after.batch);
+  for (std::int64_t windows = least; windows <= least * kMost; windows *= 2)
+    if (is_enough(plan.from, promise_parts(plan) * windows, before) &&
+        is_enough(plan.to, windows, after))
+      return windows;
+  return least;  // the models say what they miss
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "dataio/pack.h"
 #include "launch/yaml.h"
 #include "tests/support/temp_folder.h"
+#include "trainer/checkpoint.h"
 #include "trainer/loop.h"
 #include "trainer/resume.h"
 
@@ -118,6 +120,13 @@ inline bool run(const RunConfig& config) {
 
 inline std::string checkpoints_of(const RunConfig& config) { return config.out + "/checkpoints"; }
 
+// Gives `to` what `from` had when it was killed after its checkpoint of `step`.
+inline void copy_run(const RunConfig& from, const RunConfig& to, std::int64_t step) {
+  std::filesystem::copy(from.out, to.out, std::filesystem::copy_options::recursive);
+  for (const std::string& path : list_checkpoints(checkpoints_of(to)))
+    if (read_checkpoint_info(path).step > step) std::filesystem::remove_all(path);
+}
+
 // What the newest good checkpoint holds; null without any.
 inline std::unique_ptr<RunState> newest_state(const RunConfig& config) {
   const auto channel = make_single_channel();
@@ -142,16 +151,20 @@ inline std::vector<std::string> metric_lines(const RunConfig& config) {
   return lines;
 }
 
-// The losses of all steps.
-inline std::vector<double> step_losses(const RunConfig& config) {
+// The losses of all lines of an event: "step" or "evaluate".
+inline std::vector<double> metric_losses(const RunConfig& config, const std::string& event) {
   const std::string path = config.out + "/metrics.jsonl", content = read_file(path);
   std::vector<double> losses;
   for (size_t begin = 0, end = 0; (end = content.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     const ConfigNode node = parse_json(content.substr(begin, end - begin), path);
-    if (node.find("event")->value == "step") losses.push_back(std::stod(node.find("loss")->value));
+    if (node.find("event")->value == event) losses.push_back(std::stod(node.find("loss")->value));
   }
   return losses;
+}
+
+inline std::vector<double> step_losses(const RunConfig& config) {
+  return metric_losses(config, "step");
 }
 
 inline bool same_bits(const Buffer<float>& a, const Buffer<float>& b) {

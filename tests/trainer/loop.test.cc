@@ -19,12 +19,6 @@ class Loop : public testing::Test {
   RunKit kit_;
 };
 
-// Removes the checkpoints behind `step`, as if the run had been killed before it wrote them.
-void forget_after(const RunConfig& config, std::int64_t step) {
-  for (const std::string& path : list_checkpoints(checkpoints_of(config)))
-    if (read_checkpoint_info(path).step > step) std::filesystem::remove_all(path);
-}
-
 TEST_F(Loop, FourStagesGoThrough) {
   const RunConfig config = kit_.config("run");
   ASSERT_TRUE(run(config));
@@ -84,8 +78,7 @@ TEST_F(Loop, GoesOnFromEveryCheckpointToTheSameBits) {
   ASSERT_TRUE(run(straight));
   for (const std::int64_t step : {4, 6, 8, 12, 16, 18, 20}) {  // ends of stages, and inside them
     const RunConfig again = kit_.config(text("again-", step));
-    std::filesystem::copy(straight.out, again.out, std::filesystem::copy_options::recursive);
-    forget_after(again, step);
+    copy_run(straight, again, step);
     ASSERT_EQ(newest_state(again)->step, step);
     ASSERT_TRUE(run(again));
     expect_same_run(straight, again);
