@@ -7,6 +7,7 @@
 #include "dataio/pack.h"
 #include "launch/commands.h"
 #include "launch/open_run.h"
+#include "launch/world.h"
 #include "trainer/score.h"
 #include "trainer/stage_data.h"
 
@@ -53,8 +54,8 @@ void print_score(const EvaluateOptions::Score& score, const PairScore& pairs) {
 
 int run_evaluate(const EvaluateOptions& options) {
   const MpiSession session;
-  const auto world = make_world_channel();
   OpenRun run = open_run(options.path);
+  const auto world = make_run_channel(run.config);
   const ModelSpec& spec = run.state->spec;
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   const auto paths = options.data.empty() ? run.stage.config.data.train : options.data;

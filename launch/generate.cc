@@ -13,6 +13,7 @@
 #include "dataio/media/wav.h"
 #include "launch/commands.h"
 #include "launch/open_run.h"
+#include "launch/world.h"
 #include "trainer/stage_data.h"
 
 namespace ortho {
@@ -95,8 +96,8 @@ void write_result(const GenerateOptions& options, const std::vector<Token>& toke
 
 int run_generate(const GenerateOptions& options) {
   const MpiSession session;
-  const auto world = make_world_channel();
   OpenRun run = open_run(options.path);
+  const auto world = make_run_channel(run.config);
   const ModelSpec& spec = run.state->spec;
   REQUIRE(has_modality(spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
