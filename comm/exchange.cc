@@ -11,7 +11,6 @@
 namespace ortho {
 namespace {
 
-// Adds the time from its birth to its death to a counter.
 template <class T>
 void move_run(const T* from, T* into, std::int64_t count, bool add) {
   if (!add) {

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "launch/commands.h"
 #include "launch/run_file.h"
+#include "launch/world.h"
 #include "trainer/loop.h"
 #include "trainer/stop_flag.h"
 
@@ -17,7 +18,7 @@ constexpr std::chrono::milliseconds kLeaveLast{300};
 
 bool train(const RunConfig& config, int& rank) {
   const MpiSession session;
-  const auto world = make_world_channel();
+  const auto world = make_run_channel(config);
   rank = world->rank();
   TrainingRun run(config, *world);
   const bool complete = run.go();

@@ -54,9 +54,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
   const std::int64_t size = halo_elements(sharding, site, nodes_.channels);
   ASSERT(size == segments_ * reach_ * nodes_.batch * nodes_.channels, "a halo of ", size,
          " elements for ", segments_, " x ", reach_, " tokens");
-  halo_ = build.moves.add(plan_halo(sharding.nodes(nodes_.channels), site.layout, *site.halo,
-                                    sharding.rank(), int{sizeof(T)}),
-                          name + ", halo");
+  halo_ = build.moves.add_halo(sharding.nodes(nodes_.channels), site.layout, *site.halo,
+                               name + ", halo");
   halo_rows_ = build.arena.take(size, "halo");
 }
 

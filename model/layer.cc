@@ -101,6 +101,7 @@ void Layer<T>::plan_sum(const Build<T>& build, const Whole& whole) {
     part.move = build.moves.add(whole.shapes.input.shape, whole.home, whole.layouts[i],
                                 map_name(whole.maps[i], whole.prefix) + " to its lines", moves);
     if (!part.move) continue;
+    part.move->leads_back_too();
     const std::int64_t elements = part.map.input().elements();
     part.input = keep(build, part);
     part.gradient = &build.moves.room(kGradients + moves++, elements);

@@ -5,6 +5,18 @@
 #include "core/error.h"
 
 namespace ortho {
+namespace {
+
+// "s_1+channels"
+template <class Picked>
+std::string axis_names(const Mesh& mesh, Picked picked) {
+  std::string names;
+  for (size_t m = 0; m < mesh.axes().size(); ++m)
+    if (picked(m)) names += (names.empty() ? "" : "+") + mesh.axes()[m].name;
+  return names;
+}
+
+}  // namespace
 
 template <class T>
 ExchangeCount Move<T>::count(Way way) const {
@@ -35,13 +47,26 @@ template <class T>
 Move<T>* Moves<T>::add(const Shape& shape, const Layout& from, const Layout& to,
                        const std::string& what, size_t lane) {
   if (from.cuts() == to.cuts()) return nullptr;
-  return add(plan_exchange(shape, from, to, sharding_.rank(), sizeof(T)), what, lane);
+  const std::string label =
+      axis_names(from.mesh(), [&](size_t m) { return from.cuts()[m] != to.cuts()[m]; });
+  return add(plan_exchange(shape, from, to, sharding_.rank(), sizeof(T)), label, what, lane);
+}
+
+// A tap that reaches past the first row of its axis ends in rows of the axes outside.
+template <class T>
+Move<T>* Moves<T>::add_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo,
+                            const std::string& what, size_t lane) {
+  const std::string label = "halo " + axis_names(layout.mesh(), [&](size_t m) {
+                              const int axis = layout.cuts()[m];
+                              return axis != kReplicates && axis <= halo.first;
+                            });
+  return add(plan_halo(nodes, layout, halo, sharding_.rank(), sizeof(T)), label, what, lane);
 }
 
 template <class T>
-Move<T>* Moves<T>::add(Plan plan, const std::string& what, size_t lane) {
+Move<T>* Moves<T>::add(Plan plan, const std::string& label, const std::string& what, size_t lane) {
   const std::span<T>& workspace = enlarged(lanes_, lane, plan.workspace()).place;
-  moves_.push_back(std::unique_ptr<Move<T>>(new Move<T>(std::move(plan), what, workspace)));
+  moves_.push_back(std::unique_ptr<Move<T>>(new Move<T>(std::move(plan), label, what, workspace)));
   Move<T>& move = *moves_.back();
   if (!arena_.measuring())
     move.exchange_ = std::make_unique<Exchange<T>>(move.plan_, *world_, what);
@@ -62,17 +87,18 @@ typename Moves<T>::Shared& Moves<T>::enlarged(SharedList& list, size_t number,
 }
 
 template <class T>
-void Moves<T>::take(const SharedList& list, const std::string& purpose) {
-  for (const auto& shared : list) {
-    T* const place = arena_.take(shared->elements, purpose);
-    if (place != nullptr) shared->place = {place, static_cast<size_t>(shared->elements)};
-  }
-}
-
-template <class T>
 void Moves<T>::take_workspace() {
-  take(lanes_, "exchanged activations");
-  take(rooms_, "activations between layouts");
+  if (moves_.empty()) return;
+  std::vector<Shared*> all;
+  std::vector<std::int64_t> counts;
+  for (const SharedList* list : {&lanes_, &rooms_})
+    for (const auto& shared : *list) {
+      all.push_back(shared.get());
+      counts.push_back(shared->elements);
+    }
+  const std::vector<T*> places = arena_.take_shared(counts, world_);
+  for (size_t i = 0; i < all.size(); ++i)
+    if (places[i] != nullptr) all[i]->place = {places[i], static_cast<size_t>(counts[i])};
 }
 
 template class Move<float>;

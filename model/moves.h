@@ -1,8 +1,9 @@
 // Moves: the exchanges of one model between layouts of its activations, and the memory they share.
 //
 // Made once a stage, by all ranks in the same order. Moves of one lane never run at the same time
-// and share their workspace; those of different lanes may. On a measuring arena nothing is
-// allocated and nobody is asked, so that the planner knows bytes and messages of any mesh.
+// and share their workspace; those of different lanes may. That memory and the rooms lie where the
+// ranks of a node read them. On a measuring arena nothing is allocated and nobody is asked, so that
+// the planner knows bytes and messages of any mesh.
 #pragma once
 
 #include <memory>
@@ -19,13 +20,18 @@ namespace ortho {
 template <class T>
 class Moves;
 
-// One plan, ready to run. `what` in messages and metrics: "block 0, s_1 to the lines".
+// One plan, ready to run. Metrics count by `label`, the mesh axes along which it moves: "s_1",
+// "s_1+channels", "halo s_1"; messages say `what`: "block.0.axis.1, to its lines".
 template <class T>
 class Move {
  public:
   const Plan& plan() const { return plan_; }
+  const std::string& label() const { return label_; }
   const std::string& what() const { return what_; }
   ExchangeCount count(Way way) const;
+  // How often a training step runs it each way: once, unless it leads back in the same pass.
+  int runs() const { return runs_; }
+  void leads_back_too() { runs_ = 2; }
   // As in comm/exchange.h.
   void start(Way way, const T* from, T* into, Fill fill);
   bool progress() { return exchange_->progress(); }
@@ -34,10 +40,14 @@ class Move {
 
  private:
   friend class Moves<T>;
-  Move(Plan plan, std::string what, const std::span<T>& workspace)
-      : plan_(std::move(plan)), what_(std::move(what)), workspace_(workspace) {}
+  Move(Plan plan, std::string label, std::string what, const std::span<T>& workspace)
+      : plan_(std::move(plan)),
+        label_(std::move(label)),
+        what_(std::move(what)),
+        workspace_(workspace) {}
   Plan plan_;
-  std::string what_;
+  std::string label_, what_;
+  int runs_ = 1;
   const std::span<T>& workspace_;  // of its lane
   std::unique_ptr<Exchange<T>> exchange_;
 };
@@ -52,11 +62,13 @@ class Moves {
   // Collective: the ranks compare their plans.
   Move<T>* add(const Shape& shape, const Layout& from, const Layout& to, const std::string& what,
                size_t lane = 0);
-  Move<T>* add(Plan plan, const std::string& what, size_t lane = 0);  // any other, such as a halo
+  // The rows before the own ones (comm/exchange_plan.h). Collective too.
+  Move<T>* add_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo,
+                    const std::string& what, size_t lane = 0);
   // Memory for an array on its way between layouts: one place for all that ask for the same room,
   // which is as large as the largest of them. Its span is there after take_workspace().
   const std::span<T>& room(size_t number, std::int64_t elements);
-  void take_workspace();  // once all are added, before any runs
+  void take_workspace();  // Collective, once all are added, before any runs
 
   const std::vector<std::unique_ptr<Move<T>>>& all() const { return moves_; }
 
@@ -67,7 +79,7 @@ class Moves {
   };
   using SharedList = std::vector<std::unique_ptr<Shared>>;  // by number; their addresses stay
   static Shared& enlarged(SharedList& list, size_t number, std::int64_t elements);
-  void take(const SharedList& list, const std::string& purpose);
+  Move<T>* add(Plan plan, const std::string& label, const std::string& what, size_t lane);
 
   const Sharding& sharding_;
   Channel* world_;

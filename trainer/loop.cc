@@ -42,7 +42,7 @@ TermWeights term_weights(const LossConfig& loss) {
 
 // Of all steps of the stage so far, on this rank.
 StepTraffic counted_traffic(const Model<float>& model, const Replicas<float>& replicas) {
-  return {counted_exchange(model.moves()), replicas.sent()};
+  return {counted_exchange(model.moves()), counted_levels(model.moves()), replicas.sent()};
 }
 
 bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % every == 0; }

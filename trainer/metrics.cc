@@ -32,13 +32,21 @@ JsonObject sent_object(const Sent& traffic) {
       .add("seconds", traffic.seconds);
 }
 
+JsonObject level_object(const Traffic& traffic) {
+  return JsonObject().add("bytes", traffic.bytes).add("messages", traffic.messages);
+}
+
 void add_traffic(JsonObject& line, const StepTraffic& traffic) {
   JsonObject exchange;
   for (const AxisSent& axis : traffic.exchange)
     exchange.add(axis.axis, JsonObject()
                                 .add("forward", sent_object(axis.forward))
                                 .add("backward", sent_object(axis.backward)));
-  if (!traffic.exchange.empty()) line.add("exchange", exchange);
+  if (!traffic.exchange.empty())
+    line.add("exchange", exchange)
+        .add("levels", JsonObject()
+                           .add("node", level_object(traffic.levels.node))
+                           .add("network", level_object(traffic.levels.network)));
   if (traffic.gradients.messages > 0) line.add("gradients", sent_object(traffic.gradients));
 }
 

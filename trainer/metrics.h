@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "comm/exchange_plan.h"
 #include "core/json.h"
 
 namespace ortho {
@@ -23,7 +24,7 @@ struct Sent {
 };
 
 struct AxisSent {
-  std::string axis;  // label of its moves, trainer/traffic.h
+  std::string axis;  // label of its moves (model/moves.h)
   Sent forward, backward;
   bool operator==(const AxisSent&) const = default;
 };
@@ -31,6 +32,7 @@ struct AxisSent {
 // What a step exchanges: bytes and messages that rank 0 sends, the seconds of the slowest rank.
 struct StepTraffic {
   std::vector<AxisSent> exchange;  // of activations
+  LevelTraffic levels;             // the same, within the node and beyond it
   Sent gradients;                  // sums of gradients, and what brings the new weights back
 };
 

@@ -20,8 +20,20 @@ void add(Sent& sum, const Sent& more) {
   sum.seconds += more.seconds;
 }
 
-Sent planned(const Plan& plan, Way way) {
-  return {plan.sent_bytes(way), plan.sent_messages(way), 0};
+void add(LevelTraffic& sum, const LevelTraffic& more) {
+  for (Traffic LevelTraffic::*level : {&LevelTraffic::node, &LevelTraffic::network}) {
+    (sum.*level).messages += (more.*level).messages;
+    (sum.*level).bytes += (more.*level).bytes;
+  }
+}
+
+Traffic difference(const Traffic& later, const Traffic& earlier) {
+  return {later.messages - earlier.messages, later.bytes - earlier.bytes};
+}
+
+Sent planned(const Move<float>& move, Way way) {
+  const Plan& plan = move.plan();
+  return {move.runs() * plan.sent_bytes(way), move.runs() * plan.sent_messages(way), 0};
 }
 
 Sent counted(const ExchangeCount& count) {
@@ -45,14 +57,12 @@ std::vector<double*> all_seconds(StepTraffic& traffic) {
 
 }  // namespace
 
-std::string move_label(const std::string& what) { return what.substr(0, what.find_first_of(":,")); }
-
 std::vector<AxisSent> planned_exchange(const Moves<float>& moves) {
   std::vector<AxisSent> all;
   for (const auto& move : moves.all()) {
-    AxisSent& axis = entry(all, move_label(move->what()));
-    add(axis.forward, planned(move->plan(), Way::forward));
-    add(axis.backward, planned(move->plan(), Way::backward));
+    AxisSent& axis = entry(all, move->label());
+    add(axis.forward, planned(*move, Way::forward));
+    add(axis.backward, planned(*move, Way::backward));
   }
   return all;
 }
@@ -60,11 +70,18 @@ std::vector<AxisSent> planned_exchange(const Moves<float>& moves) {
 std::vector<AxisSent> counted_exchange(const Moves<float>& moves) {
   std::vector<AxisSent> all;
   for (const auto& move : moves.all()) {
-    AxisSent& axis = entry(all, move_label(move->what()));
+    AxisSent& axis = entry(all, move->label());
     add(axis.forward, counted(move->count(Way::forward)));
     add(axis.backward, counted(move->count(Way::backward)));
   }
   return all;
+}
+
+LevelTraffic counted_levels(const Moves<float>& moves) {
+  LevelTraffic sum;
+  for (const auto& move : moves.all())
+    for (const Way way : {Way::forward, Way::backward}) add(sum, move->count(way).levels);
+  return sum;
 }
 
 StepTraffic difference(const StepTraffic& later, const StepTraffic& earlier) {
@@ -74,6 +91,8 @@ StepTraffic difference(const StepTraffic& later, const StepTraffic& earlier) {
   for (size_t i = 0; i < now.size(); ++i)
     all.exchange.push_back({now[i].axis, difference(now[i].forward, before[i].forward),
                             difference(now[i].backward, before[i].backward)});
+  all.levels = {difference(later.levels.node, earlier.levels.node),
+                difference(later.levels.network, earlier.levels.network)};
   all.gradients = difference(later.gradients, earlier.gradients);
   return all;
 }

@@ -12,13 +12,12 @@
 
 namespace ortho {
 
-// Under which a move is counted: what stands before the first ':' or ',' of what it is called.
-std::string move_label(const std::string& what);
-
-// Of each move once forward and once backward, without seconds; in the order of first use.
+// Of each move as often as a training step runs it, without seconds; in the order of first use. On
+// a node's own level a message counts as one, here as the pieces it would travel in.
 std::vector<AxisSent> planned_exchange(const Moves<float>& moves);
 // Of all that the moves have done on this rank so far.
 std::vector<AxisSent> counted_exchange(const Moves<float>& moves);
+LevelTraffic counted_levels(const Moves<float>& moves);
 // Two counts of the same moves and sums.
 StepTraffic difference(const StepTraffic& later, const StepTraffic& earlier);
 

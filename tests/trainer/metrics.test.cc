@@ -44,6 +44,7 @@ TEST_F(Metrics, AStepThatExchangesSaysHowMuch) {
   StepMetrics m = at_step(3);
   const std::string alone = json_line(m).text();
   m.traffic.exchange = {{"s_1", {100, 2, 0.5}, {300, 4, 0.25}}, {"halo s_1", {7, 1, 0}, {8, 1, 0}}};
+  m.traffic.levels = {{2, 107}, {6, 308}};
   m.traffic.gradients = {4000, 6, 0.125};
   EXPECT_EQ(
       json_line(m).text(),
@@ -52,6 +53,8 @@ TEST_F(Metrics, AStepThatExchangesSaysHowMuch) {
           R"("backward": {"bytes": 300, "messages": 4, "seconds": 0.25}}, )"
           R"("halo s_1": {"forward": {"bytes": 7, "messages": 1, "seconds": 0}, )"
           R"("backward": {"bytes": 8, "messages": 1, "seconds": 0}}}, )"
+          R"("levels": {"node": {"bytes": 107, "messages": 2}, )"
+          R"("network": {"bytes": 308, "messages": 6}}, )"
           R"("gradients": {"bytes": 4000, "messages": 6, "seconds": 0.125}})");
 }
 

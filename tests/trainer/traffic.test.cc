@@ -22,11 +22,10 @@ ModelSpec small_spec() {
 void add_moves(Moves<float>& moves, const Sharding& sharding) {
   const NodeShape nodes = sharding.nodes(3);
   const Layout lines = lines_layout(nodes, sharding.home(), 0);
-  ASSERT_NE(moves.add(nodes.shape, sharding.home(), lines, "s_1: block 0, there"), nullptr);
-  ASSERT_NE(moves.add(nodes.shape, lines, sharding.home(), "s_1: block 0, back"), nullptr);
+  ASSERT_NE(moves.add(nodes.shape, sharding.home(), lines, "block 0, there"), nullptr);
+  ASSERT_NE(moves.add(nodes.shape, lines, sharding.home(), "block 0, back"), nullptr);
   const Halo halo{0, 1, 5};
-  moves.add(plan_halo(nodes, sharding.home(), halo, sharding.rank(), sizeof(float)),
-            "halo s_1, block 0");
+  moves.add_halo(nodes, sharding.home(), halo, "block 0, halo");
   moves.take_workspace();
 }
 
@@ -36,12 +35,6 @@ void run_all(const Moves<float>& moves, Way way) {
     std::vector<float> from(size(move->plan().from(way))), into(size(move->plan().into(way)));
     move->run(way, from.data(), into.data(), Fill::over);
   }
-}
-
-TEST(Traffic, LabelsEndAtTheFirstColonOrComma) {
-  EXPECT_EQ(move_label("s_1: block 0, there"), "s_1");
-  EXPECT_EQ(move_label("halo s_1, block 0"), "halo s_1");
-  EXPECT_EQ(move_label("home"), "home");
 }
 
 TEST(Traffic, TheCountersAreThePlanToTheByte) {
@@ -63,7 +56,8 @@ TEST(Traffic, TheCountersAreThePlanToTheByte) {
     const std::vector<AxisSent> before = counted_exchange(moves);
     run_all(moves, Way::forward);
     run_all(moves, Way::backward);
-    std::vector<AxisSent> step = difference({counted_exchange(moves), {}}, {before, {}}).exchange;
+    std::vector<AxisSent> step =
+        difference({counted_exchange(moves), {}, {}}, {before, {}, {}}).exchange;
     ASSERT_EQ(step.size(), expected.size());
     double seconds = 0;
     for (AxisSent& axis : step) {
