@@ -12,6 +12,7 @@
 
 #include "comm/local.h"
 #include "model/stack.h"
+#include "tests/support/params_kit.h"
 #include "tests/support/stack_draw.h"
 
 namespace ortho::test {
@@ -73,20 +74,6 @@ std::vector<T> part_of(const Shape& shape, const Box& box, const std::vector<T>&
   return part;
 }
 
-// The whole weights, with zeros where this rank holds nothing.
-template <class T>
-std::vector<T> whole_gradients(const Params<T>& params) {
-  std::vector<T> all;
-  for (const Param<T>& param : params.all()) {
-    const Shape shape = param.spec.shape();
-    std::vector<T> values(static_cast<size_t>(elements(shape)));
-    copy_box(param.grad, extent(param.box), whole(extent(param.box)), values.data(), shape,
-             param.box.lo);
-    all.insert(all.end(), values.begin(), values.end());
-  }
-  return all;
-}
-
 // What a rank has after a step: its part of the output and of the input's gradient, and its
 // addends of the weights' gradients.
 template <class T>
@@ -98,13 +85,9 @@ struct StackResult {
 template <class T>
 StackResult<T> run_stack(StackKit<T>& kit, const Numbers& numbers, const std::vector<T>& x,
                          const std::vector<T>& dy) {
-  for (Param<T>& param : kit.params.all()) {
-    T* next = param.value;
-    for_each_run(param.spec.shape(), param.box, [&](std::int64_t first, std::int64_t count) {
-      for (std::int64_t i = first; i < first + count; ++i)
-        *next++ = static_cast<T>(numbers(param.spec.name, i));
-    });
-  }
+  fill_params(kit.params, [&](const ParamSpec& spec) {
+    return [&](std::int64_t index) { return numbers(spec.name, index); };
+  });
   const Shape shape = kit.sharding.nodes(kit.spec.channels).shape;
   const Box box = kit.sharding.box(kit.sharding.home(), kit.spec.channels);
   const std::vector<T> own = part_of(shape, box, x);
