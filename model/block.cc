@@ -1,15 +1,18 @@
 #include "model/block.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace ortho {
 
 template <class T>
-Scratch<T> take_scratch(const ModelSpec& spec, std::int64_t rows, Arena<T>& arena) {
-  return {arena.take(rows * spec.hidden, "f's output"),
-          arena.take(rows * spec.hidden, "its gradient"),
-          arena.take(rows * gated_width(spec), "the map's gradient"),
-          arena.take(rows * spec.channels, "the norm's gradient")};
+Scratch<T> take_scratch(const Build<T>& build, std::int64_t rows) {
+  const std::int64_t units = own_units(build.spec, build.sharding).size();
+  Arena<T>& arena = build.arena;
+  return {arena.take(rows * units, "f's output"), arena.take(rows * units, "its gradient"),
+          arena.take(rows * own_gated_width(build.spec, build.sharding), "the map's gradient"),
+          arena.take(rows * build.spec.channels, "the norm's gradient")};
 }
 
 template <class T>
@@ -17,9 +20,11 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
                       std::uint64_t number, std::unique_ptr<BlockMap<T>> map,
                       const Scratch<T>& scratch)
     : norm_(build.spec.norm),
-      gate_{build.spec.activation, build.spec.gate, active_units(build.spec)},
+      units_(own_units(build.spec, build.sharding)),
+      gate_{build.spec.activation, build.spec.gate,
+            std::clamp(active_units(build.spec), units_.lo, units_.hi) - units_.lo},
       nodes_(build.sharding.local(layout, build.spec.channels)),
-      hidden_(nodes_.with_channels(build.spec.hidden)),
+      hidden_(nodes_.with_channels(units_.size())),
       rows_(build.sharding.rows(layout)),
       number_(number),
       map_(std::move(map)),
@@ -32,14 +37,14 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
     stats_ = build.arena.take(2 * nodes_.rows(), "norm statistics");
   }
   if (spec.out) way_out_ = &build.params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
-  z_ = build.arena.take(nodes_.rows() * gated_width(spec), "map output");
+  z_ = build.arena.take(nodes_.rows() * own_gated_width(spec, build.sharding), "map output");
 }
 
 template <class T>
 void Sublayer<T>::drop(const DropoutKey& key, T* q) {
   if (key.p == 0) return;
   const Random random(key.seed, "dropout", key.step, number_);
-  backend_.dropout(hidden_, rows_, {key.p, random, key.first_window}, q);
+  backend_.dropout(hidden_, rows_, {key.p, random, key.first_window, units_.lo}, q);
 }
 
 template <class T>
@@ -60,7 +65,7 @@ void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
   if (way_out_)
     backend_.channel_map(hidden_, nodes_.channels, scratch_.q, way_out_->value, y, true);
   else
-    backend_.add(nodes_.elements(), scratch_.q, y);
+    backend_.add(hidden_.elements(), scratch_.q, y);
 }
 
 template <class T>
@@ -70,7 +75,7 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
     backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
     backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
   } else {
-    backend_.copy(nodes_.elements(), dy, scratch_.dq);
+    backend_.copy(hidden_.elements(), dy, scratch_.dq);
   }
   drop(key, scratch_.dq);
   backend_.activate_dz(gate_, hidden_, z_, scratch_.dq, scratch_.dz);
@@ -81,8 +86,8 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
     backend_.add(nodes_.elements(), scratch_.dh, dx);
 }
 
-template Scratch<float> take_scratch(const ModelSpec&, std::int64_t, Arena<float>&);
-template Scratch<double> take_scratch(const ModelSpec&, std::int64_t, Arena<double>&);
+template Scratch<float> take_scratch(const Build<float>&, std::int64_t);
+template Scratch<double> take_scratch(const Build<double>&, std::int64_t);
 template class Sublayer<float>;
 template class Sublayer<double>;
 

@@ -1,7 +1,9 @@
 // Sublayer: one residual step of a block, y += out( f( map( norm(x) ) ) ), with dropout after f.
 //
 // A joint block is a chain (or a sum) of one sublayer per token axis, a dense block is one
-// sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again.
+// sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again. Where
+// the mesh cuts the channels, each rank has all of x and a part of the units between: what it adds
+// to y and dx are partial sums (with out: false, the channels of its units).
 #pragma once
 
 #include <memory>
@@ -23,7 +25,7 @@ struct Scratch {
 };
 // For the sublayer with most rows.
 template <class T>
-Scratch<T> take_scratch(const ModelSpec& spec, std::int64_t rows, Arena<T>& arena);
+Scratch<T> take_scratch(const Build<T>& build, std::int64_t rows);
 
 // Which numbers dropout draws in this training step; p = 0 while evaluating.
 struct DropoutKey {
@@ -35,7 +37,7 @@ struct DropoutKey {
 template <class T>
 class Sublayer {
  public:
-  // It runs in `layout`. `prefix` names its weights: "block.0.axis.1" or "block.0";
+  // It runs in `layout`, which has all channels. `prefix` names its weights: "block.0.axis.1" or "block.0";
   // `number` counts sublayers through all passes.
   Sublayer(const Build<T>& build, const Layout& layout, const std::string& prefix,
            std::uint64_t number, std::unique_ptr<BlockMap<T>> map, const Scratch<T>& scratch);
@@ -46,8 +48,9 @@ class Sublayer {
   void make_q(const DropoutKey& key);
   void drop(const DropoutKey& key, T* q);
   Norm norm_;
-  Gate gate_;
-  Nodes nodes_, hidden_;  // with C and with E channels
+  Range units_;           // of E, those of this rank
+  Gate gate_;             // of them
+  Nodes nodes_, hidden_;  // with C channels and with the units
   HeldRows rows_;
   std::uint64_t number_;
   std::unique_ptr<BlockMap<T>> map_;

@@ -11,12 +11,22 @@ constexpr std::int32_t kPixel = static_cast<std::int32_t>(Modality::pixel);
 constexpr std::int32_t kAudio = static_cast<std::int32_t>(Modality::audio);
 constexpr std::int32_t kQuery = static_cast<std::int32_t>(Modality::query);
 
+// Tables as wide as the stream are cut like its channels; narrower ones are whole, and so is what
+// they sum to.
+template <class T>
+Nodes wide_nodes(const Build<T>& build) {
+  const Sharding& sharding = build.sharding;
+  const Layout& home = sharding.home();
+  if (build.spec.width == 0) return sharding.local(home, build.spec.channels);
+  return sharding.local(sharding.whole_channels(home), build.spec.width);
+}
+
 }  // namespace
 
 template <class T>
 Embed<T>::Embed(const Build<T>& build)
     : held_(build.sharding.rows(build.sharding.home())),
-      wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+      wide_(wide_nodes(build)),
       nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
       backend_(build.backend) {
   add(build, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });

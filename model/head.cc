@@ -39,12 +39,17 @@ double TermSums::loss(const TermWeights& weights) const {
 }
 
 template <class T>
-Head<T>::Head(const Build<T>& build, Channel* replica)
+Head<T>::Head(const Build<T>& build, Channel* replica, Channel* alike)
     : norm_(build.spec.norm),
       held_(build.sharding.rows(build.sharding.home())),
-      nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
-      wide_(build.sharding.local(build.sharding.home(), embed_width(build.spec))),
+      nodes_(build.sharding.local(build.sharding.whole_channels(build.sharding.home()),
+                                  build.spec.channels)),
+      wide_(nodes_.with_channels(embed_width(build.spec))),
       replica_(replica),
+      alike_(alike),
+      gather_(build.moves.add(
+          build.sharding.nodes(build.spec.channels).shape, build.sharding.home(),
+          build.sharding.whole_channels(build.sharding.home()), "the heads' input")),
       backend_(build.backend) {
   Params<T>& params = build.params;
   Arena<T>& arena = build.arena;
@@ -56,9 +61,12 @@ Head<T>::Head(const Build<T>& build, Channel* replica)
   add_step(params, "green", Term::pixel, code(Modality::pixel), 1);
   add_step(params, "blue", Term::pixel, code(Modality::pixel), 2);
   add_step(params, "audio", Term::audio, code(Modality::audio), 0);
-  std::int64_t widest = 1;
-  for (const Step& step : steps_) widest = std::max(widest, step.weight->spec.dims[1].size);
+  const int parts = build.sharding.cuts().channels;
+  std::int64_t widest = 1;  // of all ranks alike, which run the same chunks
+  for (const Step& step : steps_) widest = std::max(widest, split(step.classes(), parts, 0).size());
   chunk_rows_ = std::clamp<std::int64_t>(kLogitsAtOnce / widest, 1, nodes_.rows());
+  if (gather_) x_ = arena.take(nodes_.elements(), "head input, all channels");
+  if (gather_) told_ = arena.take(parts * chunk_rows_ * kSoftmaxPart, "parts of softmax");
   h_ = arena.take(nodes_.elements(), "head input");
   dh_ = arena.take(nodes_.elements(), "head input gradient");
   stats_ = arena.take(2 * nodes_.rows(), "head norm statistics");
@@ -90,6 +98,8 @@ void Head<T>::add_step(Params<T>& params, const std::string& name, Term term, st
 
 template <class T>
 void Head<T>::forward_rows(const T* x) {
+  if (gather_) gather_->run(Way::forward, x, x_, Fill::over);
+  if (gather_) x = x_;
   if (gain_)
     backend_.norm(norm_, nodes_, kNormEpsilon, x, gain_->value, h_, stats_);
   else
@@ -100,7 +110,8 @@ void Head<T>::forward_rows(const T* x) {
 template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   asked_ = 0;
-  const auto classes = static_cast<std::int32_t>(step.weight->spec.dims[1].size);
+  const auto classes = static_cast<std::int32_t>(step.classes());
+  const Range own = step.own();
   for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
     const Target& target = batch.target[static_cast<size_t>(row)];
     if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) return;
@@ -110,17 +121,38 @@ void Head<T>::choose_rows(const Batch& batch, const Step& step) {
             " of head ", step.name, ", which has ", classes,
             ": the data holds a symbol this model does not know");
     rows_[asked_] = static_cast<std::int32_t>(local);
-    targets_[asked_] = wanted;
+    targets_[asked_] =
+        wanted >= own.lo && wanted < own.hi ? wanted - static_cast<std::int32_t>(own.lo) : -1;
     for (size_t g = 0; g < step.given.size(); ++g)
       selected_[g][asked_] = target.symbol[static_cast<size_t>(step.given[g].symbol)];
     ++asked_;
   });
 }
 
+// Of the logits of these targets' rows. Each rank tells of its classes in a place of its own: adding
+// the zeros of others changes no number.
+template <class T>
+void Head<T>::cross_entropy(const Step& step, std::span<const std::int32_t> targets, double scale,
+                            TermSums& sums) {
+  const auto rows = static_cast<std::int64_t>(targets.size());
+  const std::int64_t columns = step.own().size();
+  const auto term = static_cast<size_t>(step.term);
+  if (!gather_)
+    return backend_.cross_entropy(rows, columns, targets, scale, logits_, &sums.nats[term],
+                                  &sums.hits[term]);
+  ASSERT(alike_ != nullptr, "other ranks hold classes of these rows: they must be known");
+  const std::int64_t parts = alike_->ranks(), part = rows * kSoftmaxPart;
+  backend_.zero(parts * part, told_);
+  backend_.softmax_part(rows, columns, targets, logits_, told_ + alike_->rank() * part);
+  alike_->sum(std::span<T>(told_, static_cast<size_t>(parts * part)));
+  backend_.cross_entropy_part(rows, columns, targets, scale, parts, told_, logits_,
+                              &sums.nats[term], &sums.hits[term]);
+}
+
 template <class T>
 void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
                         bool differentiate, TermSums& sums) {
-  const std::int64_t width = wide_.channels, classes = step.weight->spec.dims[1].size;
+  const std::int64_t width = wide_.channels, classes = step.own().size();
   const auto part = [&](const std::int32_t* all) {
     return std::span<const std::int32_t>(all + first, static_cast<size_t>(count));
   };
@@ -133,10 +165,8 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
                 classes, logits_, classes, false);
   for (size_t g = 0; g < step.given.size(); ++g)
     backend_.embed(nodes, part(selected_[g]), step.given[g].table->value, logits_);
-  const auto term = static_cast<size_t>(step.term);
-  backend_.cross_entropy(count, classes, part(targets_), scale, logits_, &sums.nats[term],
-                         &sums.hits[term]);
-  if (!differentiate) return;
+  cross_entropy(step, part(targets_), scale, sums);
+  if (!differentiate || classes == 0) return;
   // A later step adds, whole sums to whole sums, so that no bit depends on which rows are asked.
   const bool in_place = direct && &step == &steps_.front();
   for (size_t g = 0; g < step.given.size(); ++g)
@@ -174,17 +204,26 @@ TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double nor
     choose_rows(batch, step);
     run_step(step, weight / normaliser, differentiate && weight != 0, sums);
   }
-  if (!differentiate) return sums;
+  if (differentiate) to_stream(x, dx);
+  return alike_ == nullptr || alike_->rank() == 0 ? sums : TermSums{};
+}
+
+// Where ranks have some classes each, what they compute is partial all the way: the norm's gradient
+// is linear in dh.
+template <class T>
+void Head<T>::to_stream(const T* x, T* dx) {
   if (post_) {
     backend_.channel_map_dw(nodes_, wide_.channels, h_, wide_dh_, post_->grad);
     backend_.channel_map_dx(nodes_, wide_.channels, wide_dh_, post_->value, dh_, false);
   }
-  backend_.zero(nodes_.elements(), dx);
+  T* const partial = gather_ ? h_ : dx;  // h_ has served
+  backend_.zero(nodes_.elements(), partial);
   if (gain_)
-    backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, dh_, dx, gain_->grad);
+    backend_.norm_dx(norm_, nodes_, gather_ ? x_ : x, gain_->value, stats_, dh_, partial,
+                     gain_->grad);
   else
-    backend_.add(nodes_.elements(), dh_, dx);
-  return sums;
+    backend_.add(nodes_.elements(), dh_, partial);
+  if (gather_) gather_->run(Way::backward, partial, dx, Fill::over);
 }
 
 template <class T>
@@ -208,14 +247,14 @@ const typename Head<T>::Step& Head<T>::step_of(const std::string& head) const {
 
 template <class T>
 std::int64_t Head<T>::classes(const std::string& head) const {
-  return step_of(head).weight->spec.dims[1].size;
+  return step_of(head).classes();
 }
 
 template <class T>
 void Head<T>::local_logits(const Step& step, std::span<const std::int32_t> rows,
                            const std::vector<std::vector<std::int32_t>>& given, T* out) {
   const std::int64_t width = wide_.channels, count = static_cast<std::int64_t>(rows.size());
-  const std::int64_t columns = step.weight->spec.dims[1].size;
+  const std::int64_t columns = step.own().size();
   for (std::int64_t first = 0; first < count; first += chunk_rows_) {
     const std::int64_t n = std::min(chunk_rows_, count - first);
     const auto at = static_cast<size_t>(first);
@@ -229,13 +268,14 @@ void Head<T>::local_logits(const Step& step, std::span<const std::int32_t> rows,
   }
 }
 
-// Each logit comes from the one rank that holds its row; the others add zero, which is exact.
+// Each logit comes from the one rank that holds its row and its class; the others add zero, which is
+// exact.
 template <class T>
 void Head<T>::logits(const std::string& head, std::span<const std::int32_t> rows,
                      const std::vector<std::vector<std::int32_t>>& given, T* out) {
   const Step& step = step_of(head);
   ASSERT(given.size() == step.given.size(), head, " needs ", step.given.size(), " given symbols");
-  if (held_.all()) return local_logits(step, rows, given, out);
+  if (held_.all() && !gather_) return local_logits(step, rows, given, out);
   ASSERT(replica_ != nullptr, "other ranks hold rows of this batch: they must be known");
   std::vector<std::int32_t> own;
   std::vector<std::vector<std::int32_t>> own_given(given.size());
@@ -247,14 +287,15 @@ void Head<T>::logits(const std::string& head, std::span<const std::int32_t> rows
     place.push_back(i);
     for (size_t g = 0; g < given.size(); ++g) own_given[g].push_back(given[g][i]);
   }
-  const auto columns = static_cast<size_t>(step.weight->spec.dims[1].size);
-  std::vector<T> part(own.size() * columns);
+  const std::int64_t columns = step.own().size();
+  std::vector<T> part(own.size() * static_cast<size_t>(columns));
   local_logits(step, own, own_given, part.data());
-  const std::span<T> all(out, rows.size() * columns);
+  const std::span<T> all(out, rows.size() * static_cast<size_t>(step.classes()));
   std::fill(all.begin(), all.end(), T(0));
   for (size_t i = 0; i < place.size(); ++i)
-    std::copy_n(part.begin() + static_cast<std::ptrdiff_t>(i * columns), columns,
-                all.begin() + static_cast<std::ptrdiff_t>(place[i] * columns));
+    std::copy_n(
+        part.begin() + static_cast<std::ptrdiff_t>(i) * columns, columns,
+        all.begin() + static_cast<std::ptrdiff_t>(place[i]) * step.classes() + step.own().lo);
   replica_->sum(all);
 }
 

@@ -1,9 +1,10 @@
 // Head: nodes to symbols, decoded in steps as the paper says, and the loss of each step.
 //
-// A rank works on the tokens that it holds of the batch. First the modality ("none": nothing more comes), then the symbol head of that modality: text,
+// First the modality ("none": nothing more comes), then the symbol head of that modality: text,
 // audio, or red, then green given red, then blue given both. Each target token asks the modality
 // head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
-// the number of scored targets of the whole batch (all ranks); every term is counted apart.
+// the number of scored targets of the whole batch (all ranks); every term is counted apart. A rank
+// works on its own tokens; where the mesh cuts the channels, on a part of each head's classes.
 #pragma once
 
 #include <array>
@@ -37,12 +38,13 @@ struct TermSums {
 template <class T>
 class Head {
  public:
-  // `replica`: the ranks that hold the batch together, for logits(); null if this one is alone. It
-  // outlives the head.
-  explicit Head(const Build<T>& build, Channel* replica = nullptr);
+  // `replica`: the ranks that hold the batch together, for logits(). `alike`: those with the same
+  // tokens and other channels. Null if this one is alone; both outlive the head. Collective over
+  // `alike`, as all that reads x, and what adds to gradients.
+  explicit Head(const Build<T>& build, Channel* replica = nullptr, Channel* alike = nullptr);
 
   // x [nodes held at home, C], the stack's output. Only counts, like all sums over this rank's own
-  // tokens.
+  // tokens; those that several ranks hold count on the first of them.
   TermSums score(const Batch& batch, const T* x);
   // Counts, adds to the weights' gradients and writes dx.
   // `normaliser`: scored targets of all ranks.
@@ -70,6 +72,8 @@ class Head {
     int symbol;             // which symbol of the target; -1: its modality
     Param<T>* weight;
     std::vector<Given> given;
+    std::int64_t classes() const { return weight->spec.dims[1].size; }
+    Range own() const { return {weight->box.lo[1], weight->box.hi[1]}; }  // of the classes
   };
   void add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
                 int symbol);
@@ -78,6 +82,9 @@ class Head {
                     const std::vector<std::vector<std::int32_t>>& given, T* out);
   void choose_rows(const Batch& batch, const Step& step);
   void run_step(const Step& step, double scale, bool differentiate, TermSums& sums);
+  void cross_entropy(const Step& step, std::span<const std::int32_t> targets, double scale,
+                     TermSums& sums);
+  void to_stream(const T* x, T* dx);  // from wide_dh_
   void run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
                  bool differentiate, TermSums& sums);
   TermSums run(const Batch& batch, const TermWeights& weights, double normaliser,
@@ -86,15 +93,18 @@ class Head {
   Norm norm_;
   HeldRows held_;       // of the batch
   Nodes nodes_, wide_;  // with C and with the heads' width
-  Channel* replica_;
+  Channel *replica_, *alike_;
+  Move<T>* gather_;  // all channels of the own rows; null: they are there
   Backend<T>& backend_;
   Param<T>*gain_ = nullptr, *post_ = nullptr;
   std::vector<Step> steps_;
   std::int64_t chunk_rows_ = 0;  // rows whose logits fit the scratch at once
-  T *h_ = nullptr, *stats_ = nullptr, *dh_ = nullptr;
+  T *x_ = nullptr, *h_ = nullptr, *stats_ = nullptr, *dh_ = nullptr;  // x_: gathered
   T *wide_h_ = nullptr, *wide_dh_ = nullptr;  // after the post map; else h_ and dh_
   T *packed_ = nullptr, *dpacked_ = nullptr, *logits_ = nullptr;
-  // Of the step being run: held rows asked, their targets, and the symbols each given-table selects.
+  T* told_ = nullptr;  // [ranks alike][chunk rows][kSoftmaxPart]
+  // Of the step being run: held rows asked, their targets (numbers among the own classes, -1: another
+  // rank's), and the symbols each given-table selects.
   std::int64_t asked_ = 0;
   std::int32_t *rows_ = nullptr, *targets_ = nullptr;
   std::vector<std::int32_t*> selected_;  // as many as the step with the most given symbols needs

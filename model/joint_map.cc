@@ -30,7 +30,7 @@ JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointS
     halo = std::max(halo, halo_elements(build.sharding, site, spec.channels));
   }
   return {build.arena.take(rows * spec.channels, "gathered lines"),
-          build.arena.take(rows * gated_width(spec), "mapped lines"),
+          build.arena.take(rows * own_gated_width(spec, build.sharding), "mapped lines"),
           build.arena.take(halo, "the halo's gradient")};
 }
 
@@ -39,8 +39,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
                       const JointScratch<T>& scratch, const std::string& name)
     : wiring_(build.spec.wiring),
       lines_(local_lines(build, site)),
-      nodes_(build.sharding.local(site.layout, build.spec.channels)),
-      out_(gated_width(build.spec)),
+      nodes_(build.sharding.local(build.sharding.whole_channels(site.layout), build.spec.channels)),
+      out_(own_gated_width(build.spec, build.sharding)),
       weight_(weight),
       backend_(build.backend),
       scratch_(scratch) {
@@ -54,8 +54,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
   const std::int64_t size = halo_elements(sharding, site, nodes_.channels);
   ASSERT(size == segments_ * reach_ * nodes_.batch * nodes_.channels, "a halo of ", size,
          " elements for ", segments_, " x ", reach_, " tokens");
-  halo_ = build.moves.add_halo(sharding.nodes(nodes_.channels), site.layout, *site.halo,
-                               name + ", halo");
+  halo_ = build.moves.add_halo(sharding.nodes(nodes_.channels),
+                               sharding.whole_channels(site.layout), *site.halo, name + ", halo");
   halo_rows_ = build.arena.take(size, "halo");
 }
 

@@ -49,7 +49,7 @@ class JointMap final : public BlockMap<T> {
   Wiring wiring_;
   Lines lines_;  // of the local part
   Nodes nodes_;
-  std::int64_t out_;  // G
+  std::int64_t out_;  // of G, what this rank makes
   Param<T>& weight_;
   Backend<T>& backend_;
   JointScratch<T> scratch_;

@@ -84,9 +84,10 @@ std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, int ax
 }
 
 // Seconds of the halo of the map along an axis in a layout, [axis][candidate].
-std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const NodeShape& nodes,
+std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const Sharding& sharding,
                                             const std::vector<Layout>& candidates,
                                             const LinkCost& link) {
+  const NodeShape nodes = sharding.nodes(spec.channels);
   std::vector<std::vector<double>> sec(static_cast<size_t>(nodes.token_axes()));
   for (size_t axis = 0; axis < sec.size(); ++axis)
     for (const Layout& layout : candidates) {
@@ -95,8 +96,9 @@ std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const NodeSha
       if (!halo || layout.parts(static_cast<int>(axis)) > 1) continue;
       for (const int rank : {0, layout.mesh().ranks() - 1})
         sec[axis].back() =
-            std::max(sec[axis].back(),
-                     plan_sec(plan_halo(nodes, layout, *halo, rank, int{sizeof(float)}), link));
+            std::max(sec[axis].back(), plan_sec(plan_halo(nodes, sharding.whole_channels(layout),
+                                                          *halo, rank, int{sizeof(float)}),
+                                                link));
     }
   return sec;
 }
@@ -133,9 +135,6 @@ std::vector<Layout> joint_candidates(const ModelSpec& spec, const Sharding& shar
 }
 
 std::vector<JointSite> joint_sites(const ModelSpec& spec, const Sharding& sharding) {
-  REQUIRE(sharding.cuts().channels == 1, "the mesh cuts the channels into ",
-          sharding.cuts().channels,
-          " parts: a joint map needs them whole. Cut tokens or the batch.");
   const NodeShape nodes = sharding.nodes(spec.channels);
   const std::vector<int> block = block_order(spec);
   std::vector<int> axes;
@@ -144,7 +143,7 @@ std::vector<JointSite> joint_sites(const ModelSpec& spec, const Sharding& shardi
 
   const std::vector<Layout> candidates = joint_candidates(spec, sharding);
   const LinkCost link;
-  const std::vector<std::vector<double>> halo_sec = halo_costs(spec, nodes, candidates, link);
+  const std::vector<std::vector<double>> halo_sec = halo_costs(spec, sharding, candidates, link);
   // The layouts of maps along `chain`, from home to home.
   const auto path = [&](const std::vector<int>& chain) {
     const auto halo = [&](size_t position, size_t candidate) {
@@ -173,7 +172,8 @@ std::int64_t halo_elements(const Sharding& sharding, const JointSite& site, std:
   if (!site.halo) return 0;
   const NodeShape nodes = sharding.nodes(channels);
   const auto [first, last, rows] = *site.halo;
-  Shape part = extent(flat_box(nodes, first, last, sharding.box(site.layout, channels)));
+  const Box own = sharding.box(sharding.whole_channels(site.layout), channels);
+  Shape part = extent(flat_box(nodes, first, last, own));
   part[static_cast<size_t>(first)] = rows;
   return elements(part);
 }

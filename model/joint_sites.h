@@ -1,10 +1,9 @@
-// JointSite: in which layout each sublayer of a joint model runs, as a pure function of the spec
-// and the mesh.
+// JointSite: in which layout each sublayer of a joint model runs, a pure function of spec and mesh.
 //
 // A sublayer needs its own axis whole: the mesh axis that cuts it at home cuts another token axis
 // there, or the batch, since the weights are the same on all ranks. A chain takes the cheapest path
 // through such layouts, home at both ends and anywhere between. Parallel sublayers each leave home
-// and return.
+// and return. A cut of the channels stays: sublayers gather them and make a part of the units.
 #pragma once
 
 #include <optional>
@@ -17,13 +16,13 @@
 namespace ortho {
 
 struct JointSite {
-  int axis = 0;  // of joint_axes(spec)
-  Layout layout;
+  int axis = 0;              // of joint_axes(spec)
+  Layout layout;             // of the residual stream; the map works on its rows with all channels
   std::optional<Halo> halo;  // of the map's input, where causal taps reach into another rank
 };
 
 // One for each sublayer in the order in which they run, through all blocks and passes. Error(usage)
-// if an axis finds no layout that leaves it whole, or if the mesh cuts the channels.
+// if an axis finds no layout that leaves it whole.
 std::vector<JointSite> joint_sites(const ModelSpec& spec, const Sharding& sharding);
 
 // The layouts that are considered, home first: at most about 30, none whose largest part exceeds

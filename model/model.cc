@@ -13,6 +13,12 @@ std::unique_ptr<Channel> ranks_of_replica(const Sharding& sharding, Channel* wor
   return world->split(sharding.replica());
 }
 
+// The ranks with the same rows and other channels.
+std::unique_ptr<Channel> ranks_alike(const Sharding& sharding, Channel* world) {
+  if (world == nullptr || sharding.cuts().channels == 1) return nullptr;
+  return axis_channel(*world, sharding.mesh(), "channels");
+}
+
 }  // namespace
 
 template <class T>
@@ -23,10 +29,11 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       nodes_(batch_nodes(spec, sharding)),
       moves_(sharding_, world, arena),
       replica_(ranks_of_replica(sharding_, arena.measuring() ? nullptr : world)),
+      alike_(ranks_alike(sharding_, arena.measuring() ? nullptr : world)),
       build_{spec_, sharding_, params, backend, arena, moves_},
       embed_(build_),
       stack_(build_),
-      head_(build_, replica_.get()),
+      head_(build_, replica_.get(), alike_.get()),
       gradient_(arena.take(sharding.local(sharding.home(), spec.channels).elements(),
                            "residual gradient")) {
   moves_.take_workspace();

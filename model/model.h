@@ -51,6 +51,7 @@ class Model {
   Nodes nodes_;
   Moves<T> moves_;
   std::unique_ptr<Channel> replica_;  // the ranks with the same batch; null if this one is alone
+  std::unique_ptr<Channel> alike_;    // the ranks with the same tokens; null if this one is alone
   Build<T> build_;
   Embed<T> embed_;
   Stack<T> stack_;

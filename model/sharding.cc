@@ -1,5 +1,6 @@
 #include "model/sharding.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/error.h"
@@ -86,6 +87,12 @@ Shape Sharding::local_tokens(const Layout& layout) const {
   return {part.begin(), part.begin() + static_cast<std::ptrdiff_t>(tokens_.size())};
 }
 
+Layout Sharding::whole_channels(const Layout& layout) const {
+  std::vector<int> cuts = layout.cuts();
+  std::replace(cuts.begin(), cuts.end(), nodes(1).channel_axis(), kReplicates);
+  return {layout.mesh(), cuts};
+}
+
 bool Sharding::leads_replica() const {
   const std::vector<int> at = mesh().coordinate(rank_);
   for (size_t m = 0; m < at.size(); ++m)
@@ -111,6 +118,10 @@ HeldRows Sharding::rows(const Layout& layout) const {
 Range own_units(const ModelSpec& spec, const Sharding& sharding) {
   return split(spec.hidden, sharding.cuts().channels,
                sharding.mesh().coordinate_along("channels", sharding.rank()));
+}
+
+std::int64_t own_gated_width(const ModelSpec& spec, const Sharding& sharding) {
+  return own_units(spec, sharding).size() * (spec.gate ? 2 : 1);
 }
 
 }  // namespace ortho

@@ -47,6 +47,9 @@ class Sharding {
   Box box(const Layout& layout, std::int64_t channels) const;
   Nodes local(const Layout& layout, std::int64_t channels) const;
   Shape local_tokens(const Layout& layout) const;  // s_1 … s_n of the part
+  // The same rows with all their channels, which the ranks along the channels' mesh axis then hold
+  // alike. An exchange from `layout` to it gathers them; read backwards it adds up partial sums.
+  Layout whole_channels(const Layout& layout) const;
 
   // The part's rows in the batch of this rank's replica.
   HeldRows rows(const Layout& layout) const;
@@ -73,6 +76,8 @@ int channel_dim(const ModelSpec& spec, const ParamSpec& param);
 
 // The units of E that this rank holds: a part for each rank along the channels.
 Range own_units(const ModelSpec& spec, const Sharding& sharding);
+// Of what a map hands to f, the channels that this rank makes: its units of u and of v.
+std::int64_t own_gated_width(const ModelSpec& spec, const Sharding& sharding);
 
 // The layout of every weight, in the order of param_specs(spec): which of its dimensions the mesh
 // cuts. What is not cut is held by all ranks along that mesh axis, and their gradients are added.

@@ -28,7 +28,7 @@ Stack<T>::Stack(const Build<T>& build)
   const ModelSpec& spec = build.spec;
   std::vector<JointSite> sites;  // dense blocks are at home between their maps
   if (spec.map == MapKind::joint) sites = joint_sites(spec, build.sharding);
-  scratch_ = take_scratch(spec, most_rows(spec, build.sharding, sites), build.arena);
+  scratch_ = take_scratch(build, most_rows(spec, build.sharding, sites));
   if (spec.map == MapKind::joint) add_joint_blocks(build, sites);
   if (spec.map == MapKind::dense) add_dense_blocks(build);
   take_ends(build);
@@ -52,15 +52,20 @@ typename Stack<T>::Step& Stack<T>::add_step(const Build<T>& build, const Layout&
   return steps_.back();
 }
 
-// A sublayer that leaves its step's layout, home, and brings its result back.
+// The way of a sublayer whose map needs the rows of `layout`, with all channels. Its result has all
+// of them too; without a way out it has those of the rank's own units, as the stream has.
 template <class T>
-void Stack<T>::add_apart(const Build<T>& build, const Layout& layout, const std::string& what,
-                         Part& part) {
-  part.there = build.moves.add(shape_, home_, layout, what + ", to its lines");
-  part.back = build.moves.add(shape_, layout, home_, what + ", home");
-  if (part.there == nullptr) return;
-  part.elements = build.sharding.local(layout, build.spec.channels).elements();
+typename Stack<T>::Part Stack<T>::part_of_step(const Build<T>& build, const Layout& layout,
+                                               const std::string& what) {
+  const Layout& step = steps_.back().layout;
+  const Layout whole = build.sharding.whole_channels(layout);
+  Part part;
+  part.there = build.moves.add(shape_, step, whole, what + ", to its lines");
+  part.back = build.moves.add(shape_, step, build.spec.out ? whole : layout, what + ", home");
+  if (part.there == nullptr) return part;
+  part.elements = build.sharding.local(whole, build.spec.channels).elements();
   part.x = build.arena.take(part.elements, "residual stream");
+  return part;
 }
 
 template <class T>
@@ -76,12 +81,11 @@ void Stack<T>::add_joint_blocks(const Build<T>& build, const std::vector<JointSi
     const bool parallel = spec.combine == Combine::parallel;
     if (!parallel) add_step(build, site.layout, prefix);
     if (parallel && i % axes == 0) add_step(build, home_, text("block.", block));
-    Part part;
-    if (parallel) add_apart(build, site.layout, prefix, part);
+    Part part = part_of_step(build, site.layout, prefix);
     auto map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"), scratch,
                                              prefix);
-    part.sublayer =
-        std::make_unique<Sublayer<T>>(build, site.layout, prefix, i, std::move(map), scratch_);
+    part.sublayer = std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(site.layout),
+                                                  prefix, i, std::move(map), scratch_);
     steps_.back().parts.push_back(std::move(part));
   }
 }
@@ -91,11 +95,13 @@ void Stack<T>::add_dense_blocks(const Build<T>& build) {
   const ModelSpec& spec = build.spec;
   for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i) {
     const std::string block = text("block.", i % spec.blocks);
+    Step& step = add_step(build, home_, block);
+    Part part = part_of_step(build, home_, block);
     auto map = std::make_unique<DenseBlockMap<T>>(build, block);
-    Part part;
-    part.sublayer = std::make_unique<Sublayer<T>>(
-        build, home_, block, static_cast<std::uint64_t>(i), std::move(map), scratch_);
-    add_step(build, home_, block).parts.push_back(std::move(part));
+    part.sublayer =
+        std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(home_), block,
+                                      static_cast<std::uint64_t>(i), std::move(map), scratch_);
+    step.parts.push_back(std::move(part));
   }
 }
 
@@ -105,40 +111,40 @@ void Stack<T>::take_ends(const Build<T>& build) {
   leave_ = build.moves.add(shape_, steps_.back().layout, home_, "the stack's output, home");
   output_ =
       arena.take(build.sharding.local(home_, build.spec.channels).elements(), "residual stream");
-  std::int64_t most = build.sharding.local(home_, build.spec.channels).elements();
+  std::int64_t most = build.sharding.local(home_, build.spec.channels).elements(), apart = 0;
   bool moves = leave_ != nullptr, chained = true;
   for (const Step& step : steps_) {
     most = std::max(most, step.elements);
     moves = moves || step.there != nullptr;
     chained = chained && step.parts.size() == 1;
-    for (const Part& part : step.parts) {
-      most = std::max(most, part.elements);
-      moves = moves || part.there != nullptr;
-    }
+    for (const Part& part : step.parts) apart = std::max(apart, part.elements);
   }
   for (T*& buffer : stream_)
     if (moves) buffer = arena.take(most, "residual stream on its way");
+  for (T*& buffer : apart_) buffer = arena.take(apart, "input and result of a sublayer");
   if (!residual_ || !chained) held_ = arena.take(most, "held gradient");
   input_ = steps_.front().there ? stream_[0] : steps_.front().x;
 }
 
 template <class T>
 void Stack<T>::forward(const DropoutKey& key, Part& part, const T* x, T* y) {
-  if (part.there == nullptr) return part.sublayer->forward(key, x, y);
-  T* const change = stream_[0];  // free: a step with such parts is at home, and so is the next
-  part.there->run(Way::forward, x, part.x, Fill::over);
-  backend_.zero(part.elements, change);
-  part.sublayer->forward(key, part.x, change);
-  part.back->run(Way::forward, change, y, Fill::add);
+  if (part.there) part.there->run(Way::forward, x, part.x, Fill::over);
+  T* const change = part.back ? apart_[0] : y;
+  if (part.back) backend_.zero(part.elements, change);
+  part.sublayer->forward(key, part.there ? part.x : x, change);
+  if (part.back) part.back->run(Way::backward, change, y, Fill::add);
 }
 
 template <class T>
 void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx) {
-  if (part.there == nullptr) return part.sublayer->backward(key, x, dy, dx);
-  part.back->run(Way::backward, dy, stream_[0], Fill::over);
-  backend_.zero(part.elements, stream_[1]);
-  part.sublayer->backward(key, part.x, stream_[0], stream_[1]);
-  part.there->run(Way::backward, stream_[1], dx, Fill::add);
+  if (part.back) {
+    part.back->run(Way::forward, dy, apart_[0], Fill::over);
+    dy = apart_[0];
+  }
+  T* const change = part.there ? apart_[1] : dx;
+  if (part.there) backend_.zero(part.elements, change);
+  part.sublayer->backward(key, part.there ? part.x : x, dy, change);
+  if (part.there) part.there->run(Way::backward, change, dx, Fill::add);
 }
 
 template <class T>

@@ -27,13 +27,15 @@ class Stack {
   void backward(const DropoutKey& key, T* gradient);
 
  private:
-  // A sublayer, and the way from its step's layout to its own.
+  // A sublayer, and the way from its step's layout to its own: another one, or all channels.
   struct Part {
     std::unique_ptr<Sublayer<T>> sublayer;
-    Move<T>* there = nullptr;  // null, like `back`: it runs in the step's layout
+    Move<T>* there = nullptr;  // null: its input is in the step's layout
+    // To the result's layout: read backwards it leads from there, and adds up partial sums. Null:
+    // the result is in the step's layout.
     Move<T>* back = nullptr;
     T* x = nullptr;             // the input in its own layout, kept
-    std::int64_t elements = 0;  // of x
+    std::int64_t elements = 0;  // of x; the result has no more
   };
   struct Step {
     Layout layout;
@@ -46,7 +48,7 @@ class Stack {
   Step& add_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void add_joint_blocks(const Build<T>& build, const std::vector<JointSite>& sites);
   void add_dense_blocks(const Build<T>& build);
-  void add_apart(const Build<T>& build, const Layout& layout, const std::string& what, Part& part);
+  Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void take_ends(const Build<T>& build);
   void forward(const DropoutKey& key, Part& part, const T* x, T* y);
   void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
@@ -59,6 +61,7 @@ class Stack {
   Move<T>* leave_ = nullptr;  // from the last step's layout home; null: it is home
   T *input_ = nullptr, *output_ = nullptr;
   T* stream_[2] = {};  // the residual stream and its gradient on the way between layouts
+  T* apart_[2] = {};   // what sublayers read and add in layouts of their own
   T* held_ = nullptr;  // the output's gradient while parallel sublayers add to their input's
 };
 

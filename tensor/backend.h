@@ -50,6 +50,8 @@ struct AdamwStep {
   std::int64_t step;                          // of these weights, from 1: bias correction
 };
 
+constexpr std::int64_t kSoftmaxPart = 3;  // numbers that a part tells of a row
+
 template <class T>
 class Backend {
  public:
@@ -118,6 +120,16 @@ class Backend {
   virtual void cross_entropy(std::int64_t rows, std::int64_t classes,
                              std::span<const std::int32_t> target, double scale, T* logits,
                              double* loss, std::int64_t* hits) = 0;
+  // The same where each rank has some of a row's classes; a target of another rank is negative.
+  // First softmax_part tells of its own, [rows][kSoftmaxPart]: the largest logit (-inf without
+  // classes), the sum of exp(logit - largest), the target's logit (0 if it is another rank's). Then,
+  // with what all `parts` told, [parts][rows][kSoftmaxPart], loss and hits are those of whole rows.
+  virtual void softmax_part(std::int64_t rows, std::int64_t classes,
+                            std::span<const std::int32_t> target, const T* logits, T* part) = 0;
+  virtual void cross_entropy_part(std::int64_t rows, std::int64_t classes,
+                                  std::span<const std::int32_t> target, double scale,
+                                  std::int64_t parts, const T* told, T* logits, double* loss,
+                                  std::int64_t* hits) = 0;
 
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
   virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,

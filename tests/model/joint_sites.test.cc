@@ -140,9 +140,27 @@ TEST(JointSites, RefusesWhatCannotBe) {
   const std::string lines = message_of([&] { sites_of(few); }, ErrorKind::usage);
   expect_in("s_1", lines);
   expect_in("fewer lines than ranks", lines);
-  const StackCase channels = {test::small_spec({4}), 1, {1, {}, 2}, {}};
-  expect_in("the mesh cuts the channels into 2 parts",
-            message_of([&] { sites_of(channels); }, ErrorKind::usage));
+}
+
+// The residual stream keeps its cut channels wherever it goes; a map and its halo have them all.
+TEST(JointSites, ACutOfTheChannelsStays) {
+  int moved = 0, halos = 0;
+  for (std::uint64_t number = 0; number < 40; ++number) {
+    const StackCase one = test::draw_stack(1, number, 4, 3);
+    const Sharding sharding = sharding_of(one);
+    const int channels = sharding.nodes(one.spec.channels).channel_axis();
+    for (const JointSite& site : sites_of(one)) {
+      EXPECT_EQ(site.layout.cuts().back(), channels) << test::case_text(one);
+      const Layout gathered = sharding.whole_channels(site.layout);
+      EXPECT_EQ(gathered.parts(channels), 1);
+      EXPECT_EQ(sharding.local(gathered, 4), sharding.local(site.layout, 4).with_channels(4));
+      EXPECT_EQ(halo_elements(sharding, site, 4), 4 * halo_elements(sharding, site, 1));
+      moved += site.layout.cuts() != sharding.home().cuts() ? 1 : 0;
+      halos += site.halo.has_value() ? 1 : 0;
+    }
+  }
+  EXPECT_GT(moved, 20);
+  EXPECT_GT(halos, 20);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Whole models on ranks that hold parts of the batch and the tokens, against one rank.
+// Whole models on ranks that hold parts of batch, tokens and channels, against one rank.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,7 +28,8 @@ ModelSpec small() {
 }
 
 const std::vector<Cuts> kCuts = {{3, {}, 1},     {1, {2}, 1},    {1, {1, 2}, 1}, {1, {2, 1, 2}, 1},
-                                 {1, {3, 2}, 1}, {2, {1, 2}, 1}, {3, {2}, 1},    {2, {2, 2}, 1}};
+                                 {1, {3, 2}, 1}, {2, {1, 2}, 1}, {3, {2}, 1},    {2, {2, 2}, 1},
+                                 {1, {}, 3},     {1, {2}, 2},    {3, {1, 2}, 2}, {2, {2}, 3}};
 
 Batch whole_batch(const ModelSpec& spec) {
   Batch batch = random_batch(spec, kWindows, 11);
@@ -39,6 +40,11 @@ Batch whole_batch(const ModelSpec& spec) {
 // Sums over at most 90 rows and through 12 sublayers, in double, added in another order: measured
 // 2e-15 of the largest gradient of a weight. Other dropout masks change it by some tenths.
 constexpr double kShare = 1e-13;
+// With the channels cut the activations are sums over ranks as well, and norms of rows that are
+// nearly zero, as those of padding, make a rounding larger: measured 5e-13.
+constexpr double kChannelShare = 1e-11;
+
+double share_of(const Cuts& cuts) { return cuts.channels > 1 ? kChannelShare : kShare; }
 
 TEST(ModelShard, ATrainingStepWithDropoutIsThatOfOneRank) {
   for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
@@ -57,16 +63,18 @@ TEST(ModelShard, ATrainingStepWithDropoutIsThatOfOneRank) {
         std::array<double, 1> loss = {
             kit.model.train(mine, kTermWeights, 60, dropout).nats[static_cast<size_t>(Term::text)]};
         world.sum(std::span<double>(loss));
-        EXPECT_NEAR(loss[0], sums.nats[static_cast<size_t>(Term::text)], kShare * loss[0]);
-        world.sum(kit.params.grads());
-        for (size_t p = 0; p < one.params.all().size(); ++p) {
-          const Param<double>&ours = kit.params.all()[p], &truth = one.params.all()[p];
+        EXPECT_NEAR(loss[0], sums.nats[static_cast<size_t>(Term::text)], share_of(cuts) * loss[0]);
+        std::vector<double> sum = test::whole_gradients(kit.params);
+        world.sum(std::span<double>(sum));
+        size_t next = 0;
+        for (const Param<double>& truth : one.params.all()) {
           double largest = 0, difference = 0;
           for (std::int64_t i = 0; i < truth.size; ++i) {
             largest = std::max(largest, std::abs(truth.grad[i]));
-            difference = std::max(difference, std::abs(truth.grad[i] - ours.grad[i]));
+            difference = std::max(difference, std::abs(truth.grad[i] - sum[next++]));
           }
-          EXPECT_LE(difference, kShare * largest) << truth.spec.name << ' ' << cuts_text(cuts);
+          EXPECT_LE(difference, share_of(cuts) * largest)
+              << truth.spec.name << ' ' << cuts_text(cuts);
         }
       });
   }
@@ -112,7 +120,13 @@ TEST(ModelShard, RunGivesEveryRankTheLogitsOfOne) {
       for (std::int64_t w = windows.lo; w < windows.hi; ++w)
         expected.insert(expected.end(), truth[static_cast<size_t>(w)].begin(),
                         truth[static_cast<size_t>(w)].end());
-      EXPECT_EQ(logits, expected) << cuts_text(cuts) << " rank " << rank;
+      if (cuts.channels == 1) {
+        EXPECT_EQ(logits, expected) << cuts_text(cuts) << " rank " << rank;
+        continue;
+      }
+      ASSERT_EQ(logits.size(), expected.size());
+      for (size_t i = 0; i < logits.size(); ++i)  // of the order of 0.1
+        ASSERT_NEAR(logits[i], expected[i], kChannelShare) << cuts_text(cuts) << " rank " << rank;
     }
   }
 }

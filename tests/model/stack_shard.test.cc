@@ -36,6 +36,44 @@ TEST_P(StackRanks, EqualsOneRankUpToTheOrderOfSums) {
 INSTANTIATE_TEST_SUITE_P(Ranks, StackRanks, testing::Values(1, 2, 3, 4, 5, 6, 8),
                          testing::PrintToStringParamName());
 
+// The same with the channels cut as well, into parts of 2 and 2 channels and 2 and 1 units, or of
+// 2, 1, 1 and 1, 1, 1.
+class StackChannels : public testing::TestWithParam<std::pair<int, int>> {};
+
+StackCase draw_with_channels(std::uint64_t seed, std::uint64_t number, std::pair<int, int> ranks) {
+  StackCase one = test::draw_stack(seed, number, ranks.first, ranks.second);
+  test::Draw draw(seed + 100, number);
+  one.spec.out = draw.below(3) > 0;
+  if (!one.spec.out) one.spec.hidden = one.spec.channels;
+  return one;
+}
+
+TEST_P(StackChannels, EqualsOneRankInWholeNumbers) {
+  for (std::uint64_t number = 0; number < 40; ++number) {
+    const StackCase one = draw_with_channels(5, number, GetParam());
+    test::check_stack<double>(one, test::whole_numbers(one.spec.residual ? 4 : 2), 0);
+  }
+}
+
+TEST_P(StackChannels, EqualsOneRankUpToTheOrderOfSums) {
+  for (std::uint64_t number = 0; number < 25; ++number) {
+    StackCase one = draw_with_channels(6, number, GetParam());
+    test::Draw draw(7, number);
+    one.spec.gate = draw.below(3) > 0;
+    one.spec.activation = test::one_of<Activation>(draw, {Activation::melu, Activation::silu});
+    one.spec.norm = test::one_of<Norm>(draw, {Norm::rms, Norm::layer});
+    one.spec.active = test::one_of<double>(draw, {1.0, 0.6});
+    test::check_stack<double>(one, test::small_real, 1e-11);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(RanksAndChannels, StackChannels,
+                         testing::Values(std::pair(1, 2), std::pair(1, 3), std::pair(2, 2),
+                                         std::pair(2, 3), std::pair(3, 2), std::pair(4, 2)),
+                         [](const auto& one) {
+                           return text(one.param.first, "x", one.param.second);
+                         });
+
 // By hand, in float: one, two and three token axes cut, with the batch and without.
 TEST(StackShard, CutsOfSeveralAxes) {
   const std::vector<StackCase> cases = {
@@ -46,6 +84,9 @@ TEST(StackShard, CutsOfSeveralAxes) {
       {test::small_spec({5, 3, 4}), 1, {1, {2, 1, 3}}, {}},
       {test::small_spec({4, 4, 4}), 1, {1, {2, 2, 2}}, {}},
       {test::small_spec({4, 5, 3}), 2, {2, {2, 2}}, {}},
+      {test::small_spec({4, 3, 2}), 1, {1, {}, 2}, {}},
+      {test::small_spec({4, 3, 2}), 1, {1, {2, 1, 2}, 3}, {}},
+      {test::small_spec({4, 5, 3}), 2, {2, {2}, 2}, {}},
   };
   for (StackCase one : cases) {
     one.spec.blocks = 1;
@@ -58,8 +99,9 @@ TEST(StackShard, CutsOfSeveralAxes) {
   }
 }
 
-TEST(StackShard, ATokenAloneIsCutByTheBatch) {
-  test::check_stack<double>({test::small_spec({}), 5, {3, {}}, {}}, test::whole_numbers(), 0);
+TEST(StackShard, ATokenAloneIsCutByTheBatchAndTheChannels) {
+  for (const Cuts& cuts : {Cuts{3, {}}, Cuts{1, {}, 2}, Cuts{2, {}, 3}})
+    test::check_stack<double>({test::small_spec({}), 5, cuts, {}}, test::whole_numbers(), 0);
 }
 
 // Tokens after t are not numbers: whatever multiplies them, even by zero, shows.
@@ -94,8 +136,9 @@ TEST(StackShard, NoOutputSeesALaterToken) {
 
 // The planner builds the model on a measuring arena: the bytes are those of the real one.
 TEST(StackShard, AMeasuringArenaCountsTheSameBytes) {
-  for (std::uint64_t number = 0; number < 20; ++number) {
-    const StackCase one = test::draw_stack(4, number, 4);
+  for (std::uint64_t number = 0; number < 40; ++number) {
+    const int channels = number < 20 ? 1 : 2;
+    const StackCase one = test::draw_stack(4, number, 4 / channels, channels);
     run_local_ranks(4, [&](Channel& world) {
       test::StackKit<float> real(one, world.rank(), &world);
       test::StackKit<float> measured(one, world.rank(), nullptr, true);

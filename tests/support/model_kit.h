@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "model/model.h"
+#include "tests/support/params_kit.h"
 
 namespace ortho {
 
@@ -18,16 +19,14 @@ struct ModelKit {
         model(spec, sharding, params, *backend, arena, world) {
     // Every weight random, gains and zero-initialised
     // tables too, so that no gradient is trivially zero.
-    for (Param<T>& param : params.all()) {
-      const Random random(seed, "kit/" + param.spec.name);
-      const double middle = param.spec.role == Role::gain ? 1.0 : 0.0;
-      const double scale = param.spec.init.fill == Initial::normal ? param.spec.init.std : 0.3;
-      T* next = param.value;
-      for_each_run(param.spec.shape(), param.box, [&](std::int64_t first, std::int64_t count) {
-        for (std::int64_t i = first; i < first + count; ++i)
-          *next++ = static_cast<T>(middle + scale * random.normal(static_cast<std::uint64_t>(i)));
-      });
-    }
+    test::fill_params(params, [&](const ParamSpec& of) {
+      const Random random(seed, "kit/" + of.name);
+      const double middle = of.role == Role::gain ? 1.0 : 0.0;
+      const double scale = of.init.fill == Initial::normal ? of.init.std : 0.3;
+      return [=](std::int64_t index) {
+        return middle + scale * random.normal(static_cast<std::uint64_t>(index));
+      };
+    });
   }
   Params<T> params;
   std::unique_ptr<Backend<T>> backend;
@@ -94,7 +93,8 @@ inline Range windows_of(const Sharding& sharding) {  // of this rank's replica
 }
 
 inline std::string cuts_text(const Cuts& cuts) {
-  return text("batch ", cuts.batch, " tokens ", list_text(cuts.tokens));
+  return text("batch ", cuts.batch, " tokens ", list_text(cuts.tokens), " channels ",
+              cuts.channels);
 }
 
 }  // namespace ortho

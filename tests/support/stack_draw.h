@@ -19,10 +19,11 @@ struct StackCase {
 inline std::string case_text(const StackCase& one) {
   const ModelSpec& spec = one.spec;
   return text(shape_text(spec.tokens), " x ", one.windows, " windows, mesh batch ", one.cuts.batch,
-              " tokens ", list_text(one.cuts.tokens), ", wiring ", static_cast<int>(spec.wiring),
-              spec.combine == Combine::parallel ? ", parallel" : "",
+              " tokens ", list_text(one.cuts.tokens), " channels ", one.cuts.channels, ", wiring ",
+              static_cast<int>(spec.wiring), spec.combine == Combine::parallel ? ", parallel" : "",
               spec.sequence == Sequence::ascending ? ", ascending" : "",
-              spec.residual ? "" : ", no residual", ", norm ", static_cast<int>(spec.norm),
+              spec.residual ? "" : ", no residual", spec.out ? "" : ", no way out", ", norm ",
+              static_cast<int>(spec.norm),
               one.order == Order::batch_inner ? ", batch inner, " : ", ", spec.blocks, " blocks x ",
               spec.refeeds);
 }
@@ -65,8 +66,9 @@ inline std::optional<Cuts> draw_cuts(Draw& draw, const ModelSpec& spec, std::int
   return cuts;
 }
 
-// Anything that the ranks can hold; axes of 1, primes, sizes that do not divide.
-inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks) {
+// Anything that the ranks can hold; axes of 1, primes, sizes that do not divide. `ranks` share the
+// batch and the tokens, each part of which is on `channels` ranks.
+inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks, int channels = 1) {
   Draw draw(seed, number);
   while (true) {
     Shape tokens(static_cast<size_t>(1 + draw.below(4)));
@@ -86,6 +88,7 @@ inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks)
     const std::optional<Cuts> cuts = draw_cuts(draw, one.spec, one.windows, ranks);
     if (!cuts || elements(tokens) > 300) continue;
     one.cuts = *cuts;
+    one.cuts.channels = channels;
     try {
       joint_sites(one.spec, Sharding(one.spec, one.windows, one.cuts, 0, one.order));
     } catch (const Error&) {

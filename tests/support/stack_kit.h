@@ -12,6 +12,7 @@
 
 #include "comm/local.h"
 #include "model/stack.h"
+#include "tests/support/params_kit.h"
 #include "tests/support/stack_draw.h"
 
 namespace ortho::test {
@@ -84,9 +85,9 @@ struct StackResult {
 template <class T>
 StackResult<T> run_stack(StackKit<T>& kit, const Numbers& numbers, const std::vector<T>& x,
                          const std::vector<T>& dy) {
-  for (Param<T>& param : kit.params.all())
-    for (std::int64_t i = 0; i < param.size; ++i)
-      param.value[i] = static_cast<T>(numbers(param.spec.name, i));  // all ranks hold all of it
+  fill_params(kit.params, [&](const ParamSpec& spec) {
+    return [&](std::int64_t index) { return numbers(spec.name, index); };
+  });
   const Shape shape = kit.sharding.nodes(kit.spec.channels).shape;
   const Box box = kit.sharding.box(kit.sharding.home(), kit.spec.channels);
   const std::vector<T> own = part_of(shape, box, x);
@@ -97,7 +98,7 @@ StackResult<T> run_stack(StackKit<T>& kit, const Numbers& numbers, const std::ve
   kit.stack.forward({});
   result.y.assign(kit.stack.output(), kit.stack.output() + own.size());
   kit.stack.backward({}, result.dx.data());
-  result.dw.assign(kit.params.grads().begin(), kit.params.grads().end());
+  result.dw = whole_gradients(kit.params);
   return result;
 }
 

@@ -44,5 +44,54 @@ TEST(CrossEntropy, OfOneRowByHand) {
   EXPECT_NEAR(logits[1], 2 * (0.75 - 1), 1e-12);
 }
 
+// The classes in parts, one of them empty: the sums of exponentials are taken in another order, and
+// each part's is scaled once.
+TEST(CrossEntropy, InPartsAsInOne) {
+  constexpr std::int64_t kRows = 50, kClasses = 11;
+  const auto backend = make_cpu_backend<double>(1);
+  const Random random(2, "logits");
+  std::vector<double> logits;
+  std::vector<std::int32_t> target;
+  for (std::uint64_t i = 0; i < kRows * kClasses; ++i) logits.push_back(9 * random.normal(i));
+  for (std::uint64_t i = 0; i < kRows; ++i)
+    target.push_back(static_cast<std::int32_t>(random.below(i, kClasses)));
+  struct Part {
+    std::int64_t lo, hi;
+    std::vector<double> logits;
+    std::vector<std::int32_t> target;
+  };
+  std::vector<Part> parts = {{0, 5, {}, {}}, {5, 5, {}, {}}, {5, 6, {}, {}}, {6, 11, {}, {}}};
+  std::vector<double> told(parts.size() * kRows * kSoftmaxPart);
+  for (size_t p = 0; p < parts.size(); ++p) {
+    Part& part = parts[p];
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      for (std::int64_t c = part.lo; c < part.hi; ++c)
+        part.logits.push_back(logits[static_cast<size_t>(r * kClasses + c)]);
+      const std::int32_t wanted = target[static_cast<size_t>(r)];
+      const bool own = wanted >= part.lo && wanted < part.hi;
+      part.target.push_back(own ? wanted - static_cast<std::int32_t>(part.lo) : -1);
+    }
+    backend->softmax_part(kRows, part.hi - part.lo, part.target, part.logits.data(),
+                          told.data() + static_cast<std::int64_t>(p) * kRows * kSoftmaxPart);
+  }
+  double whole_loss = 0;
+  std::int64_t whole_hits = 0;
+  backend->cross_entropy(kRows, kClasses, target, 0.25, logits.data(), &whole_loss, &whole_hits);
+  EXPECT_GT(whole_hits, 0);
+  for (Part& part : parts) {
+    double loss = 0.5;
+    std::int64_t hits = 7;
+    const std::int64_t classes = part.hi - part.lo;
+    backend->cross_entropy_part(kRows, classes, part.target, 0.25, 4, told.data(),
+                                part.logits.data(), &loss, &hits);
+    EXPECT_NEAR(loss, whole_loss + 0.5, 1e-14 * whole_loss);
+    EXPECT_EQ(hits, whole_hits + 7);
+    for (std::int64_t r = 0; r < kRows; ++r)
+      for (std::int64_t c = 0; c < classes; ++c)  // numbers up to 0.25 after some ten roundings
+        EXPECT_NEAR(part.logits[static_cast<size_t>(r * classes + c)],
+                    logits[static_cast<size_t>(r * kClasses + part.lo + c)], 1e-15);
+  }
+}
+
 }  // namespace
 }  // namespace ortho
