@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "bench/random_text.h"
 #include "comm/local.h"
 #include "model/model.h"
 #include "trainer/optimizer.h"
@@ -43,22 +44,10 @@ double gemm_rate(Backend<float>& backend, std::int64_t m, std::int64_t n, std::i
   return flops * static_cast<double>(calls) / spent * 1e-9;
 }
 
-Batch random_text(const ModelSpec& spec, std::int64_t windows) {
-  Batch batch;
-  batch.tokens = context(spec);
-  batch.windows = windows;
-  const Random random(1, "bench");
-  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(batch.tokens * windows); ++i) {
-    batch.input.push_back({1, {static_cast<std::int32_t>(random.below(2 * i, 65))}, {}, 0});
-    batch.target.push_back({1, 1, {static_cast<std::int32_t>(random.below(2 * i + 1, 65))}});
-  }
-  return batch;
-}
-
 void run(int steps) {
   ModelSpec spec;
   spec.tokens = {2, 2, 2, 2, 2, 2};
-  spec.text_symbols = 65;
+  spec.text_symbols = kBenchSymbols;
   const std::int64_t windows = 12;
   const auto backend = make_cpu_backend<float>(1);
   Params<float> params(param_specs(spec));
