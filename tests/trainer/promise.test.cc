@@ -102,6 +102,18 @@ TEST(Promise, NoticesAChangedOldWeight) {
   }
 }
 
+// Where an axis must be whole, windows are cut in its place: there must be as many as parts.
+TEST(Promise, ProbesAsManyWindowsAsTheMeshNeeds) {
+  ModelSpec from = small(), to = small();
+  from.tokens = {4, 2};
+  to.tokens = {8, 2};
+  const GrowPlan plan = plan_growth(from, to);
+  EXPECT_EQ(probe_windows(plan), 2);
+  EXPECT_EQ(probe_windows(plan, {2, {}, 1}, {3, {}, 1}), 12);
+  EXPECT_EQ(probe_windows(plan, {}, {1, {8}, 1}), 8);
+  EXPECT_EQ(probe_windows(plan, {1, {4, 2}, 1}, {}), 4);  // s_2 stays cut while s_1 is whole
+}
+
 // One window, and some of its 4096 old tokens: what is broken at every token is still seen.
 TEST(Promise, ProbesALongContextWithOneWindow) {
   ModelSpec from = small();
