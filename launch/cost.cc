@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "model/model.h"
 #include "tensor/backend.h"
+#include "trainer/fixed_order.h"
 #include "trainer/promise.h"
 #include "trainer/stage_data.h"
 #include "trainer/traffic.h"
@@ -29,7 +30,7 @@ void add(SumCost& total, const SumCost& more) {
 }
 
 // What one step exchanges beside activations and gradients (trainer/step.cc, trainer/loop.cc).
-SumCost small_sums(int ranks, std::int64_t exchanged_axes) {
+SumCost small_sums(int ranks, std::int64_t exchanged_axes, bool fixed_order) {
   SumCost total;
   add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // all read their batch
   add(total, sum_cost(2, sizeof(std::int64_t), ranks));               // scored targets, stop
@@ -37,6 +38,11 @@ SumCost small_sums(int ranks, std::int64_t exchanged_axes) {
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
   add(total, sum_cost(ranks * (1 + 2 * exchanged_axes), sizeof(double), ranks));  // seconds
   add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // metrics are written
+  if (fixed_order) {
+    add(total, sum_cost(std::int64_t{kTerms} * kLeaves, sizeof(double), ranks));  // each leaf's
+    add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // the norm's exponent …
+    add(total, sum_cost(3, sizeof(std::int64_t), ranks));  // … and its digits
+  }
   return total;
 }
 
@@ -61,7 +67,8 @@ StageCost with_rank(const Stage& stage, MeshCost rank, int ranks) {
   cost.context = context(spec);
   cost.weights = count_weights(param_specs(spec));
   cost.macs = forward_macs(spec);
-  cost.small_sums = small_sums(ranks, static_cast<std::int64_t>(rank.exchange.size()));
+  cost.small_sums =
+      small_sums(ranks, static_cast<std::int64_t>(rank.exchange.size()), stage.fixed_order);
   cost.rank = std::move(rank);
   cost.flops_per_step = stage.flops_per_step;
   cost.flops = stage.flops_per_step * static_cast<double>(stage.steps);

@@ -122,7 +122,7 @@ Probe probe_of(const ModelSpec& spec, std::int64_t windows) {
 Rate measure_rate(const StageCost& cost, const ModelSpec& spec, const OptimizerConfig& optimizer,
                   std::int64_t threads, double seconds) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(threads));
-  const Probe probe = probe_of(spec, cost.rank.windows);
+  const Probe probe = probe_of(spec, cost.rank.model_windows);
   const ProbeSec sec = measure_probe(probe, *backend, seconds * 2 / 3);
   const double rows = static_cast<double>(cost.context) * static_cast<double>(cost.rank.windows);
   const double probe_rows = static_cast<double>(context(probe.spec) * probe.windows);

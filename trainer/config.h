@@ -1,5 +1,5 @@
 // RunConfig: everything a run file may say, defaults
-// beside the fields; trainer/config.cc lists each once.
+// beside the fields; trainer/config_fields.cc lists each once.
 //
 // A stage is a whole description: what it does not name it inherits from the stage before it, the
 // first from the top level, so a parsed StageConfig has no gaps. The groups batch, mesh, objective,
@@ -134,6 +134,7 @@ struct RunConfig {
   std::int64_t seed = 1;
   std::string out = "runs/run";  // run folder
   std::int64_t threads = 1;      // per rank
+  bool deterministic = false;    // the same bits on 1, 2, 4 or 8 ranks (trainer/fixed_order.h)
   DataConfig data;               // this and the next six: what the first stage inherits
   ObjectiveConfig objective;
   OneShotConfig one_shot;

@@ -11,8 +11,8 @@ void check_fixed_order(std::int64_t windows, int ranks, int replicas) {
   REQUIRE(kLeaves % replicas == 0, "deterministic: true works on 1, 2, 4 or 8 ranks, not on ",
           replicas);
   REQUIRE(windows % kLeaves == 0, "deterministic: true needs a multiple of ", kLeaves,
-          " windows a step, here are ", windows, ". The nearest are ", windows / kLeaves * kLeaves,
-          " and ", (windows / kLeaves + 1) * kLeaves, ".");
+          " windows a step, here are ", windows, ". The next is ",
+          (windows / kLeaves + 1) * kLeaves, ".");
 }
 
 Batch windows_of(const Batch& batch, std::int64_t lo, std::int64_t hi) {
@@ -30,9 +30,16 @@ Batch windows_of(const Batch& batch, std::int64_t lo, std::int64_t hi) {
   return part;
 }
 
+int tree_levels(int leaves) {
+  int levels = 0;
+  for (int width = 1; width < leaves; width *= 2) ++levels;
+  return levels;
+}
+
 template <class T>
 TreeSum<T>::TreeSum(std::int64_t elements, int leaves) : leaves_(leaves) {
-  for (int level = 1; level < leaves; level *= 2) held_.emplace_back(elements, "a tree of sums");
+  for (int level = 0; level < tree_levels(leaves); ++level)
+    held_.emplace_back(elements, "a tree of sums");
 }
 
 template <class T>

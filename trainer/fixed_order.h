@@ -25,6 +25,8 @@ void check_fixed_order(std::int64_t windows, int ranks, int replicas);
 // Windows lo … hi - 1 of a batch.
 Batch windows_of(const Batch& batch, std::int64_t lo, std::int64_t hi);
 
+int tree_levels(int leaves);  // arrays that a TreeSum of so many leaves holds
+
 // Adds up equally long arrays that come one after the other; there are 1, 2, 4 or 8 of them.
 template <class T>
 class TreeSum {

@@ -61,12 +61,16 @@ struct TrainingRun::StageWork {
         identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),
                                SampleList(train, options.window).samples())),
         loader(train, run.state_->vocabulary, options, cursor_for(*run.state_, identity)),
-        optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {}
+        optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {
+    if (stage.fixed_order) tree.emplace(run.state_->params.size(), kLeaves / sharding.replicas());
+  }
+
+  SumOrder order() const { return stage.fixed_order ? SumOrder::tree : SumOrder::ranks; }
 
   // The model, whose ranks compare their exchanges. Collective.
   void build(TrainingRun& run) {
     require_same(run.channel_, text("the data of stage ", stage.config.name), identity);
-    replicas.emplace(run.channel_, run.state_->params);
+    replicas.emplace(run.channel_, run.state_->params, order());
     model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
                   &run.channel_);
   }
@@ -84,6 +88,7 @@ struct TrainingRun::StageWork {
   Loader loader;
   Optimizer<float> optimizer;
   Arena<float> arena;
+  std::optional<TreeSum<float>> tree;
   std::optional<Replicas<float>> replicas;
   std::optional<Model<float>> model;
 };
@@ -158,7 +163,7 @@ Sharding TrainingRun::sharding_of(const Stage& stage) const {
     return other.name == stage.config.name;
   });
   const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())];
-  return {stage.config.model, stage.windows, cuts, channel_.rank()};
+  return stage_sharding(stage, cuts, channel_.rank());
 }
 
 void TrainingRun::grow_to(const Stage& stage) {
@@ -246,9 +251,14 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
   const StepTraffic before = counted_traffic(*work.model, *work.replicas);
-  const StepResult result =
-      train_step({channel_, *backend_, *work.model, state_->params, *work.replicas, work.optimizer},
-                 *batch, rule);
+  const StepParts parts = {channel_,
+                           *backend_,
+                           *work.model,
+                           state_->params,
+                           *work.replicas,
+                           work.optimizer,
+                           work.tree ? &*work.tree : nullptr};
+  const StepResult result = train_step(parts, *batch, rule);
   StepTraffic traffic = difference(counted_traffic(*work.model, *work.replicas), before);
   take_slowest(channel_, traffic);
   state_->step += 1;
@@ -310,7 +320,7 @@ void TrainingRun::evaluate(StageWork& work) {
   agree(channel_, [&] { split.emplace(work.held_out, state_->vocabulary, work.options); });
   if (split->samples() == 0) return;
   const std::int64_t limit = config_.evaluate.windows;
-  const TermSums sums = evaluate_split(channel_, *work.model, *split, limit);
+  const TermSums sums = evaluate_split(channel_, *work.model, *split, limit, work.order());
   EvaluationMetrics metrics;
   metrics.step = state_->step;
   metrics.stage = work.stage.config.name;

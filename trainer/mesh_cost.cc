@@ -6,6 +6,7 @@
 #include "dataio/loader.h"
 #include "model/model.h"
 #include "tensor/backend.h"
+#include "trainer/fixed_order.h"
 #include "trainer/replicas.h"
 #include "trainer/traffic.h"
 
@@ -24,11 +25,14 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   const Model<float> model(spec, sharding, params, *backend, arena);
   MeshCost cost;
   cost.windows = stage.windows / sharding.replicas();
+  cost.model_windows = sharding.windows() / sharding.replicas();
   cost.weights = params.size();
   cost.own_weights = params.own_size();
   cost.exchange = planned_exchange(model.moves());
   cost.gradients = planned_sums(params.groups(), sharding.rank(), kWeightBytes);
   cost.bytes.sums = sum_buffer_elements(params.groups()) * kWeightBytes;
+  if (stage.fixed_order)
+    cost.bytes.sums += tree_levels(kLeaves / sharding.replicas()) * cost.weights * kWeightBytes;
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
@@ -57,10 +61,10 @@ MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const C
                    const MachineRate& rate) {
   REQUIRE(model_runs(cuts), "so far the model cannot be cut along its channels");
   owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
-  const Sharding first(stage.config.model, stage.windows, cuts, 0);
+  const Sharding first = stage_sharding(stage, cuts, 0);
   MeshCost cost = cost_of_rank(stage, optimizer, first, rate);
   if (first.ranks() == 1) return cost;
-  const Sharding last(stage.config.model, stage.windows, cuts, first.ranks() - 1);
+  const Sharding last = stage_sharding(stage, cuts, first.ranks() - 1);
   const MeshCost other = cost_of_rank(stage, optimizer, last, rate);
   if (other.bytes.total() > cost.bytes.total()) cost.bytes = other.bytes;
   cost.weights = std::max(cost.weights, other.weights);

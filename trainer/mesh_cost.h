@@ -24,7 +24,7 @@ struct RankBytes {
   std::int64_t moments = 0;
   std::int64_t activations = 0;  // everything the model takes from its Arena
   std::int64_t batches = 0;      // of the loader
-  std::int64_t sums = 0;         // beside the gradients while ranks add them up
+  std::int64_t sums = 0;         // beside the gradients while they are added up
   std::int64_t total() const {
     return weights + gradients + moments + activations + batches + sums;
   }
@@ -37,7 +37,8 @@ struct MachineRate {
 };
 
 struct MeshCost {
-  std::int64_t windows = 0;        // of one replica and step
+  std::int64_t windows = 0;        // of one replica and step …
+  std::int64_t model_windows = 0;  // … and those that its model takes at once
   std::int64_t weights = 0;        // held by a rank
   std::int64_t own_weights = 0;    // updated by it
   RankBytes bytes;                 // of the dearest rank

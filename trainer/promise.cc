@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <span>
 
@@ -200,6 +201,10 @@ void compare(size_t rows, const std::vector<T>& before, const std::vector<T>& af
     }
 }
 
+int token_parts(const Cuts& cuts) {
+  return std::accumulate(cuts.tokens.begin(), cuts.tokens.end(), 1, std::multiplies<>());
+}
+
 // Whether the mesh finds so many windows enough: where a cut axis must be whole, they may have to
 // be cut instead.
 bool is_enough(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts) {
@@ -220,8 +225,9 @@ bool is_enough(const ModelSpec& spec, std::int64_t windows, const Cuts& cuts) {
 
 std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before, const Cuts& after) {
   constexpr std::int64_t kMost = 4096;
-  const std::int64_t least =
-      (context(plan.to) <= kLongProbe ? 2 : 1) * std::lcm(before.batch, after.batch);
+  std::int64_t least = std::lcm(before.batch, after.batch);
+  if (context(plan.to) <= kLongProbe)
+    least *= 2 * std::max(token_parts(before), token_parts(after));
   for (std::int64_t windows = least; windows <= least * kMost; windows *= 2)
     if (is_enough(plan.from, promise_parts(plan) * windows, before) &&
         is_enough(plan.to, windows, after))

@@ -21,10 +21,10 @@ namespace ortho {
 constexpr std::int64_t kLongProbe = 4096;  // tokens of the new model's context, see probe_windows
 constexpr std::int64_t kProbeRows = 1024;  // most tokens whose logits are compared
 
-// Windows of the new model's length in the probe: at least 2 on each rank, or 1 where they are
-// longer than kLongProbe, and of both models' replicas the same number on each; twice as many, and
-// again, until both meshes can run them. With a single row a matrix product may round in another
-// way than with more, and a promise to the bit would not hold.
+// Windows of the new model's length in the probe: 2 on each rank, also where windows are cut because
+// a token axis must be whole. With a single row a matrix product may round in another way than with
+// more, and a promise to the bit would not hold. Of windows longer than kLongProbe, which have rows
+// enough, as few as both meshes can share.
 std::int64_t probe_windows(const GrowPlan& plan, const Cuts& before = {}, const Cuts& after = {});
 
 // A batch of whole windows and the rows, token * windows + window, whose logits are compared.

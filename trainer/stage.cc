@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "model/grow.h"
+#include "trainer/fixed_order.h"
 
 namespace ortho {
 namespace {
@@ -38,6 +39,13 @@ double mean(std::span<const double> values) {
 
 }  // namespace
 
+Sharding stage_sharding(const Stage& stage, const Cuts& cuts, int rank) {
+  const ModelSpec& spec = stage.config.model;
+  if (!stage.fixed_order) return {spec, stage.windows, cuts, rank};
+  check_fixed_order(stage.windows, mesh_of(cuts).ranks(), cuts.batch);
+  return {spec, stage.windows / kLeaves * cuts.batch, cuts, rank};
+}
+
 bool grows(ModelSpec from, const ModelSpec& to) {
   from.dropout = to.dropout;
   return from != to;
@@ -54,6 +62,7 @@ RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
       ASSERT(ended[i] >= 1, "stage ", i, " ended after ", ended[i], " steps");
       stage.steps = ended[i];
     }
+    stage.fixed_order = config.deterministic;
     stage.first_step = plan.steps;
     stage.grown = i > 0 && grows(plan.stages[i - 1].config.model, stage.config.model);
     plan.steps += stage.steps;

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "model/sharding.h"
 #include "trainer/config.h"
 
 namespace ortho {
@@ -21,7 +22,8 @@ struct Stage {
   std::int64_t first_step = 0;  // global number of its first step
   std::int64_t steps = 0;       // planned, or run when it ended
   double flops_per_step = 0;
-  bool grown = false;  // the model differs from the stage before
+  bool grown = false;        // the model differs from the stage before
+  bool fixed_order = false;  // config.deterministic, see trainer/fixed_order.h
 };
 
 struct RunPlan {
@@ -34,6 +36,10 @@ struct RunPlan {
 // i ran, a fact whatever the config plans now; stages beyond `ended` have their planned steps.
 RunPlan plan_run(const RunConfig& config, std::int64_t text_symbols,
                  std::span<const std::int64_t> ended = {});
+
+// How this rank holds the model. Its windows are those that the replicas' models take together: a
+// step's, or in fixed order a leaf's for each.
+Sharding stage_sharding(const Stage& stage, const Cuts& cuts, int rank);
 
 // Whether `to` is another model than `from`. Dropout draws
 // numbers, it has no weights: changing it grows nothing.

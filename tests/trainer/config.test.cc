@@ -13,6 +13,7 @@ constexpr const char* kSample = R"(
 seed: 7
 out: runs/quickstart
 threads: 2
+deterministic: true
 data: {train: [corpus/fortunes, corpus/stamps], padding: end, audio_bits: 16, held_out: test}
 objective: {next_token: 1.0}
 loss: {pixel: 0.25, ends: false}
@@ -46,6 +47,8 @@ TEST(Config, ReadsTheTopLevel) {
   EXPECT_EQ(c.seed, 7);
   EXPECT_EQ(c.out, "runs/quickstart");
   EXPECT_EQ(c.threads, 2);
+  EXPECT_TRUE(c.deterministic);
+  EXPECT_FALSE(parse(minimal("")).deterministic);
   EXPECT_EQ(c.data.train, (std::vector<std::string>{"corpus/fortunes", "corpus/stamps"}));
   EXPECT_EQ(c.data.held_out, Split::test);
   EXPECT_EQ(c.optimizer.lr, 2e-3);

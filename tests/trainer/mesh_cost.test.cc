@@ -69,6 +69,26 @@ TEST(MeshCost, OfTheBatchByHand) {
   EXPECT_EQ(mesh_cost(stage, sgd, {4, {}, 1}).bytes.moments, cost.bytes.moments / 2);
 }
 
+// A rank with 4 of the 8 leaves holds two half sums beside its gradient (trainer/fixed_order.h).
+TEST(MeshCost, InFixedOrderAModelTakesALeaf) {
+  Stage stage = small_stage(MapKind::joint, 16);
+  const MeshCost plain = mesh_cost(stage, {}, {2, {}, 1});
+  stage.fixed_order = true;
+  const MeshCost cost = mesh_cost(stage, {}, {2, {}, 1});
+  EXPECT_EQ(plain.model_windows, 8);
+  EXPECT_EQ(cost.windows, 8);
+  EXPECT_EQ(cost.model_windows, 2);
+  EXPECT_EQ(cost.bytes.sums, plain.bytes.sums + 2 * 4 * cost.weights);
+  EXPECT_LT(cost.bytes.activations, plain.bytes.activations);
+  EXPECT_EQ(cost.bytes.batches, plain.bytes.batches);
+  EXPECT_EQ(cost.gradients, plain.gradients);
+  expect_in("cuts the batch alone", message_of(
+                                        [&] {
+                                          mesh_cost(stage, {}, {1, {2}, 1});
+                                        },
+                                        ErrorKind::usage));
+}
+
 TEST(MeshCost, OneRankSendsNothing) {
   const MeshCost cost = mesh_cost(small_stage(MapKind::joint, 8), {}, {});
   EXPECT_EQ(cost.message_sec, 0);

@@ -207,6 +207,23 @@ TEST_P(MeshRun, IsTheRunOfOneRank) {
 INSTANTIATE_TEST_SUITE_P(All, MeshRun, testing::ValuesIn(kKinds),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
+// The only axis is cut: where it must be whole the windows are, and still no rank may be left with
+// a single row, whose products round otherwise: the promise is exact.
+TEST(MeshGrowth, OfTheOnlyAxisIsExact) {
+  const RunKit kit;
+  for (const int ranks : {2, 4}) {
+    RunConfig config = kit.config(text("on", ranks), text("mesh: {tokens: [", ranks, "]}"));
+    config.stages = {config.stages[1], config.stages[2]};
+    config.stages[0].model.tokens = {4};
+    config.stages[1].model.tokens = {8};
+    for (StageConfig& stage : config.stages) stage.model.channels = stage.model.hidden = 8;
+    run_on(config);
+    const auto state = newest_state(config);
+    ASSERT_EQ(state->growths.size(), 1u);
+    expect_in("unchanged exactly: largest difference 0 of", state->growths.front());
+  }
+}
+
 // Killed after `step` on the mesh of `from`, and gone on with the mesh of `to`.
 void expect_goes_on(const RunConfig& from, const RunConfig& to, std::int64_t step) {
   SCOPED_TRACE(text("after step ", step, " on ", ranks_of(to.stages.front().mesh), " ranks"));

@@ -102,6 +102,24 @@ TEST(Promise, NoticesAChangedOldWeight) {
   }
 }
 
+// Where an axis must be whole, windows are cut in its place: each part has two, or, of long ones,
+// one.
+TEST(Promise, ProbesAsManyWindowsAsTheMeshNeeds) {
+  ModelSpec from = small(), to = small();
+  from.tokens = {4, 2};
+  to.tokens = {8, 2};
+  const GrowPlan plan = plan_growth(from, to);
+  EXPECT_EQ(probe_windows(plan), 2);
+  EXPECT_EQ(probe_windows(plan, {2, {}, 1}, {3, {}, 1}), 12);
+  EXPECT_EQ(probe_windows(plan, {}, {1, {8}, 1}), 16);
+  EXPECT_EQ(probe_windows(plan, {1, {2, 2}, 1}, {2, {2}, 1}), 16);
+  from.tokens = to.tokens = {4096};
+  to.tokens.front() *= 2;
+  const GrowPlan longer_plan = plan_growth(from, to);
+  EXPECT_EQ(probe_windows(longer_plan), 1);
+  EXPECT_EQ(probe_windows(longer_plan, {}, {1, {8}, 1}), 8);  // windows are all there is to cut
+}
+
 // One window, and some of its 4096 old tokens: what is broken at every token is still seen.
 TEST(Promise, ProbesALongContextWithOneWindow) {
   ModelSpec from = small();

@@ -78,7 +78,7 @@ TEST(FixedOrder, RefusesWhatItCannotKeep) {
   expect_in("4 ranks are 2 along the batch",
             message_of([] { check_fixed_order(16, 4, 2); }, ErrorKind::usage));
   expect_in("not on 3", message_of([] { check_fixed_order(24, 3, 3); }, ErrorKind::usage));
-  expect_in("here are 12. The nearest are 8 and 16",
+  expect_in("here are 12. The next is 16",
             message_of([] { check_fixed_order(12, 2, 2); }, ErrorKind::usage));
   check_fixed_order(16, 2, 2);
 }
