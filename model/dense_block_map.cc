@@ -1,34 +1,50 @@
 #include "model/dense_block_map.h"
 
-#include "core/error.h"
-
 namespace ortho {
+namespace {
+
+// Without messages: each rank has what it takes. Backward, the other channels' gradient is zero.
+template <class T>
+Move<T>* own_channels(const Build<T>& build, const std::string& block) {
+  const Sharding& sharding = build.sharding;
+  const NodeShape nodes = sharding.nodes(build.spec.channels);
+  const NodeShape input = layer_shapes(build.spec, sharding, layer_input_channels(build.spec),
+                                       single_output(build.spec))
+                              .input;
+  return build.moves.add(input.shape,
+                         same_cuts(sharding.whole_channels(sharding.home()), nodes, input),
+                         same_cuts(sharding.home(), nodes, input), block + ", its own channels");
+}
+
+}  // namespace
 
 template <class T>
 DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
-    : nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
+    : nodes_(build.sharding.local(build.sharding.whole_channels(build.sharding.home()),
+                                  build.spec.channels)),
+      own_(build.spec.in ? nullptr : own_channels(build, block)),
       layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
       backend_(build.backend) {
-  if (!build.spec.in) return;
-  REQUIRE(build.sharding.cuts().channels == 1,
-          "model.in maps all channels of a token at home, but ", "the mesh cuts them into ",
-          build.sharding.cuts().channels, " parts. Cut the batch or token axes, or set in: false.");
-  in_ = &build.params.at(block + ".in");
-  mapped_ = build.arena.take(layer_.input().elements(), "channel map into the layer");
+  if (build.spec.in) in_ = &build.params.at(block + ".in");
+  if (!in_ && !own_) return;
+  mapped_ = build.arena.take(layer_.input().elements(), "the layer's input");
   gradient_ = build.arena.take(layer_.input().elements(), "its gradient");
 }
 
 template <class T>
 void DenseBlockMap<T>::forward(const T* h, T* z) {
-  if (!in_) return layer_.forward(h, z);
-  backend_.channel_map(nodes_, layer_.input().channels, h, in_->value, mapped_, false);
-  layer_.forward(mapped_, z);
+  if (in_)
+    backend_.channel_map(nodes_, layer_.input().channels, h, in_->value, mapped_, false);
+  else if (own_)
+    own_->run(Way::forward, h, mapped_, Fill::over);
+  layer_.forward(mapped_ ? mapped_ : h, z);
 }
 
 template <class T>
 void DenseBlockMap<T>::backward(const T* h, const T* dz, T* dh) {
-  if (!in_) return layer_.backward(h, dz, dh);
+  if (!mapped_) return layer_.backward(h, dz, dh);
   layer_.backward(mapped_, dz, gradient_);
+  if (own_) return own_->run(Way::backward, gradient_, dh, Fill::over);
   backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
   backend_.channel_map_dx(nodes_, layer_.input().channels, gradient_, in_->value, dh, false);
 }

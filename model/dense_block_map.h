@@ -12,18 +12,20 @@ namespace ortho {
 template <class T>
 class DenseBlockMap final : public BlockMap<T> {
  public:
-  // h and z are at home, where the channel map runs too. Weights are BLOCK.in and those of the
-  // layer (model/layer.h). Collective.
+  // h has the rows that the rank holds at home, with all channels, z those of its own units.
+  // Weights are BLOCK.in and those of the layer (model/layer.h). Collective.
   DenseBlockMap(const Build<T>& build, const std::string& block);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
 
  private:
-  Nodes nodes_;
+  Nodes nodes_;  // of h
   Param<T>* in_ = nullptr;
+  Move<T>* own_ = nullptr;  // without in_: the layer's channels out of all; null: it takes all
   Layer<T> layer_;
   Backend<T>& backend_;
-  T *mapped_ = nullptr, *gradient_ = nullptr;  // in(h) and its gradient
+  T *mapped_ = nullptr,
+    *gradient_ = nullptr;  // the layer's input, where it is not h, and its gradient
 };
 
 }  // namespace ortho

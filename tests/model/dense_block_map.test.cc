@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/errors.h"
 #include "tests/support/layer_shard_kit.h"
 
 namespace ortho {
@@ -99,17 +98,6 @@ TEST(DenseBlockMap, EqualsOneRankOnEveryMesh) {
                 EXPECT_EQ(found.dw[i][e], expected.dw[i][e]) << params[i].name;
         }
       }
-}
-
-TEST(DenseBlockMap, RefusesItsChannelMapOnPartsOfTheChannels) {
-  const ModelSpec spec = block_spec(Combine::sequential, Wiring::grid, true);
-  const std::string message = message_of(
-      [&] {
-        run_block(spec, Cuts{1, {}, 2});
-      },
-      ErrorKind::usage);
-  expect_in("model.in maps all channels of a token at home, but the mesh cuts them into 2 parts",
-            message);
 }
 
 }  // namespace

@@ -67,6 +67,25 @@ TEST_P(StackChannels, EqualsOneRankUpToTheOrderOfSums) {
   }
 }
 
+// A gate multiplies what grew along a chain of maps: one block of it stays below 2^53.
+TEST_P(StackChannels, DenseEqualsOneRankInWholeNumbers) {
+  for (std::uint64_t number = 0; number < 40; ++number) {
+    StackCase one = test::draw_dense_stack(8, number, GetParam().first, GetParam().second);
+    if (one.spec.gate) one.spec.blocks = 1;
+    test::check_stack<double>(one, test::one_or_two, 0);
+  }
+}
+
+TEST_P(StackChannels, DenseEqualsOneRankUpToTheOrderOfSums) {
+  for (std::uint64_t number = 0; number < 25; ++number) {
+    StackCase one = test::draw_dense_stack(9, number, GetParam().first, GetParam().second);
+    test::Draw draw(10, number);
+    one.spec.activation = test::one_of<Activation>(draw, {Activation::melu, Activation::silu});
+    one.spec.norm = test::one_of<Norm>(draw, {Norm::rms, Norm::layer});
+    test::check_stack<double>(one, test::small_real, 1e-11);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(RanksAndChannels, StackChannels,
                          testing::Values(std::pair(1, 2), std::pair(1, 3), std::pair(2, 2),
                                          std::pair(2, 3), std::pair(3, 2), std::pair(4, 2)),

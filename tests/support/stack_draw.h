@@ -18,12 +18,15 @@ struct StackCase {
 
 inline std::string case_text(const StackCase& one) {
   const ModelSpec& spec = one.spec;
-  return text(shape_text(spec.tokens), " x ", one.windows, " windows, mesh batch ", one.cuts.batch,
+  return text(spec.map == MapKind::dense ? "dense " : "joint ", shape_text(spec.tokens), " x ",
+              spec.channels, " channels x ", one.windows, " windows, mesh batch ", one.cuts.batch,
               " tokens ", list_text(one.cuts.tokens), " channels ", one.cuts.channels, ", wiring ",
               static_cast<int>(spec.wiring), spec.combine == Combine::parallel ? ", parallel" : "",
               spec.sequence == Sequence::ascending ? ", ascending" : "",
-              spec.residual ? "" : ", no residual", spec.out ? "" : ", no way out", ", norm ",
-              static_cast<int>(spec.norm),
+              spec.residual ? "" : ", no residual", spec.out ? "" : ", no way out",
+              spec.in ? "" : ", no way in", spec.gate ? ", gate" : "", ", weights ",
+              static_cast<int>(spec.weights), ", combine ", static_cast<int>(spec.combine),
+              ", norm ", static_cast<int>(spec.norm),
               one.order == Order::batch_inner ? ", batch inner, " : ", ", spec.blocks, " blocks x ",
               spec.refeeds);
 }
@@ -93,6 +96,44 @@ inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks,
       joint_sites(one.spec, Sharding(one.spec, one.windows, one.cuts, 0, one.order));
     } catch (const Error&) {
       continue;  // fewer lines than ranks
+    }
+    return one;
+  }
+}
+
+// The same of dense blocks. Not every draw is a model, and not every mesh has the lines.
+inline StackCase draw_dense_stack(std::uint64_t seed, std::uint64_t number, int ranks,
+                                  int channels) {
+  Draw draw(seed, number);
+  while (true) {
+    Shape tokens(static_cast<size_t>(1 + draw.below(3)));
+    for (std::int64_t& size : tokens) size = one_of<std::int64_t>(draw, {2, 2, 3, 4, 5, 7});
+    StackCase one;
+    ModelSpec& spec = one.spec = small_spec(tokens);
+    one.order = Order::batch_inner;
+    one.windows = one_of<std::int64_t>(draw, {1, 2, 5});
+    spec.map = MapKind::dense;
+    spec.weights =
+        one_of<Weights>(draw, {Weights::separate, Weights::shared, Weights::by_position});
+    spec.wiring = one_of<Wiring>(draw, {Wiring::causal, Wiring::grid, Wiring::grid_causal});
+    spec.combine = one_of<Combine>(draw, {Combine::sequential, Combine::parallel, Combine::single});
+    spec.single_axis = draw.below(2) - 1;
+    spec.channel_axis = draw.below(3) > 0;
+    spec.gate = draw.below(2) == 0;
+    spec.in = draw.below(2) == 0;
+    spec.out = draw.below(3) > 0;
+    spec.residual = draw.below(3) > 0;
+    spec.hidden = one_of<std::int64_t>(draw, {3, 4});
+    if (!spec.in && spec.gate) spec.channels = 2 * spec.hidden;
+    const std::optional<Cuts> cuts = draw_cuts(draw, spec, one.windows, ranks);
+    if (!cuts || elements(tokens) > 100) continue;
+    one.cuts = *cuts;
+    one.cuts.channels = channels;
+    try {
+      check_spec(spec);
+      param_layouts(spec, Sharding(spec, one.windows, one.cuts, 0));
+    } catch (const Error&) {
+      continue;
     }
     return one;
   }

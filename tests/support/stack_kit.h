@@ -32,6 +32,14 @@ inline Numbers whole_numbers(int one_in = 4) {
   };
 }
 
+// Whole numbers of which none is lost on the way through a chain of maps: weights 1 and 2.
+inline double one_or_two(const std::string& name, std::int64_t index) {
+  const bool weight = name.starts_with("block.");
+  const auto draw = static_cast<double>(
+      Random(13, name).below(static_cast<std::uint64_t>(index), weight ? 2 : 4));
+  return weight ? 1 + draw : draw;
+}
+
 inline double small_real(const std::string& name, std::int64_t index) {
   const double draw = Random(12, name).normal(static_cast<std::uint64_t>(index));
   if (name.ends_with(".gain")) return 1 + 0.3 * draw;
