@@ -3,16 +3,18 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <mutex>
 
 namespace ortho {
 namespace {
 
 struct LogState {
+  std::mutex mutex;  // guards what follows, and whole lines: ranks may be threads
   int rank = 0;
   bool line_open = false;  // a progress line stands unfinished on the terminal
 };
 
-// One per process, like standard error itself; touched by the main thread alone.
+// One per process, like standard error itself.
 LogState& state() {
   static LogState s;
   return s;
@@ -25,22 +27,28 @@ void close_line() {
 
 }  // namespace
 
-void set_log_rank(int rank) { state().rank = rank; }
+void set_log_rank(int rank) {
+  const std::lock_guard lock(state().mutex);
+  state().rank = rank;
+}
 
 bool log_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 void say(const std::string& line) {
+  const std::lock_guard lock(state().mutex);
   if (state().rank != 0) return;
   close_line();
   std::fprintf(stderr, "%s\n", line.c_str());
 }
 
 void warn(const std::string& line) {
+  const std::lock_guard lock(state().mutex);
   close_line();
   std::fprintf(stderr, "warning: rank %d: %s\n", state().rank, line.c_str());
 }
 
 void progress(const std::string& line) {
+  const std::lock_guard lock(state().mutex);
   if (state().rank != 0) return;
   if (!log_is_terminal()) {
     std::fprintf(stderr, "%s\n", line.c_str());
