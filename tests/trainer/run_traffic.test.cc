@@ -67,14 +67,13 @@ TEST(RunTraffic, EveryMeshSendsWhatItsPlanSays) {
   config.stages[0].until.steps = 3;
   int meshes = 0;
   for (const Cuts& cuts : all_cuts(config.stages[0].model, kRanks)) {
-    if (!model_runs(cuts)) continue;
     config.out = kit / text("run", ++meshes);
     config.stages[0].mesh = config_of(cuts);
     const RunPlan plan = plan_run(config, run_vocabulary(config).size());
     SCOPED_TRACE(cuts_text(cuts));
     expect_run_as_planned(config, choose_mesh(plan.stages[0], config, kRanks).best().cost.exchange);
   }
-  EXPECT_GE(meshes, 1);
+  EXPECT_GE(meshes, 8);  // channels alone and with every other axis among them
 }
 
 }  // namespace
