@@ -10,8 +10,9 @@
 namespace ortho {
 namespace {
 
-// A sum over a wider map gains only zeros, but may be taken in another order: float's 2^-24 times
-// the square root of the thousands of roundings on the way, with a margin of 10.
+// A sum over a wider map gains only zeros, but may be taken in another order, and so may one that
+// other ranks share: float's 2^-24 times the square root of the thousands of roundings on the way,
+// with a margin of 10.
 constexpr double kRounding = 2e-5;
 // The smallest mean square of a residual stream that the bound for rms counts on: a quarter of what
 // the symbol table alone starts with (0.2 squared).
@@ -168,6 +169,13 @@ GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to) {
   plan.promise = find_promise(plan);
   add_lines(plan);
   return plan;
+}
+
+void loosen_for(const Cuts& before, const Cuts& after, Promise& promise) {
+  if (promise.kind == PromiseKind::none || before.channels == after.channels) return;
+  loosen(promise, kRounding,
+         text("the channels were cut into ", before.channels, " parts and are into ",
+              after.channels, ": other sums"));
 }
 
 std::int64_t promise_parts(const GrowPlan& plan) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/params.h"
+#include "model/sharding.h"
 #include "model/spec.h"
 #include "tensor/box.h"
 
@@ -71,6 +72,10 @@ struct GrowPlan {
 
 // Error(usage) naming both values, and what would work, when `to` does not grow out of `from`.
 GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to);
+
+// Where the channels are cut into another number of parts, ranks share the sums over hidden units
+// in another way, and what was exact is so up to rounding.
+void loosen_for(const Cuts& before, const Cuts& after, Promise& promise);
 
 // How a promise is checked: the new window holds promise_parts old windows (1 unless `halves`), and
 // token `token` of the old window number `part` is this token of the new window.

@@ -32,7 +32,8 @@ void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Shar
   }
   const std::string saved = state.saved;
   ASSERT(!saved.empty(), "the weights of step ", state.step, " are in no checkpoint");
-  const GrowPlan plan = plan_growth(state.spec, to);
+  GrowPlan plan = plan_growth(state.spec, to);
+  loosen_for(state.sharding.cuts(), sharding.cuts(), plan.promise);
   PromiseProbe<float> probe(plan, state.sharding.cuts(), sharding.cuts(), seed);
   if (grown) probe.ask_old(state.params, backend, channel);
   agree(channel, [&] { load_grown(saved, plan, optimizer, sharding, seed, state); });

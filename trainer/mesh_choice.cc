@@ -88,16 +88,10 @@ double distance(const Cuts& a, const Cuts& b) {
   return sum;
 }
 
-std::vector<Cuts> runnable_cuts(const ModelSpec& spec, int ranks) {
-  std::vector<Cuts> all = all_cuts(spec, ranks);
-  std::erase_if(all, [](const Cuts& cuts) { return !model_runs(cuts); });
-  return all;
-}
-
 // "Meshes of 4 ranks that work: batch 4, batch 2 x s_1 2"
 std::string nearest_text(const ModelSpec& spec, const Cuts& wanted, int ranks,
                          const CostOf& cost_of) {
-  std::vector<Cuts> candidates = runnable_cuts(spec, ranks);
+  std::vector<Cuts> candidates = all_cuts(spec, ranks);
   std::stable_sort(candidates.begin(), candidates.end(), [&](const Cuts& a, const Cuts& b) {
     return distance(a, wanted) < distance(b, wanted);
   });
@@ -187,8 +181,7 @@ MeshChoice choose_mesh(const Stage& stage, const RunConfig& run, int ranks) {
     choice.meshes.push_back(named_mesh(stage, ranks, cost_of));
     return choice;
   }
-  MeshChoice choice =
-      rank_meshes(runnable_cuts(stage.config.model, ranks), cost_of, run.ranks.memory);
+  MeshChoice choice = rank_meshes(all_cuts(stage.config.model, ranks), cost_of, run.ranks.memory);
   if (choice.meshes.empty())
     fail(ErrorKind::usage,
          text("stage ", stage.config.name, ": no mesh of ", ranks, ranks == 1 ? " rank" : " ranks",

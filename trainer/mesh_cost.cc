@@ -39,9 +39,11 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.bytes.batches =
       kLoaderBatches *
       checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
-  const auto part = static_cast<double>(sharding.local(sharding.home(), spec.channels).elements());
+  // Where the channels are cut, the maps' work goes by the hidden units.
+  const auto part = static_cast<double>(sharding.local(sharding.home(), 1).rows() *
+                                        own_units(spec, sharding).size());
   cost.imbalance =
-      part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.channels).shape));
+      part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.hidden).shape));
   cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
   const Sent sent = total(cost.exchange);
   cost.message_sec = send_sec(sent.messages + cost.gradients.messages,
@@ -51,15 +53,12 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
 
 }  // namespace
 
-bool model_runs(const Cuts& cuts) { return cuts.channels == 1; }
-
 std::int64_t moments_of(const OptimizerConfig& optimizer) {
   return optimizer.name == OptimizerConfig::Name::adamw ? 2 : 1;
 }
 
 MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
                    const MachineRate& rate) {
-  REQUIRE(model_runs(cuts), "so far the model cannot be cut along its channels");
   owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
   const Sharding first = stage_sharding(stage, cuts, 0);
   MeshCost cost = cost_of_rank(stage, optimizer, first, rate);

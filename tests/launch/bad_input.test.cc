@@ -202,9 +202,9 @@ TEST_F(BadInput, WhatAllRanksMeetIsPrintedOnce) {
   Outcome outcome = ranks(2, " --set batch.windos=4");  // before MPI starts
   expect(outcome, kUsage, "did you mean windows?");
   EXPECT_EQ(times("did you mean", outcome.output), 1u) << outcome.output;
-  outcome = ranks(3, "");  // agreed by all
-  expect(outcome, kUsage, "more replicas than windows: 3 replicas, a batch of 2 windows");
-  EXPECT_EQ(times("more replicas than windows", outcome.output), 1u) << outcome.output;
+  outcome = ranks(3, " --set model.activation=sort2");  // agreed by all
+  expect(outcome, kUsage, "the mesh cuts the channels into 3 parts, but activation: sort2");
+  EXPECT_EQ(times("into 3 parts", outcome.output), 1u) << outcome.output;
   EXPECT_FALSE(has_checkpoint());
 }
 

@@ -150,7 +150,7 @@ TEST(Plan, WhatTrainRefusesExitsWith64) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"--ranks 16 --set mesh.batch=16", "more replicas than windows"},
       {"--ranks 8 --set mesh.batch=8", "8 replicas must divide the batch of 12"},
-      {"--ranks 17", "no mesh of 17 ranks works"},
+      {"--ranks 257", "no mesh of 257 ranks works"},
       {"--set mesh.batch=2", "stage all, mesh batch 2: it is of 2 ranks, not 1 rank"},
       {"--set stages.0.mesh.tokens=[3]", "mesh s_1 3: it is of 3 ranks, not 1 rank"},
       {"--set 'stages=[{until: {steps: 1}}, {channels: 64, until: {steps: 1}}]'",
@@ -263,7 +263,7 @@ TEST(Rate, EveryKindOfModelCanBeMeasured) {
       spec.wiring = wiring;
       StageCost cost;
       cost.context = 4;
-      cost.rank.windows = 2;
+      cost.rank.windows = cost.rank.model_windows = 2;
       cost.rank.own_weights = count_weights(param_specs(spec));
       cost.macs = forward_macs(spec);
       const Rate rate = measure_rate(cost, spec, {}, 1, 0.01);

@@ -233,6 +233,20 @@ TEST(Grow, SeveralDifferencesKeepTheWeakestPromise) {
             "times");
 }
 
+TEST(Grow, WhatIsExactIsSoUpToRoundingWhereRanksShareOtherSums) {
+  const auto deeper = [] {
+    return plan_growth(joint({2, 3}), changed(joint({2, 3}), [](ModelSpec& s) { ++s.blocks; }))
+        .promise;
+  };
+  Promise promise = deeper();
+  loosen_for({2, {}, 3}, {1, {2}, 3}, promise);
+  EXPECT_EQ(promise.tolerance, 0);
+  loosen_for({2, {}, 1}, {2, {}, 3}, promise);
+  EXPECT_GT(promise.tolerance, 0);
+  EXPECT_LT(promise.tolerance, 1e-4);  // roundings of float
+  expect_in("the channels were cut into 1 parts and are into 3", promise_text(promise));
+}
+
 TEST(Grow, PromisedTokensOfAGridLieSideBySide) {
   const auto grid = [](ModelSpec& spec) { spec.wiring = Wiring::grid; };
   const GrowPlan plan = plan_growth(changed(joint({2, 3}), grid), changed(joint({2, 4, 3}), grid));

@@ -38,9 +38,9 @@ std::vector<Tokens> prompts() {
   return all;
 }
 
-const std::vector<Cuts> kCuts = {{1, {2}, 1},       {1, {1, 2}, 1}, {1, {2, 2}, 1},
-                                 {1, {1, 2, 2}, 1}, {1, {4}, 1},    {2, {}, 1},
-                                 {2, {2}, 1},       {4, {}, 1},     {2, {1, 1, 2}, 1}};
+const std::vector<Cuts> kCuts = {
+    {1, {2}, 1}, {1, {1, 2}, 1}, {1, {2, 2}, 1},    {1, {1, 2, 2}, 1}, {1, {4}, 1}, {2, {}, 1},
+    {2, {2}, 1}, {4, {}, 1},     {2, {1, 1, 2}, 1}, {1, {}, 3},        {2, {2}, 2}};
 
 // What `answer` gives each rank for the prompts of its replica must be what it gives one rank.
 template <class Answer>

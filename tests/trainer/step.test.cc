@@ -132,8 +132,8 @@ class Evaluate : public testing::Test {
     });
     return result;
   }
-  const std::vector<Cuts> meshes_ = {
-      {2, {}, 1}, {4, {}, 1}, {1, {2}, 1}, {1, {2, 2}, 1}, {2, {1, 2}, 1}};
+  const std::vector<Cuts> meshes_ = {{2, {}, 1},     {4, {}, 1}, {1, {2}, 1}, {1, {2, 2}, 1},
+                                     {2, {1, 2}, 1}, {1, {}, 3}, {2, {2}, 2}};
   RunKit kit_;
 };
 
