@@ -124,7 +124,7 @@ void Exchange<T>::offer(std::span<T> packed) {
   const bool in_place = channel_.reads(plan_.rank, now_.from, bytes) != nullptr;
   for (const size_t i : others_in_turn(from, plan_.rank)) {
     const Message& message = from.messages[i];
-    if (!offers_.reach(message.rank)) continue;
+    if (!may_pull(message)) continue;
     if (!now_.pulls) {
       offers_.make(message.rank, round_, {Offer::Form::by_message, nullptr});
     } else if (in_place) {

@@ -69,7 +69,10 @@ class Exchange {
   const Side& into_side() const { return plan_.into(now_.way); }
   ExchangeCount& count_now() { return counts_[static_cast<size_t>(now_.way)]; }
   bool adds() const { return now_.fill == Fill::add || !into_side().disjoint; }
-  bool pulled(const Message& message) const { return now_.pulls && offers_.reach(message.rank); }
+  bool may_pull(const Message& message) const {
+    return offers_.reach(message.rank) && message.elements * std::int64_t{sizeof(T)} < kSendBytes;
+  }
+  bool pulled(const Message& message) const { return now_.pulls && may_pull(message); }
   bool arrives_in_place(const Message& message) const;
   void expect(std::span<T> received);
   void offer(std::span<T> packed);

@@ -207,8 +207,9 @@ LevelTraffic sent_traffic(const Plan& plan, Way way, std::span<const int> nodes)
     if (message.rank == plan.rank) continue;
     const bool near = !nodes.empty() && node(message.rank) == node(plan.rank);
     Traffic& level = near ? sent.node : sent.network;
-    level.messages += near ? 1 : message.elements / message.piece;
-    level.bytes += message.elements * plan.element_bytes;
+    const std::int64_t bytes = message.elements * plan.element_bytes;
+    level.messages += near && bytes < kSendBytes ? 1 : message.elements / message.piece;
+    level.bytes += bytes;
   }
   return sent;
 }

@@ -18,6 +18,9 @@
 namespace ortho {
 
 constexpr std::int64_t kPlaceBytes = 64 << 10;  // runs from here on are not packed
+// From here on a message is sent even to a rank of the same node: to pack it where that rank reads
+// it costs more (docs/performance.md, section 11).
+constexpr std::int64_t kSendBytes = 4 << 20;
 
 enum class Way {
   forward,   // from source to target
@@ -70,7 +73,7 @@ struct Traffic {
   std::int64_t messages = 0, bytes = 0;
 };
 struct LevelTraffic {
-  Traffic node;     // read in place by ranks of the same node, once each
+  Traffic node;     // for ranks of the same node, which read it, once each, if it is not too long
   Traffic network;  // sent as messages
 };
 // nodes[r]: the node of rank r (Channel::nodes); empty if ranks of one node send messages too.

@@ -69,6 +69,35 @@ TEST(Exchange, MovesLongRuns) {
       run_local_ranks(ranks, [&](Channel& channel) { test::check_long_runs(channel, ground); });
 }
 
+// Two messages of kSendBytes each: sent although the workspace is shared, and counted so.
+TEST(Exchange, SendsWhatIsTooLongToPull) {
+  constexpr std::int64_t kRows = 2048, kColumns = 2 * kSendBytes / (4 * kRows / 2);
+  run_local_ranks(2, [&](Channel& channel) {
+    const Mesh mesh({{"m", 2}});
+    const Plan plan = plan_exchange({kRows, kColumns}, Layout(mesh, {0}), Layout(mesh, {1}),
+                                    channel.rank(), sizeof(float));
+    ASSERT_EQ(plan.sent_bytes(Way::forward), kSendBytes);
+    Exchange<float> exchange(plan, channel, "long");
+    const auto window = channel.share(plan.workspace() * std::int64_t{sizeof(float)});
+    const std::span<float> workspace(reinterpret_cast<float*>(window->bytes().data()),
+                                     static_cast<size_t>(plan.workspace()));
+    std::vector<float> rows(kRows / 2 * kColumns), columns(kRows * kColumns / 2, -1), back = rows;
+    for (size_t i = 0; i < rows.size(); ++i)
+      rows[i] = static_cast<float>(channel.rank() * kRows / 2 * kColumns) + static_cast<float>(i);
+    exchange.run(Way::forward, rows.data(), columns.data(), Fill::over, workspace);
+    std::int64_t wrong = 0;
+    for (std::int64_t r = 0; r < kRows; ++r)
+      for (std::int64_t c = 0; c < kColumns / 2; ++c)
+        wrong += columns[static_cast<size_t>(r * kColumns / 2 + c)] !=
+                 static_cast<float>(r * kColumns + channel.rank() * kColumns / 2 + c);
+    EXPECT_EQ(wrong, 0);
+    exchange.run(Way::backward, columns.data(), back.data(), Fill::over, workspace);
+    EXPECT_EQ(back, rows);
+    EXPECT_EQ(exchange.count(Way::forward).levels.node.bytes, kSendBytes);
+    EXPECT_EQ(exchange.count(Way::forward).messages, plan.sent_messages(Way::forward));
+  });
+}
+
 TEST(Exchange, ReusesSharedMemory) {
   for (const int node : {0, 2})
     run_local_ranks(4, [](Channel& channel) { test::check_reuse(channel, 500); },
