@@ -1,6 +1,5 @@
 #include "comm/mesh.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <set>
@@ -71,14 +70,6 @@ std::vector<int> Mesh::group(const std::string& axis, int rank) const {
     return members;
   }
   return {rank};
-}
-
-std::vector<MeshAxis> heaviest_innermost(std::vector<AxisTraffic> axes) {
-  std::stable_sort(axes.begin(), axes.end(),
-                   [](const AxisTraffic& a, const AxisTraffic& b) { return a.bytes < b.bytes; });
-  std::vector<MeshAxis> ordered;
-  for (AxisTraffic& one : axes) ordered.push_back(std::move(one.axis));
-  return ordered;
 }
 
 std::string mesh_text(const Mesh& mesh) {

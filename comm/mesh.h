@@ -38,16 +38,6 @@ class Mesh {
   int ranks_ = 1;
 };
 
-// What a rank sends along one mesh axis in a step.
-struct AxisTraffic {
-  MeshAxis axis;
-  std::int64_t bytes = 0;
-};
-
-// The axes with the heaviest innermost, so that its ranks are consecutive and share a node, as far
-// as the nodes reach. Equal ones stay in their order.
-std::vector<MeshAxis> heaviest_innermost(std::vector<AxisTraffic> axes);
-
 // "batch 4 x channel 2"
 std::string mesh_text(const Mesh& mesh);
 

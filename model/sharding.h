@@ -2,7 +2,8 @@
 //
 // "Home" is the layout of the residual stream between blocks. A map that needs a cut axis whole
 // runs in another layout of the same mesh (comm/layout.h); the model moves its input there. Mesh
-// axes are called like what they cut, the batch outermost: batch, s_1 … s_n, channels.
+// axes are called like what they cut, the one that sends most innermost, so that its ranks are
+// neighbours on a node: batch, s_1 … s_n, channels. A replica's windows stay in one piece so, too.
 #pragma once
 
 #include <cstdint>

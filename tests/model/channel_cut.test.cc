@@ -53,6 +53,11 @@ std::vector<int> holders(const ParamSpec& param, const Layout& layout,
   return count;
 }
 
+TEST(ChannelCut, ChannelsAreInnermostInTheMesh) {
+  EXPECT_EQ(mesh_text(mesh_of({2, {3, 1, 5}, 4})), "batch 2 x s_1 3 x s_3 5 x channels 4");
+  EXPECT_TRUE(mesh_of({1, {1, 1}, 1}).axes().empty());
+}
+
 TEST(ChannelCut, PartsTileWhatIsCutAndAllHoldTheRest) {
   for (const ModelSpec& spec : specs()) {
     const Sharding sharding(spec, 4, kCuts, 0);
