@@ -13,7 +13,7 @@ namespace {
 
 // Waiting for ever would be noticed by mpirun's own clock; main waits two seconds before a rank
 // speaks, a busy machine takes a few more.
-constexpr double kSoonSec = 30;
+constexpr double kSoonSec = 60;
 
 Outcome run_soon(const std::string& what) {
   const auto began = std::chrono::steady_clock::now();
