@@ -69,6 +69,17 @@ std::vector<int> mapped_axes(const ModelSpec& spec) {
   return {axes[static_cast<size_t>((spec.single_axis + count) % count)]};
 }
 
+bool has_self(const ModelSpec& spec, int axis) {
+  if (spec.self == Self::every) return true;
+  const int last = spec.map == MapKind::joint ? static_cast<int>(joint_axes(spec).size()) - 1
+                                              : mapped_axes(spec).back();
+  return axis == last;
+}
+
+std::int64_t axis_reach(const ModelSpec& spec, std::int64_t size) {
+  return spec.radius == 0 ? size - 1 : std::min(spec.radius, size - 1);
+}
+
 std::int64_t active_units(const ModelSpec& spec) {
   return std::llround(spec.active * static_cast<double>(spec.hidden));
 }
