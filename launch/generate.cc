@@ -132,6 +132,7 @@ int run_generate(const GenerateOptions& options) {
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
   const bool one_shot = run.stage.config.objective.one_shot > 0;
+  generate.slots = run.stage.config.one_shot.slots;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();
   if (same) tokens.insert(tokens.begin(), prompt.begin(), prompt.end());
