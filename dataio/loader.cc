@@ -102,7 +102,10 @@ struct Loader::State {
   State(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& given,
         const Cursor& start)
       : options(given),
-        maker{dataset, {vocabulary, given.audio_bits}, given.window, given.order.seed},
+        maker{dataset,
+              {vocabulary, given.audio_bits, word_rule(given.window.objective)},
+              given.window,
+              given.order.seed},
         list(dataset, given.window),
         units(list.units()),
         own(owned_windows(given.windows, given.order.streams, given.replicas, given.replica)),
@@ -240,8 +243,10 @@ std::int64_t HeldOut::batches() const { return count_windows(samples(), options_
 std::optional<Batch> HeldOut::next() {
   if (given_ == wanted_) return std::nullopt;
   const std::int64_t number = given_ * batches() / wanted_;
-  const WindowMaker maker{
-      *dataset_, {*vocabulary_, options_.audio_bits}, options_.window, options_.order.seed};
+  const WindowMaker maker{*dataset_,
+                          {*vocabulary_, options_.audio_bits, word_rule(options_.window.objective)},
+                          options_.window,
+                          options_.order.seed};
   const Range own = split(options_.windows, options_.replicas, options_.replica);
   Batch batch = empty_batch(options_.window.tokens, own.size(), own.lo);
   for (std::int64_t window = 0; window < own.size(); ++window) {

@@ -106,6 +106,7 @@ void add_end_lines(GrowPlan& plan) {
   if (has_modality(from, Modality::text))
     add_change(plan.lines, "text symbols", from.text_symbols, to.text_symbols,
                "rows and columns appended");
+  add_change(plan.lines, "words", from.words, to.words, "rows of zeros appended");
   const std::string wrap = "new rows repeat the old ones";
   add_change(plan.lines, "text places", from.places.text, to.places.text, wrap);
   add_change(plan.lines, "rows", from.places.row, to.places.row, wrap);

@@ -205,6 +205,7 @@ void check_ends(const ModelSpec& from, const ModelSpec& to) {
             " is missing from the new stage. A stage cannot forget a modality; add it again.");
   if (has_modality(from, Modality::text)) {
     no_shrink("text_symbols", from.text_symbols, to.text_symbols);
+    no_shrink("words", from.words, to.words);
     check_table("places.text", from.places.text, to.places.text);
   }
   if (has_modality(from, Modality::pixel)) {

@@ -154,6 +154,7 @@ class Cutter {
         return repeated(old_size, dim.size);
       case DimKind::head:
       case DimKind::symbol:
+      case DimKind::word:
       case DimKind::modality:
         return extended(old_size, dim.size, Start::init);
       case DimKind::half:

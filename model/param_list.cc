@@ -30,6 +30,8 @@ void add_tables(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   const std::int64_t width = embed_width(spec);
   if (has_modality(spec, Modality::text)) {
     add_table(list, "text.symbol", DimKind::symbol, spec.text_symbols, width, normal(kSymbolStd));
+    // Zero, so that words added to a grown model change nothing yet.
+    add_table(list, "text.word", DimKind::word, spec.words, width, {Initial::zero, 0});
     add_table(list, "text.place", DimKind::place, spec.places.text, width, normal(kPlaceStd));
   }
   if (has_modality(spec, Modality::pixel)) {

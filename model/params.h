@@ -32,6 +32,7 @@ enum class DimKind {
   line,      // coordinate on an axis that is not mapped: separate weights
   head,      // group of channels with weights of its own
   symbol,    // row of a symbol table, or column of a symbol head
+  word,      // row of the word table
   place,     // row of a position table
   item,      // row of the item table
   modality,  // row of the modality table, or column of its head

@@ -128,6 +128,8 @@ void check_spec(const ModelSpec& spec) {
   REQUIRE(spec.dropout >= 0 && spec.dropout < 1, "model.dropout ", spec.dropout, ": 0 to below 1");
   check_axis_sizes(spec);
   REQUIRE(!spec.modalities.empty(), "model.modalities is empty; name text, pixel or audio");
+  REQUIRE(spec.words >= 0 && (spec.words == 0 || has_modality(spec, Modality::text)),
+          "model.words ", spec.words, ": rows of a table of words need the modality text");
   REQUIRE(!has_modality(spec, Modality::text) || spec.text_symbols >= 1,
           "the model reads text but no code point is in use: is the data empty?");
   REQUIRE(spec.audio_levels == 256 || spec.audio_levels == 65536, "model.audio_levels ",

@@ -65,6 +65,7 @@ struct ModelSpec {
   std::int64_t width = 0;  // width of embeddings and heads; 0: C. Else channel maps lead in and out
   std::vector<Modality> modalities = {Modality::text};
   std::int64_t text_symbols = 0;    // rows of the text table: the code points in use
+  std::int64_t words = 0;           // rows of the word table, added to the letters'; 0 = none
   std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
   std::int64_t items = 0;       // rows of the item-index table; 0 = none

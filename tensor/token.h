@@ -27,6 +27,7 @@ struct Token {
   // text, audio: {position}; pixel: {row, column, frame}
   std::array<std::int32_t, 3> place{};
   std::int32_t item = 0;  // 0 for the first item of the record, 1 for the next …
+  std::int32_t word = 0;  // text: 1 + row of the word table; 0: none
   bool operator==(const Token&) const = default;
 };
 

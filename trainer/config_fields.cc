@@ -159,6 +159,8 @@ Fields growing_fields(ModelSpec& c) {
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
       .choices("modalities", c.modalities, kModalityNames, "what the model reads and predicts")
       .group("places", fields(c.places), "position tables")
+      .integer("words", c.words, {0, 1 << 20}, "rows",
+               "table of the data's most frequent words, added to their letters; 0 = none")
       .integer("items", c.items, {0, 1 << 20}, "rows",
                "table of an item's number in its record; 0 = none");
 }

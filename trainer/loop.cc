@@ -7,6 +7,7 @@
 #include "comm/agree.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "dataio/media/utf8.h"
 #include "core/log.h"
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
@@ -121,6 +122,9 @@ void TrainingRun::check_ranks() {
   });
   require_same(channel_, "the data", data);
   require_same(channel_, "the data's vocabulary", list_text(vocabulary_.code_points()));
+  std::string words;
+  for (const std::u32string& word : vocabulary_.words.words()) words += encode_utf8(word) + '\n';
+  require_same(channel_, "the data's words", words);
 }
 
 void TrainingRun::choose_meshes() {

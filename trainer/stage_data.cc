@@ -50,7 +50,11 @@ Vocabulary run_vocabulary(const RunConfig& config) {
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  return Vocabulary(all);
+  Vocabulary vocabulary(all);
+  std::int64_t words = 0;
+  for (const StageConfig& stage : config.stages) words = std::max(words, stage.model.words);
+  if (words > 0) vocabulary.words.extend(frequent_words(seen, words));
+  return vocabulary;
 }
 
 std::string data_identity(const Stage& stage, std::uint64_t seed, std::int64_t samples) {
