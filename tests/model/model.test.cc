@@ -75,6 +75,42 @@ TEST(Model, GradientsOfTheDenseBlock) {
       }
 }
 
+// Biases, branches, windows and nodes that hear themselves once, with and without a way out.
+TEST(Model, GradientsOfBranchesBiasesAndWindows) {
+  for (const MapKind map : {MapKind::joint, MapKind::dense})
+    for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
+      for (const bool out : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.tokens = {2, 4};
+        spec.map = map;
+        spec.wiring = wiring;
+        spec.combine = Combine::parallel;
+        spec.self = Self::once;
+        spec.radius = 2;
+        spec.bias = true;
+        spec.branches = 2;
+        spec.out = out;
+        if (!out) spec.hidden = spec.channels;
+        worst_gradient_error(spec);
+      }
+}
+
+TEST(Model, GradientsOfHeads) {
+  for (const Weights weights : {Weights::shared, Weights::separate, Weights::tied})
+    for (const bool gate : {true, false})
+      for (const bool in : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.map = MapKind::dense;
+        spec.weights = weights;
+        spec.gate = gate;
+        spec.in = in;
+        spec.hidden = 4;
+        spec.channels = in ? 5 : gated_width(spec);
+        spec.heads = 2;
+        worst_gradient_error(spec);
+      }
+}
+
 // The author's own model: one separate parallel layer
 // between two channel maps, refed, no norm, no residual.
 TEST(Model, GradientsOfThePapersModel) {
