@@ -332,6 +332,26 @@ TEST(LayerLayouts, RefusesWhatHasNoLines) {
   EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
 }
 
+TEST(LayerLayouts, HeadsAreCutAsWholes) {
+  LayerCase one = plain_case({4, 3}, Combine::parallel, Weights::shared, Wiring::grid, {1, {}, 2});
+  one.spec.heads = 2;
+  constexpr int kCopies = kReplicates;
+  // [head][s][s] of the token axes is cut with its channels; the channels' own map has all of them.
+  EXPECT_EQ(weight_cuts(one), (CutLists{{0}, {0}, {kCopies}}));
+  one.spec.weights = Weights::per_channel;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{0}, {0}, {kCopies}}));
+  one.spec.weights = Weights::tied;
+  expect_in("weights: tied with model.heads 2 stay whole, but the mesh leaves 2 parts",
+            refused(one));
+  one.spec.heads = 1;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies}, {kCopies}}));
+  one.spec.weights = Weights::shared;
+  one.spec.heads = 3;
+  one.channels = one.spec.channels = 6;
+  expect_in("the mesh leaves 2 parts of the channels where a map runs, but model.heads are 3",
+            refused(one));
+}
+
 // ---- bytes and memory ----
 
 // Bytes that a rank sends in one forward and backward.

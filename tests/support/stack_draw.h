@@ -72,7 +72,9 @@ inline std::optional<Cuts> draw_cuts(Draw& draw, const ModelSpec& spec, std::int
 }
 
 // Windows, biases, branches and nodes that do not hear themselves, in half of the cases none of them.
-inline void draw_extras(Draw& draw, ModelSpec& spec) {
+// Drawn apart: the rest stays what it is.
+inline void draw_extras(std::uint64_t seed, std::uint64_t number, ModelSpec& spec) {
+  Draw draw(seed + 1000, number);
   if (draw.below(2) == 0) return;
   spec.radius = one_of<std::int64_t>(draw, {0, 1, 2});
   spec.bias = draw.below(2) == 0;
@@ -100,7 +102,7 @@ inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks,
     one.spec.refeeds = 1 + draw.below(2);
     one.spec.residual = draw.below(3) > 0;
     if (!one.spec.residual) one.spec.blocks = 1;
-    draw_extras(draw, one.spec);
+    draw_extras(seed, number, one.spec);
     const std::optional<Cuts> cuts = draw_cuts(draw, one.spec, one.windows, ranks);
     if (!cuts || elements(tokens) > 300) continue;
     one.cuts = *cuts;
@@ -137,7 +139,7 @@ inline StackCase draw_dense_stack(std::uint64_t seed, std::uint64_t number, int 
     spec.out = draw.below(3) > 0;
     spec.residual = draw.below(3) > 0;
     spec.hidden = one_of<std::int64_t>(draw, {3, 4});
-    draw_extras(draw, spec);
+    draw_extras(seed, number, spec);
     if (draw.below(3) == 0) {
       spec.heads = one_of<std::int64_t>(draw, {2, 3});
       spec.hidden = spec.heads * one_of<std::int64_t>(draw, {1, 2});
