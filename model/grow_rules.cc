@@ -200,6 +200,7 @@ class Cutter {
     if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
     const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
                          layer_output_channels(from_) != layer_input_channels(from_);
+    if (to_.in && dim.kind == DimKind::axis_in) return hidden_units(from_, to_, start);
     if (to_.in || (dim.kind == DimKind::axis_out && resized))
       return f_units(from_, to_, half, start);
     return extended(old_size, dim.size, start);
