@@ -36,7 +36,7 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
     h_ = build.arena.take(nodes_.elements(), "normed input");
     stats_ = build.arena.take(2 * nodes_.rows(), "norm statistics");
   }
-  if (spec.out) way_out_ = &build.params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
+  if (spec.out) way_out_ = &build.params.at(prefix + (has_line_maps(spec) ? ".w2" : ".out"));
   z_ = build.arena.take(nodes_.rows() * own_gated_width(spec, build.sharding), "map output");
 }
 

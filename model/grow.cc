@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "model/block.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -27,7 +28,7 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
+  const std::int64_t per_block = has_line_maps(spec) ? std::ssize(line_maps(spec)) : 1;
   return spec.refeeds * spec.blocks * per_block + 1;
 }
 
@@ -127,6 +128,7 @@ void add_lines(GrowPlan& plan) {
              to.norm == Norm::rms ? "new ones start at zero, gains are scaled by sqrt(C_old/C_new)"
                                   : "new ones start at zero");
   add_change(plan.lines, "hidden", from.hidden, to.hidden, "the new units' ways out start at zero");
+  add_change(plan.lines, "heads", from.heads, to.heads, "the new ones' ways out start at zero");
   if (from.weights != to.weights)
     plan.lines.push_back("shared weights replicated: every line, or position, gets its own copy");
   add_change(plan.lines, "refeeds", from.refeeds, to.refeeds, "outputs change");

@@ -1,6 +1,7 @@
-// JointMap: the map over {token axis i, channel axis}, in every wiring and both tensor orders.
+// JointMap: the map over {token axes of a line, channel axis}, in every wiring and both tensor
+// orders. With several token axes d, j and k count the tokens of their box, row-major.
 //
-//   causal  z[t] = sum_d h[t - d * stride] * W[d]            W [s][C][G], d * stride <= t
+//   causal  z[t] = sum_d h[t - step(d)] * W[d]               W [s][C][G], step(d) <= t
 //   grid    z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j
 //
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
@@ -14,6 +15,7 @@
 #include "model/block_map.h"
 #include "model/build.h"
 #include "model/joint_sites.h"
+#include "model/line_rows.h"
 
 namespace ortho {
 
@@ -22,6 +24,7 @@ template <class T>
 struct JointScratch {
   T* rows_in;        // [lines][s * C], not causal
   T* rows_out;       // [lines][s * G], not causal
+  T* between;        // of lines on their way into rows that are gathered in several passes
   T* halo_gradient;  // of the halo
 };
 // For the largest of the sites.
@@ -47,7 +50,8 @@ class JointMap final : public BlockMap<T> {
   void lines_forward();              // rows_in -> rows_out
   void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
   Wiring wiring_;
-  Lines lines_;  // of the local part
+  LineSteps steps_;  // in the local part
+  LineRows<T> rows_;
   Nodes nodes_;
   std::int64_t out_;  // of G, what this rank makes
   Param<T>& weight_;

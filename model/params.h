@@ -26,6 +26,7 @@ enum class DimKind {
   hidden,    // E
   half,      // 2, with a gate: u and v, each with all units of the dimension that follows
   width,     // width of the tables and heads
+  head,      // of attention
   tap,       // offset d = 0 … s_i - 1 of causal wiring (by offset)
   axis_in,   // coordinate k of the mapped axis
   axis_out,  // coordinate j of the mapped axis
@@ -47,6 +48,7 @@ enum class Role {
   table,  // embeddings
   gain,   // of a norm
   map,    // the axis map, W1; `in` and pre maps too
+  score,  // what attention weighs tokens by: query, key and bias
   out,    // W2: what leads a sublayer's result back into the residual stream; post map
   head,   // to symbols
 };

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -84,7 +85,7 @@ bool has_modality(const ModelSpec& spec, Modality modality) {
 }
 
 Order tensor_order(const ModelSpec& spec) {
-  return spec.map == MapKind::joint ? Order::channels_inner : Order::batch_inner;
+  return has_line_maps(spec) ? Order::channels_inner : Order::batch_inner;
 }
 
 Shape joint_axes(const ModelSpec& spec) { return spec.tokens.empty() ? Shape{1} : spec.tokens; }
@@ -113,59 +114,69 @@ void check_spec(const ModelSpec& spec) {
   REQUIRE(spec.activation != Activation::sort2 || (spec.hidden % 2 == 0 && spec.active == 1.0),
           "model.activation: sort2 needs an even hidden (", spec.hidden, ") and active: 1");
   if (spec.map == MapKind::dense) check_dense(spec);
-  if (spec.map == MapKind::joint) {
+  check_line_maps(spec);
+  if (has_line_maps(spec)) {
     REQUIRE(spec.weights == Weights::shared,
-            "model.map: joint has shared weights only; use weights: shared");
+            "model.map: joint and attention have shared weights only; use weights: shared");
     REQUIRE(spec.combine != Combine::single, "model.combine: single is for map: dense");
   }
 }
 
 namespace {
 
-// Share of the tokens that tap d of an axis reaches: those with t >= d * stride.
-double reach(std::int64_t tokens, std::int64_t shift) {
-  return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
-}
-
-// Taps along one axis summed over d: nominally s,
-// executed the share that does not reach before the window.
-Cost taps(const ModelSpec& spec, std::int64_t size, std::int64_t stride) {
-  Cost cost{static_cast<double>(size), 0};
-  const std::int64_t tokens = context(spec);
-  if (spec.wiring == Wiring::grid) cost.executed = cost.nominal;
-  if (spec.wiring == Wiring::grid_causal) cost.executed = static_cast<double>(size + 1) / 2;
+// Taps along a line: nominally one for each of its tokens, executed the share of the tokens that has
+// it. In causal wiring tap d reaches the tokens t >= step(d); the mean step is half the largest.
+Cost taps(const ModelSpec& spec, const Shape& axes, const LineMap& map) {
+  double size = 1, largest_step = 0;
+  for (const int axis : map.axes) {
+    const auto length = static_cast<double>(axes[static_cast<size_t>(axis)]);
+    size *= length;
+    largest_step += (length - 1) * static_cast<double>(strides(axes)[static_cast<size_t>(axis)]);
+  }
+  Cost cost{size, size};
+  if (spec.wiring == Wiring::grid_causal) cost.executed = (size + 1) / 2;
   if (spec.wiring == Wiring::causal)
-    for (std::int64_t d = 0; d < size; ++d) cost.executed += reach(tokens, d * stride);
+    cost.executed = size - size * largest_step / (2 * static_cast<double>(context(spec)));
   return cost;
 }
 
-Cost block_macs(const ModelSpec& spec) {
+// Of one sublayer. attention: the projections, and a score and a share of a value for each tap.
+Cost line_map_macs(const ModelSpec& spec, const LineMap& map) {
   const auto c = static_cast<double>(spec.channels), e = static_cast<double>(spec.hidden);
   const auto g = static_cast<double>(gated_width(spec));
-  Cost total;
-  const Shape axes = spec.map == MapKind::joint ? joint_axes(spec) : spec.tokens;
-  const Index step = strides(axes);
-  const auto mapped = [&](size_t i) {
-    if (spec.map == MapKind::joint) return true;
-    const std::vector<int> chosen = mapped_axes(spec);
-    return std::find(chosen.begin(), chosen.end(), static_cast<int>(i)) != chosen.end();
-  };
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (!mapped(i)) continue;
-    const Cost axis = taps(spec, axes[i], step[i]);
-    const double per_tap =
-        spec.map == MapKind::joint ? c * g : static_cast<double>(layer_input_channels(spec));
-    const double way_out = spec.map == MapKind::joint && spec.out ? e * c : 0;
-    total.nominal += axis.nominal * per_tap + way_out;
-    total.executed += axis.executed * per_tap + way_out;
+  const bool attends = map.kind == MapKind::attention;
+  const Cost line = taps(spec, joint_axes(spec), map);
+  const double per_tap = attends ? e + g : c * g;
+  const double rest = (attends ? c * (2 * e + g) : 0) + (spec.out ? e * c : 0);
+  return {line.nominal * per_tap + rest, line.executed * per_tap + rest};
+}
+
+Cost dense_block_macs(const ModelSpec& spec) {
+  const auto c = static_cast<double>(spec.channels), e = static_cast<double>(spec.hidden);
+  const auto g = static_cast<double>(gated_width(spec));
+  const auto in = static_cast<double>(layer_input_channels(spec));
+  const double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
+  Cost total{ends, ends};
+  for (const int axis : mapped_axes(spec)) {
+    Cost line;  // per channel
+    if (axis == static_cast<int>(spec.tokens.size()))
+      line.nominal = line.executed = static_cast<double>(layer_output_channels(spec));
+    else
+      line = taps(spec, spec.tokens, {MapKind::dense, {axis}});
+    total.nominal += line.nominal * in;
+    total.executed += line.executed * in;
   }
-  if (spec.map == MapKind::joint) return total;
-  double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
-  if (mapped(axes.size()))
-    ends += static_cast<double>(layer_input_channels(spec)) *
-            static_cast<double>(layer_output_channels(spec));
-  total.nominal += ends;
-  total.executed += ends;
+  return total;
+}
+
+Cost block_macs(const ModelSpec& spec) {
+  if (!has_line_maps(spec)) return dense_block_macs(spec);
+  Cost total;
+  for (const LineMap& map : line_maps(spec)) {
+    const Cost one = line_map_macs(spec, map);
+    total.nominal += one.nominal;
+    total.executed += one.executed;
+  }
   return total;
 }
 

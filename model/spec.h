@@ -17,7 +17,7 @@
 
 namespace ortho {
 
-enum class MapKind { dense, joint };
+enum class MapKind { dense, joint, attention };
 enum class Combine { parallel, sequential, single };
 // ascending: outermost axis first; descending: innermost first.
 enum class Sequence { ascending, descending };
@@ -38,6 +38,11 @@ struct ModelSpec {
 
   // One block: x + out( f( map( in( norm(x) ) ) ) ).
   MapKind map = MapKind::joint;
+  // joint and attention: a column for each token axis, outermost first. Empty lists: `map` along
+  // every axis, and each axis on its own.
+  std::vector<MapKind> maps;
+  std::vector<std::int64_t> sets;  // axes with the same number share one sublayer
+  std::int64_t heads = 1;          // H of attention
   Weights weights = Weights::shared;
   Wiring wiring = Wiring::causal;
   Combine combine = Combine::sequential;
@@ -76,6 +81,8 @@ std::int64_t layer_output_channels(const ModelSpec& spec);
 // The size that `combine: single` gives its axis; 0: as it is.
 std::int64_t single_output(const ModelSpec& spec);
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
+// Whether blocks are sublayers with a line map each (model/line_map.h), not one dense layer.
+bool has_line_maps(const ModelSpec& spec);
 // Axes that the layer of a dense block maps, outermost first; tokens.size() is the channel axis.
 std::vector<int> mapped_axes(const ModelSpec& spec);
 std::int64_t active_units(const ModelSpec& spec);  // of E, those that the activation works on
