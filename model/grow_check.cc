@@ -217,6 +217,7 @@ void check_ends(const ModelSpec& from, const ModelSpec& to) {
     check_table("places.audio", from.places.audio, to.places.audio);
   }
   check_table("items", from.items, to.items);
+  keep_named("ask", from.ask, to.ask);
   if (from.modality_table) keep_named("modality_table", true, to.modality_table);
   if (from.modality_head) keep_named("modality_head", true, to.modality_head);
 }

@@ -12,6 +12,7 @@ namespace {
 double inverse_root(std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>(n)); }
 
 Init normal(double std) { return {Initial::normal, std}; }
+Init smooth(double std) { return {Initial::smooth, std}; }
 
 constexpr double kSymbolStd = 0.2;  // docs/layer.md: the recipe's table
 // Positions, items, modality: softer than the symbol they qualify.
@@ -19,34 +20,35 @@ constexpr double kPlaceStd = 0.1;
 constexpr double kHeadStd = 0.02;
 
 void add_table(std::vector<ParamSpec>& list, const std::string& name, DimKind kind,
-               std::int64_t rows, std::int64_t width, double std) {
+               std::int64_t rows, std::int64_t width, Init init) {
   if (rows > 0)
     list.push_back(
-        {"embed." + name, {{kind, rows}, {DimKind::width, width}}, Role::table, normal(std), true});
+        {"embed." + name, {{kind, rows}, {DimKind::width, width}}, Role::table, init, true});
 }
 
 void add_tables(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   const std::int64_t width = embed_width(spec);
   if (has_modality(spec, Modality::text)) {
-    add_table(list, "text.symbol", DimKind::symbol, spec.text_symbols, width, kSymbolStd);
-    add_table(list, "text.place", DimKind::place, spec.places.text, width, kPlaceStd);
+    add_table(list, "text.symbol", DimKind::symbol, spec.text_symbols, width, normal(kSymbolStd));
+    add_table(list, "text.place", DimKind::place, spec.places.text, width, normal(kPlaceStd));
   }
   if (has_modality(spec, Modality::pixel)) {
     for (const char* colour : {"red", "green", "blue"})
       add_table(list, std::string("pixel.") + colour, DimKind::symbol, kPixelLevels, width,
-                kSymbolStd);
-    add_table(list, "pixel.row", DimKind::place, spec.places.row, width, kPlaceStd);
-    add_table(list, "pixel.column", DimKind::place, spec.places.column, width, kPlaceStd);
-    add_table(list, "pixel.frame", DimKind::place, spec.places.frame, width, kPlaceStd);
+                smooth(kSymbolStd));
+    add_table(list, "pixel.row", DimKind::place, spec.places.row, width, normal(kPlaceStd));
+    add_table(list, "pixel.column", DimKind::place, spec.places.column, width, normal(kPlaceStd));
+    add_table(list, "pixel.frame", DimKind::place, spec.places.frame, width, normal(kPlaceStd));
   }
   if (has_modality(spec, Modality::audio)) {
-    add_table(list, "audio.symbol", DimKind::symbol, spec.audio_levels, width, kSymbolStd);
-    add_table(list, "audio.place", DimKind::place, spec.places.audio, width, kPlaceStd);
+    add_table(list, "audio.symbol", DimKind::symbol, spec.audio_levels, width, smooth(kSymbolStd));
+    add_table(list, "audio.place", DimKind::place, spec.places.audio, width, normal(kPlaceStd));
   }
-  add_table(list, "item", DimKind::item, spec.items, width, kPlaceStd);
+  add_table(list, "item", DimKind::item, spec.items, width, normal(kPlaceStd));
   // One row more than a head can predict: the query mark of one_shot's output slots.
+  if (spec.ask) add_table(list, "ask", DimKind::modality, kModalities, width, normal(kPlaceStd));
   if (spec.modality_table)
-    add_table(list, "modality", DimKind::modality, kModalities + 1, width, kPlaceStd);
+    add_table(list, "modality", DimKind::modality, kModalities + 1, width, normal(kPlaceStd));
 }
 
 ParamSpec gain(const std::string& name, std::int64_t channels) {

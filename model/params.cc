@@ -1,6 +1,8 @@
 #include "model/params.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include "core/error.h"
 
@@ -61,6 +63,19 @@ double identity_value(const ParamSpec& spec, std::int64_t index) {
   return in == out ? 1 : 0;
 }
 
+// Random Fourier features of the row's place between -1 and 1 (Rahimi and Recht, 2007): a Gaussian
+// kernel, whose width is a third of the distance from the middle to the end.
+double smooth_value(const ParamSpec& spec, const Random& random, std::int64_t index) {
+  constexpr double kWaves = 3.0;
+  const std::int64_t rows = spec.dims[0].size, width = spec.dims[1].size;
+  const double place =
+      rows == 1 ? 0 : 2 * static_cast<double>(index / width) / static_cast<double>(rows - 1) - 1;
+  const auto column = static_cast<std::uint64_t>(index % width);
+  const double phase = 2 * std::numbers::pi * random.uniform(2 * column + 1);
+  return spec.init.std * std::numbers::sqrt2 *
+         std::cos(kWaves * random.normal(2 * column) * place + phase);
+}
+
 }  // namespace
 
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index) {
@@ -74,6 +89,8 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
     case Initial::normal:
       return spec.init.std *
              Random(seed, "init/" + spec.name).normal(static_cast<std::uint64_t>(index));
+    case Initial::smooth:
+      return smooth_value(spec, Random(seed, "init/" + spec.name), index);
   }
   return 0;
 }

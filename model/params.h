@@ -53,11 +53,12 @@ enum class Role {
   head,  // to symbols
 };
 
-enum class Initial { zero, one, normal, identity };
+// smooth: each column a wave over the rows, so that rows of neighbouring levels are alike.
+enum class Initial { zero, one, normal, identity, smooth };
 
 struct Init {
   Initial fill = Initial::zero;
-  double std = 0;  // of normal
+  double std = 0;  // of normal and smooth
 };
 
 struct ParamSpec {

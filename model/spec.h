@@ -68,6 +68,7 @@ struct ModelSpec {
   std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
   std::int64_t items = 0;       // rows of the item-index table; 0 = none
+  bool ask = false;             // one_shot: embed which modality an output slot asks for
   bool modality_table = false;  // embed the modality (and the query mark)
   bool modality_head = false;   // predict the modality, and the end, before the symbol
 

@@ -74,7 +74,10 @@ Fields fields(ObjectiveConfig& c) {
 }
 
 Fields fields(OneShotConfig& c) {
-  return Fields().choice("output", c.output, kOutputs, "the item of a record to predict");
+  return Fields()
+      .choice("output", c.output, kOutputs, "the item of a record to predict")
+      .integer("slots", c.slots, kFromZero, "places",
+               "places at the window's end for the answer; 0 = all that the input leaves");
 }
 
 Fields fields(LossConfig& c) {
@@ -184,6 +187,7 @@ Fields model_fields(RunConfig& run) {
             "share of the channels that are activated")
       .integer("width", c.width, {0, 1 << 20}, "channels",
                "width of embeddings and heads; 0 = channels")
+      .flag("ask", c.ask, "one_shot: embed which modality an output slot asks for")
       .choice("modality_table", run.modality_table, kSwitches,
               "embed the modality; auto: with more than one")
       .choice("modality_head", run.modality_head, kSwitches,

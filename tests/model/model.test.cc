@@ -22,7 +22,7 @@ ModelSpec small_joint() {
 ModelSpec every_modality() {
   ModelSpec spec = small_joint();
   spec.modalities = {Modality::text, Modality::pixel, Modality::audio};
-  spec.modality_head = spec.modality_table = true;
+  spec.modality_head = spec.modality_table = spec.ask = true;
   spec.items = 2;
   spec.places = {4, 3, 5, 2, 6};
   return spec;
