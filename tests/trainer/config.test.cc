@@ -173,7 +173,7 @@ stages:
   EXPECT_EQ(c.stages[1].model.sets, (std::vector<std::int64_t>{9, 1, 2, 2}));
   EXPECT_EQ(parse(config_text(c)), c);
   EXPECT_EQ(parse(minimal("model: {map: attention}")).model.map, attention);
-  expect_in("one of joint, attention", refusal(minimal("model: {maps: [dense]}")));
+  expect_in("one of [joint, attention]", refusal(minimal("model: {maps: [dense]}")));
 }
 
 TEST(Config, SwitchesAreResolvedOnceForTheRun) {
