@@ -7,6 +7,7 @@
 #include "model/block.h"
 #include "model/grow_layers.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -28,7 +29,7 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
+  const std::int64_t per_block = has_line_maps(spec) ? std::ssize(line_maps(spec)) : 1;
   return spec.refeeds * spec.blocks * spec.branches * per_block + 1;
 }
 

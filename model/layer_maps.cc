@@ -133,7 +133,8 @@ std::vector<Layout> reachable(const NodeShape& nodes, const Layout& home,
 std::vector<size_t> sharers(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i) {
   std::vector<size_t> found;
   for (size_t other = 0; other < maps.size(); ++other) {
-    const bool alike = maps[other].effective_wiring() == maps[i].effective_wiring() &&
+    const bool alike = maps[other].size() == maps[i].size() &&
+                       maps[other].effective_wiring() == maps[i].effective_wiring() &&
                        weight_shape(maps[other]) == weight_shape(maps[i]);
     if (other == i || (spec.weights == Weights::tied && alike)) found.push_back(other);
   }
