@@ -66,7 +66,7 @@ void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
   const bool words = kind == DimKind::word;
   const bool wraps = kind == DimKind::place || kind == DimKind::item;
   for_each_row(held_, [&](std::int64_t local, std::int64_t i) {
-    const Token& token = batch.input[static_cast<size_t>(i)];
+    const Token& token = batch.input[batch.entry(i, local)];
     const bool applies =
         token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
     std::int32_t row = applies ? table.row(token) : -1;
@@ -84,7 +84,7 @@ template <class T>
 void Embed<T>::forward(const Batch& batch, T* x) {
   const std::int64_t rows = elements(held_.batch);
   ASSERT(batch.windows == held_.windows() && batch.tokens * batch.windows == rows &&
-             static_cast<std::int64_t>(batch.input.size()) == rows,
+             static_cast<std::int64_t>(batch.input.size()) == (batch.part ? held_.count() : rows),
          "batch of ", batch.tokens, " x ", batch.windows, " for a model of ",
          shape_text(held_.batch));
   T* sum = pre_ ? embedded_ : x;

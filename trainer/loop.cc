@@ -55,8 +55,7 @@ struct TrainingRun::StageWork {
   StageWork(TrainingRun& run, const Stage& planned)
       : stage(planned),
         sharding(run.sharding_of(planned)),
-        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
-                               sharding.replica(), sharding.replicas())),
+        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed), sharding)),
         train(planned.config.data.train, Split::train),
         held_out(planned.config.data.train, planned.config.data.held_out),
         identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),

@@ -35,6 +35,15 @@ LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica
   return options;
 }
 
+LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, const Sharding& sharding) {
+  LoaderOptions options = loader_options(stage, seed, sharding.replica(), sharding.replicas());
+  HeldRows held = sharding.rows(sharding.home());
+  if (held.all()) return options;
+  held.batch.back() = held.box.hi.back() = 1;  // of each window
+  options.held = held;
+  return options;
+}
+
 Vocabulary run_vocabulary(const RunConfig& config) {
   std::vector<std::uint32_t> all;
   std::vector<std::string> seen;
