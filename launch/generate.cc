@@ -106,8 +106,9 @@ int run_generate(const GenerateOptions& options) {
   REQUIRE(has_modality(spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
           " has other modalities");
-  const TokenRule rule = {run.state->vocabulary,
-                          static_cast<int>(run.stage.config.data.audio_bits)};
+  const bool one_shot = run.stage.config.objective.one_shot > 0;
+  const TokenRule rule = {run.state->vocabulary, static_cast<int>(run.stage.config.data.audio_bits),
+                          word_rule(one_shot ? Objective::one_shot : Objective::next_token)};
   Media media = media_of(run);
   if (options.image_height > 0) media = {options.image_height, options.image_width, media.rate};
   REQUIRE(options.modality != Modality::pixel || media.width > 0,
@@ -117,6 +118,7 @@ int run_generate(const GenerateOptions& options) {
   generate.decode = {options.temperature, options.top_k, options.top_p,
                      static_cast<std::uint64_t>(options.seed)};
   generate.only = options.modality;
+  generate.vocabulary = &run.state->vocabulary;
   generate.image_width = media.width;
   generate.tokens = options.tokens > 0 ? options.tokens : kTokensUnasked;
   generate.may_end = options.tokens == 0 && options.modality != Modality::pixel;
@@ -131,7 +133,6 @@ int run_generate(const GenerateOptions& options) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
-  const bool one_shot = run.stage.config.objective.one_shot > 0;
   generate.slots = run.stage.config.one_shot.slots;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();

@@ -181,6 +181,8 @@ std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
       if (writing.ended) continue;
       token.item = writing.item;
       set_place(rule, writing.index++, token);
+      if (rule.vocabulary != nullptr)
+        token.word = word_behind(writing.tokens, token, *rule.vocabulary);
       writing.tokens.push_back(token);
     }
   }
