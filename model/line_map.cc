@@ -31,6 +31,17 @@ void check_attention(const ModelSpec& spec) {
           ", or hidden ", (spec.hidden / spec.heads + 1) * spec.heads, ".");
 }
 
+// Taps may be left out of joint maps along one axis alone.
+void check_taps(const ModelSpec& spec, const LineMap& map) {
+  const char* what = map.kind == MapKind::attention ? "attention" : "a set of several axes";
+  if (map.kind != MapKind::attention && map.axes.size() == 1) return;
+  REQUIRE(
+      spec.radius == 0, "model.radius ", spec.radius, " with ", what,
+      ": a sliding window is for joint maps along one axis, and for map: dense. Use radius: 0.");
+  REQUIRE(spec.self == Self::every, "model.self: once with ", what,
+          ": it is for joint maps along one axis, and for map: dense. Use self: every.");
+}
+
 }  // namespace
 
 bool has_line_maps(const ModelSpec& spec) { return spec.map != MapKind::dense; }
@@ -74,6 +85,11 @@ std::int64_t line_size(const ModelSpec& spec, const LineMap& map) {
   return size;
 }
 
+std::int64_t line_reach(const ModelSpec& spec, const LineMap& map) {
+  const std::int64_t size = line_size(spec, map);
+  return map.axes.size() == 1 ? axis_reach(spec, size) : size - 1;
+}
+
 std::vector<int> whole_axes(const ModelSpec& spec, const LineMap& map) {
   if (spec.wiring != Wiring::causal) return map.axes;
   std::vector<int> axes(static_cast<size_t>(map.axes.back() - map.axes.front() + 1));
@@ -96,12 +112,10 @@ std::int64_t LineSteps::operator[](std::int64_t k) const {
 }
 
 void check_line_maps(const ModelSpec& spec) {
-  REQUIRE(spec.heads >= 1 && spec.heads <= (1 << 16), "model.heads ", spec.heads, ": 1 to 65536");
   if (!has_line_maps(spec)) {
     REQUIRE(spec.maps.empty() && spec.sets.empty(), "model.", spec.maps.empty() ? "sets" : "maps",
             " is for map: joint and map: attention, with a sublayer for each axis; map: dense has "
             "all axes in one layer. Leave it out, or choose another map.");
-    REQUIRE(spec.heads == 1, "model.heads ", spec.heads, " is for attention; use heads: 1");
     return;
   }
   check_columns("maps", spec.maps.size(), spec);
@@ -115,9 +129,12 @@ void check_line_maps(const ModelSpec& spec) {
       REQUIRE(spec.maps.empty() || spec.maps[static_cast<size_t>(axis)] == map.kind,
               "model.maps differ within set ", spec.sets[static_cast<size_t>(axis)],
               " of model.sets: axes that share a sublayer share its map. Give them one map.");
-  REQUIRE(spec.heads == 1 || has_attention(spec), "model.heads ", spec.heads,
-          " is for attention, but no axis has it; use heads: 1");
+  REQUIRE(
+      spec.heads == 1 || has_attention(spec), "model.heads ", spec.heads,
+      " with map: joint: a joint map mixes all channels. Use heads: 1, attention along an axis, "
+      "or map: dense.");
   if (has_attention(spec)) check_attention(spec);
+  for (const LineMap& map : line_maps(spec)) check_taps(spec, map);
 }
 
 }  // namespace ortho

@@ -29,6 +29,21 @@ void check_dense(const ModelSpec& spec) {
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
           layer_output_channels(spec), " channels but f needs ", gated, " (hidden",
           spec.gate ? " x 2 for the gate" : "", "). Set in: true, or make hidden fit channels.");
+  REQUIRE(spec.hidden % spec.heads == 0, "model.heads ", spec.heads, " do not divide hidden ",
+          spec.hidden, ": each head has an equal part of the units");
+  REQUIRE(spec.in || spec.channels % spec.heads == 0, "model.heads ", spec.heads,
+          " do not divide channels ", spec.channels, ", which with in: false are what they map");
+}
+
+void check_maps(const ModelSpec& spec) {
+  REQUIRE(spec.heads >= 1 && spec.heads <= (1 << 20), "model.heads ", spec.heads, ": 1 to 2^20");
+  REQUIRE(spec.branches >= 1 && spec.branches <= 4096, "model.branches ", spec.branches,
+          ": 1 to 4096");
+  REQUIRE(spec.radius >= 0 && spec.radius <= (1 << 20), "model.radius ", spec.radius,
+          ": 0 (= all) to 2^20");
+  REQUIRE(spec.self == Self::every || spec.combine == Combine::parallel,
+          "model.self: once is for combine: parallel, where every axis would connect a node to "
+          "itself. Set combine: parallel, or self: every.");
 }
 
 }  // namespace
@@ -68,6 +83,17 @@ std::vector<int> mapped_axes(const ModelSpec& spec) {
   REQUIRE(spec.single_axis >= -count && spec.single_axis < count, "model.single_axis ",
           spec.single_axis, " is outside the ", count, " mapped axes");
   return {axes[static_cast<size_t>((spec.single_axis + count) % count)]};
+}
+
+bool has_self(const ModelSpec& spec, int axis) {
+  if (spec.self == Self::every) return true;
+  const int last = has_line_maps(spec) ? static_cast<int>(joint_axes(spec).size()) - 1
+                                       : mapped_axes(spec).back();
+  return axis == last;
+}
+
+std::int64_t axis_reach(const ModelSpec& spec, std::int64_t size) {
+  return spec.radius == 0 ? size - 1 : std::min(spec.radius, size - 1);
 }
 
 std::int64_t active_units(const ModelSpec& spec) {
@@ -113,6 +139,7 @@ void check_spec(const ModelSpec& spec) {
           " == channels ", spec.channels);
   REQUIRE(spec.activation != Activation::sort2 || (spec.hidden % 2 == 0 && spec.active == 1.0),
           "model.activation: sort2 needs an even hidden (", spec.hidden, ") and active: 1");
+  check_maps(spec);
   if (spec.map == MapKind::dense) check_dense(spec);
   check_line_maps(spec);
   if (has_line_maps(spec)) {
@@ -124,19 +151,26 @@ void check_spec(const ModelSpec& spec) {
 
 namespace {
 
-// Taps along a line: nominally one for each of its tokens, executed the share of the tokens that has
-// it. In causal wiring tap d reaches the tokens t >= step(d); the mean step is half the largest.
+// Share of the tokens that tap d of an axis reaches: those with t >= d * stride.
+double reach(std::int64_t tokens, std::int64_t shift) {
+  return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
+}
+
+// Taps of one token along a line: nominally all, executed the share that does not reach before the
+// window, or out of the line.
 Cost taps(const ModelSpec& spec, const Shape& axes, const LineMap& map) {
-  double size = 1, largest_step = 0;
-  for (const int axis : map.axes) {
-    const auto length = static_cast<double>(axes[static_cast<size_t>(axis)]);
-    size *= length;
-    largest_step += (length - 1) * static_cast<double>(strides(axes)[static_cast<size_t>(axis)]);
+  const LineSteps steps(axes, map);
+  const std::int64_t first = has_self(spec, map.axes.back()) ? 0 : 1;
+  const std::int64_t size = steps.count(), last = line_reach(spec, map), tokens = context(spec);
+  Cost cost{static_cast<double>(last + 1 - first), 0};
+  double pairs = 0;  // of coordinates of a line
+  for (std::int64_t d = first; d <= last; ++d) {
+    const bool both_ways = spec.wiring == Wiring::grid && d > 0;
+    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, steps[d]);
+    pairs += static_cast<double>((both_ways ? 2 : 1) * (size - d));
   }
-  Cost cost{size, size};
-  if (spec.wiring == Wiring::grid_causal) cost.executed = (size + 1) / 2;
-  if (spec.wiring == Wiring::causal)
-    cost.executed = size - size * largest_step / (2 * static_cast<double>(context(spec)));
+  if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(size);
+  if (spec.wiring == Wiring::grid) cost.nominal = cost.executed;
   return cost;
 }
 
@@ -160,7 +194,8 @@ Cost dense_block_macs(const ModelSpec& spec) {
   for (const int axis : mapped_axes(spec)) {
     Cost line;  // per channel
     if (axis == static_cast<int>(spec.tokens.size()))
-      line.nominal = line.executed = static_cast<double>(layer_output_channels(spec));
+      line.nominal = line.executed =
+          static_cast<double>(layer_output_channels(spec)) / static_cast<double>(spec.heads);
     else
       line = taps(spec, spec.tokens, {MapKind::dense, {axis}});
     total.nominal += line.nominal * in;
@@ -194,7 +229,7 @@ double head_macs(const ModelSpec& spec) {
 
 Cost forward_macs(const ModelSpec& spec) {
   const Cost block = block_macs(spec);
-  const auto passes = static_cast<double>(spec.blocks * spec.refeeds);
+  const auto passes = static_cast<double>(spec.blocks * spec.refeeds * spec.branches);
   const double maps =
       spec.width == 0 ? 0
                       : 2.0 * static_cast<double>(spec.width) * static_cast<double>(spec.channels);

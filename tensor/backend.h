@@ -77,6 +77,10 @@ class Backend {
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
 
+  // x[t,b,:] += bias; and its gradient, summed over t and then b in rising order.
+  virtual void add_bias(const Nodes& nodes, const T* bias, T* x) = 0;
+  virtual void bias_dw(const Nodes& nodes, const T* dx, T* dbias) = 0;
+
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
   virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
