@@ -112,22 +112,6 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
   }
 }
 
-// How many arrays a kind of weights has: one can be copied into more.
-int spread(Weights weights) {
-  switch (weights) {
-    case Weights::tied:
-      return 0;
-    case Weights::shared:
-      return 1;
-    case Weights::by_position:
-    case Weights::per_channel:
-      return 2;
-    case Weights::separate:
-      break;
-  }
-  return 3;
-}
-
 // The line map of `to` with the axes that `map` has in `from`; null if there is none.
 const LineMap* same_axes(const ModelSpec& from, const LineMap& map, const ModelSpec& to,
                          const std::vector<LineMap>& list) {
@@ -174,12 +158,28 @@ void check_lines(const ModelSpec& from, const ModelSpec& to) {
   }
 }
 
+// How many arrays a kind of weights has: one can be copied into more.
+int spread(Weights weights) {
+  switch (weights) {
+    case Weights::tied:
+      return 0;
+    case Weights::shared:
+      return 1;
+    case Weights::by_position:
+    case Weights::per_channel:
+      return 2;
+    case Weights::separate:
+      break;
+  }
+  return 3;
+}
+
 void check_weights(const ModelSpec& from, const ModelSpec& to) {
   REQUIRE(from.weights == to.weights || spread(from.weights) < spread(to.weights), "model.weights ",
           name(from.weights), " -> ", name(to.weights),
           ": weights that differ cannot be shared. Keep ", name(from.weights), ".");
   check_tied(from, to);
-  check_heads(from, to);
+  if (!has_line_maps(to)) check_heads(from, to);
 }
 
 void check_radius(const ModelSpec& from, const ModelSpec& to) {
@@ -195,7 +195,7 @@ void check_radius(const ModelSpec& from, const ModelSpec& to) {
 void check_blocks(const ModelSpec& from, const ModelSpec& to) {
   no_shrink("blocks", from.blocks, to.blocks);
   no_shrink("branches", from.branches, to.branches);
-  REQUIRE(from.branches == to.branches || to.map == MapKind::joint || to.out, "model.branches ",
+  REQUIRE(from.branches == to.branches || has_line_maps(to) || to.out, "model.branches ",
           from.branches, " -> ", to.branches,
           " with map: dense and out: false: a new one has no way out that could start at zero. Set "
           "out: true from the start, or keep ",

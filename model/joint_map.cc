@@ -29,8 +29,8 @@ template <class T>
 JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& weight,
                       const JointScratch<T>& scratch, const std::string& name)
     : wiring_(build.spec.wiring),
-      first_tap_(line_has_self(build.spec, site.map) ? 0 : 1),
-      taps_(line_taps(build.spec, site.map)),
+      first_tap_(has_self(build.spec, site.map.axes.back()) ? 0 : 1),
+      taps_(line_reach(build.spec, site.map) + 1),
       steps_(site_axes(build.spec, build.sharding, site), site.map),
       rows_(site_axes(build.spec, build.sharding, site), site.map, build.backend),
       nodes_(build.sharding.local(build.sharding.whole_channels(site.layout), build.spec.channels)),

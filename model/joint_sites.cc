@@ -82,8 +82,8 @@ void keep_balanced(const NodeShape& nodes, const std::vector<std::vector<int>>& 
 std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, const LineMap& map) {
   const Shape axes = joint_axes(spec);
   const int innermost = map.axes.back();
-  const std::int64_t rows = LineSteps(axes, map)[line_taps(spec, map) - 1] /
-                            strides(axes)[static_cast<size_t>(innermost)];
+  const std::int64_t rows =
+      LineSteps(axes, map)[line_reach(spec, map)] / strides(axes)[static_cast<size_t>(innermost)];
   if (spec.wiring != Wiring::causal || rows == 0) return std::nullopt;
   for (int first = map.axes.front(); first-- > 0;)
     if (layout.parts(first) > 1) return Halo{first, innermost, rows};

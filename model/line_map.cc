@@ -31,6 +31,17 @@ void check_attention(const ModelSpec& spec) {
           ", or hidden ", (spec.hidden / spec.heads + 1) * spec.heads, ".");
 }
 
+// Taps may be left out of joint maps along one axis alone.
+void check_taps(const ModelSpec& spec, const LineMap& map) {
+  const char* what = map.kind == MapKind::attention ? "attention" : "a set of several axes";
+  if (map.kind != MapKind::attention && map.axes.size() == 1) return;
+  REQUIRE(
+      spec.radius == 0, "model.radius ", spec.radius, " with ", what,
+      ": a sliding window is for joint maps along one axis, and for map: dense. Use radius: 0.");
+  REQUIRE(spec.self == Self::every, "model.self: once with ", what,
+          ": it is for joint maps along one axis, and for map: dense. Use self: every.");
+}
+
 }  // namespace
 
 bool has_line_maps(const ModelSpec& spec) { return spec.map != MapKind::dense; }
@@ -74,13 +85,9 @@ std::int64_t line_size(const ModelSpec& spec, const LineMap& map) {
   return size;
 }
 
-std::int64_t line_taps(const ModelSpec& spec, const LineMap& map) {
-  return axis_reach(spec, line_size(spec, map)) + 1;
-}
-
-bool line_has_self(const ModelSpec& spec, const LineMap& map) {
-  return std::any_of(map.axes.begin(), map.axes.end(),
-                     [&](int axis) { return has_self(spec, axis); });
+std::int64_t line_reach(const ModelSpec& spec, const LineMap& map) {
+  const std::int64_t size = line_size(spec, map);
+  return map.axes.size() == 1 ? axis_reach(spec, size) : size - 1;
 }
 
 std::vector<int> whole_axes(const ModelSpec& spec, const LineMap& map) {
@@ -122,19 +129,12 @@ void check_line_maps(const ModelSpec& spec) {
       REQUIRE(spec.maps.empty() || spec.maps[static_cast<size_t>(axis)] == map.kind,
               "model.maps differ within set ", spec.sets[static_cast<size_t>(axis)],
               " of model.sets: axes that share a sublayer share its map. Give them one map.");
-  REQUIRE(spec.heads == 1 || has_attention(spec), "model.heads ", spec.heads,
-          " is for attention, but no axis has it; use heads: 1");
-  for (const LineMap& map : line_maps(spec)) {
-    const bool plain = map.kind == MapKind::joint && map.axes.size() == 1;
-    REQUIRE(spec.radius == 0 || plain, "model.radius ", spec.radius,
-            " is for joint maps of one axis; ", line_map_name(spec, map),
-            " is another. Use radius: 0.");
-    REQUIRE(
-        spec.self == Self::every || map.kind == MapKind::joint,
-        "model.self: once is for dense and joint maps: attention weighs a token against itself. "
-        "Use self: every.");
-  }
+  REQUIRE(
+      spec.heads == 1 || has_attention(spec), "model.heads ", spec.heads,
+      " with map: joint: a joint map mixes all channels. Use heads: 1, attention along an axis, "
+      "or map: dense.");
   if (has_attention(spec)) check_attention(spec);
+  for (const LineMap& map : line_maps(spec)) check_taps(spec, map);
 }
 
 }  // namespace ortho

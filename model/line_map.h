@@ -29,11 +29,8 @@ bool has_attention(const ModelSpec& spec);
 // "axis.0", "axis.0+2": its axes counted from the innermost token axis.
 std::string line_map_name(const ModelSpec& spec, const LineMap& map);
 std::int64_t line_size(const ModelSpec& spec, const LineMap& map);  // tokens of a line
-
-// Taps of a causal line, or coordinates from a token to the last that hears it, itself among them:
-// all of the line, or radius + 1 along one axis.
-std::int64_t line_taps(const ModelSpec& spec, const LineMap& map);
-bool line_has_self(const ModelSpec& spec, const LineMap& map);  // model.self
+// The most tokens of a line that the map reaches over: all but one, or as many as the radius says.
+std::int64_t line_reach(const ModelSpec& spec, const LineMap& map);
 
 // The axes that a rank must hold whole: causal taps carry through the axes between its own, too.
 std::vector<int> whole_axes(const ModelSpec& spec, const LineMap& map);
@@ -52,7 +49,7 @@ class LineSteps {
   Index strides_;
 };
 
-// Error(usage) where `maps`, `sets` or `heads` make no model.
+// Error(usage) where `maps`, `sets` and what they meet make no model.
 void check_line_maps(const ModelSpec& spec);
 
 }  // namespace ortho

@@ -88,15 +88,15 @@ void add_biases(std::vector<ParamSpec>& list, const ModelSpec& spec, const std::
   if (spec.out) list.push_back({prefix + ".b2", {c}, Role::bias, {Initial::zero, 0}, false});
 }
 
-// The dimensions of one kind along a line: one for each of its axes, the outermost first. Of one
-// axis, taps beyond the radius are none.
+// The dimensions of one kind along a line: one for each of its axes, the outermost first. There are
+// taps as far as the map reaches.
 void add_line(const ModelSpec& spec, const LineMap& map, DimKind kind, std::vector<Dim>& dims) {
   const Shape axes = joint_axes(spec);
   for (const int axis : map.axes) {
+    const bool some = kind == DimKind::tap && map.axes.size() == 1;
     const std::int64_t size = axes[static_cast<size_t>(axis)];
-    dims.push_back({kind,
-                    kind == DimKind::tap && map.axes.size() == 1 ? line_taps(spec, map) : size,
-                    static_cast<int>(axes.size()) - 1 - axis});
+    dims.push_back(
+        {kind, some ? line_reach(spec, map) + 1 : size, static_cast<int>(axes.size()) - 1 - axis});
   }
 }
 
@@ -108,10 +108,11 @@ void add_joint_map(std::vector<ParamSpec>& list, const ModelSpec& spec, const Li
   dims.push_back({DimKind::channel, spec.channels});
   if (!causal) add_line(spec, map, DimKind::axis_out, dims);
   add_f_input(spec, dims);
-  const std::int64_t taps = line_taps(spec, map);
-  const std::int64_t heard = spec.wiring == Wiring::grid ? 2 * taps - 1 : taps;
-  const std::int64_t inputs = std::min(line_size(spec, map), heard) * spec.channels;
-  list.push_back({name + ".w1", dims, Role::map, normal(inverse_root(inputs)), true});
+  const std::int64_t reach = line_reach(spec, map);
+  const bool both_ways = spec.wiring == Wiring::grid;
+  const std::int64_t heard = std::min(line_size(spec, map), both_ways ? 2 * reach + 1 : reach + 1);
+  list.push_back(
+      {name + ".w1", dims, Role::map, normal(inverse_root(heard * spec.channels)), true});
 }
 
 void add_attention_map(std::vector<ParamSpec>& list, const ModelSpec& spec, const LineMap& map,

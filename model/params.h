@@ -30,7 +30,7 @@ enum class DimKind {
   axis_in,   // coordinate k of the mapped axis
   axis_out,  // coordinate j of the mapped axis
   line,      // coordinate on an axis that is not mapped: separate weights
-  head,      // group of channels with weights of its own: heads side by side, or of attention
+  head,      // group of channels with weights of its own, or head of attention
   symbol,    // row of a symbol table, or column of a symbol head
   word,      // row of the word table
   place,     // row of a position table

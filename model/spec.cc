@@ -153,7 +153,7 @@ void check_spec(const ModelSpec& spec) {
 
 namespace {
 
-// Share of the tokens that a tap with this shift reaches: those with t >= shift.
+// Share of the tokens that tap d of an axis reaches: those with t >= d * stride.
 double reach(std::int64_t tokens, std::int64_t shift) {
   return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
 }
@@ -162,15 +162,16 @@ double reach(std::int64_t tokens, std::int64_t shift) {
 // window, or out of the line.
 Cost taps(const ModelSpec& spec, const Shape& axes, const LineMap& map) {
   const LineSteps steps(axes, map);
-  const std::int64_t first = line_has_self(spec, map) ? 0 : 1, count = line_taps(spec, map);
-  Cost cost{static_cast<double>(count - first), 0};
+  const std::int64_t first = has_self(spec, map.axes.back()) ? 0 : 1;
+  const std::int64_t size = steps.count(), last = line_reach(spec, map), tokens = context(spec);
+  Cost cost{static_cast<double>(last + 1 - first), 0};
   double pairs = 0;  // of coordinates of a line
-  for (std::int64_t d = first; d < count; ++d) {
+  for (std::int64_t d = first; d <= last; ++d) {
     const bool both_ways = spec.wiring == Wiring::grid && d > 0;
-    if (spec.wiring == Wiring::causal) cost.executed += reach(context(spec), steps[d]);
-    pairs += static_cast<double>((both_ways ? 2 : 1) * (steps.count() - d));
+    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, steps[d]);
+    pairs += static_cast<double>((both_ways ? 2 : 1) * (size - d));
   }
-  if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(steps.count());
+  if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(size);
   if (spec.wiring == Wiring::grid) cost.nominal = cost.executed;
   return cost;
 }

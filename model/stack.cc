@@ -81,12 +81,12 @@ void Stack<T>::add_line_blocks(const Build<T>& build, const std::vector<JointSit
   for (size_t i = 0; i < sites.size(); ++i) {
     const JointSite& site = sites[i];
     const auto block = static_cast<std::int64_t>(i / maps) % spec.blocks;
-    const std::string line = '.' + line_map_name(spec, site.map);
+    const std::string along = '.' + line_map_name(spec, site.map);
     const bool parallel = spec.combine == Combine::parallel;
-    if (!parallel) add_step(build, site.layout, block_name(block, 0) + line);
+    if (!parallel) add_step(build, site.layout, block_name(block, 0) + along);
     if (parallel && i % maps == 0) add_step(build, home_, block_name(block, 0));
     for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
-      const std::string prefix = block_name(block, branch) + line;
+      const std::string prefix = block_name(block, branch) + along;
       Part part = part_of_step(build, site.layout, prefix);
       std::unique_ptr<BlockMap<T>> map;
       if (site.map.kind == MapKind::attention)

@@ -152,12 +152,12 @@ Fields growing_fields(ModelSpec& c) {
       .integers("sets", c.sets, {0, 1 << 20}, "",
                 "a number for each token axis, outermost first: axes of the same number share one "
                 "sublayer, whose lines are the boxes they span; [] = each has its own")
-      .integer("heads", c.heads, {1, 1 << 16}, "heads",
-               "H, equal parts of the hidden channels with weights of their own")
       .integer("blocks", c.blocks, {1, 4096}, "blocks", "L, blocks in the stack")
       .integer("channels", c.channels, kSize, "channels", "C, width of the residual stream")
       .integer("hidden", c.hidden, {1, 1 << 22}, "channels", "E, width inside a block")
       .choice("weights", c.weights, kWeights, "which lines, channels or axes share a map's weights")
+      .integer("heads", c.heads, kSize, "heads",
+               "dense: groups of channels with weights of their own; attention: H")
       .integer("branches", c.branches, {1, 4096}, "sublayers",
                "sublayers side by side that read the same and add up")
       .integer("radius", c.radius, {0, kSize.hi}, "tokens",

@@ -71,7 +71,12 @@ TEST(LineMap, RefusesListsThatMakeNoModel) {
   expect_in("model.sets is for map: joint", why([](ModelSpec& s) {
               s.map = dense, s.sets = {1, 2};
             }));
-  expect_in("model.heads 2 is for attention", why([](ModelSpec& s) { s.heads = 2; }));
+  expect_in("model.heads 2 with map: joint", why([](ModelSpec& s) { s.heads = 2; }));
+  expect_in("model.radius 1 with attention",
+            why([](ModelSpec& s) { s.map = attention, s.radius = 1; }));
+  expect_in("model.self: once with a set of several axes", why([](ModelSpec& s) {
+              s.sets = {1, 1}, s.self = Self::once, s.combine = Combine::parallel;
+            }));
   const std::string heads = why([](ModelSpec& s) { s.map = attention, s.heads = 4; });
   expect_in("model.heads 4 with hidden 6", heads);
   expect_in("hidden 8", heads);

@@ -85,6 +85,14 @@ TEST(LineMapModel, GradientsWithoutGateOutOrNormAndThroughRefeeds) {
   expect_gradients(spec);
 }
 
+TEST(LineMapModel, GradientsOfBranchesWithBiases) {
+  ModelSpec spec = small_model(kKinds[3], Wiring::causal);
+  spec.blocks = 1;
+  spec.branches = 2;
+  spec.bias = true;
+  expect_gradients(spec);
+}
+
 // No output may move by a bit when a later token changes (docs/layer.md, section 3).
 TEST(LineMapModel, NoOutputSeesALaterToken) {
   for (const Kinds& kinds : kKinds)
