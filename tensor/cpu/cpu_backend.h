@@ -33,6 +33,9 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // dense_token.cc
+  void dense_token(const DenseMap& map, std::int64_t token, std::span<const T* const> inputs,
+                   const T* w, T* y, bool add) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
