@@ -43,7 +43,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
       out_(own_gated_width(build.spec, build.sharding)),
       weight_(weight),
       backend_(build.backend),
-      scratch_(scratch) {
+      scratch_(scratch),
+      parts_(build.segments) {
   const Sharding& sharding = build.sharding;
   ASSERT(lines_.size == joint_axes(build.spec)[static_cast<size_t>(site.axis)], "a map along axis ",
          site.axis, " where a rank has ", lines_.size, " of it");
@@ -61,6 +62,7 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
 
 template <class T>
 void JointMap<T>::forward(const T* h, T* z) {
+  if (parts_ && !parts_->empty()) return segments_forward(h, z);
   if (wiring_ == Wiring::causal) return causal_forward(h, z);
   backend_.gather_lines(nodes_, lines_, h, scratch_.rows_in);
   lines_forward();
@@ -117,6 +119,19 @@ void JointMap<T>::causal_forward(const T* h, T* z) {
   each_own_tap(tap(h));
   if (halo_) halo_->finish();
   each_halo_tap(tap(halo_rows_));
+}
+
+// Each part of the window by itself: no tap leads into it.
+template <class T>
+void JointMap<T>::segments_forward(const T* h, T* z) {
+  const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
+  for (const Range& part : *parts_)
+    for (std::int64_t d = 0; d < lines_.size && d * lines_.stride < part.size(); ++d) {
+      const std::int64_t shift = d * lines_.stride;
+      backend_.channel_map(nodes_.with_tokens(part.size() - shift), out_, h + part.lo * in,
+                           weight_.value + d * nodes_.channels * out_, z + (part.lo + shift) * out,
+                           d > 0);
+    }
 }
 
 // The halo's gradient travels home while the weights' is computed.

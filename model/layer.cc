@@ -41,7 +41,8 @@ Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string&
   output_ = shapes.output.nodes(home_out.box(shapes.output.shape, rank));
   for (size_t i = 0; i < whole.maps.size(); ++i)
     parts_.push_back({{local_map(whole.maps[i], shapes.input, whole.layouts[i], rank),
-                       build.params.at(map_name(whole.maps[i], prefix) + ".w"), build.backend}});
+                       build.params.at(map_name(whole.maps[i], prefix) + ".w"), build.backend,
+                       build.segments}});
   plan_partial_sums(build, whole);
   chained_ ? plan_chain(build, whole) : plan_sum(build, whole);
 }

@@ -111,25 +111,11 @@ void DenseStream<T>::run(const StreamPart& part, const T* h, T* z) {
 
 template <class T>
 void DenseStream<T>::run_map(const StreamPart& part, const Part& of, const T* x, T* y, bool add) {
-  if (of.map.on_channels()) {
-    DenseMap map = of.map;
-    map.tokens = {part.count};
-    map.axis = 1;
-    const bool separate = map.weights == Weights::separate;
-    const std::int64_t first = separate ? part.position * map.channels * map.out : 0;
-    return backend_.dense(map, x, of.weight + first, y, add);
-  }
   if (of.ring) of.ring->put(backend_, part.position, part.count, x);
-  const Ring<T>& ring = of.ring ? *of.ring : *sum_;
-  const std::int64_t stride = strides(of.map.tokens)[static_cast<size_t>(of.map.axis)];
-  for (std::int64_t n = 0; n < part.count; ++n) {
-    const std::int64_t token = part.position + n;
-    taps_.clear();
-    for (std::int64_t d = 0; d < of.map.size() && d * stride <= token; ++d)
-      taps_.push_back(ring.at(token - d * stride));
-    backend_.dense_token(of.map, token, taps_, of.weight, y + n * of.map.batch * of.map.channels,
-                         add);
-  }
+  const Ring<T>* const ring = of.ring ? of.ring.get() : sum_.get();
+  map_tokens(
+      backend_, of.map, Range{part.position, part.position + part.count}, x,
+      [&](std::int64_t token) { return ring->at(token); }, of.weight, y, add, taps_);
 }
 
 template class Ring<float>;

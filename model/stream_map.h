@@ -7,7 +7,7 @@
 
 #include "model/arena.h"
 #include "model/build.h"
-#include "tensor/dense.h"
+#include "model/token_runs.h"
 
 namespace ortho {
 
