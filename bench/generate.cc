@@ -60,7 +60,8 @@ void run(std::int64_t windows) {
   const Batch batch = random_text(spec, windows);
   Arena<float> arena;
   Stream<float> stream(spec, windows, params, *backend, arena);
-  const TokenChooser chooser(spec, stream.head(), {}, std::nullopt, false);
+  const GenerateRule rule;
+  const TokenChooser chooser(spec, stream.head(), rule);
   Rates rates[std::size(kPositions)], first;
   time_position(stream, chooser, batch, context(spec), first);  // touches all memory
   for (int r = 0; r < kRuns; ++r)

@@ -117,6 +117,7 @@ GenerateRule rule_of(const GenerateOptions& options, const Media& media, const P
   rule.only = options.modality;
   rule.image_width = media.width;
   rule.when_full = options.when_full;
+  rule.places_by_heads = options.places_by_heads;
   rule.tokens = options.tokens > 0 ? options.tokens : kTokensUnasked;
   rule.may_end = options.tokens == 0 && options.modality != Modality::pixel;
   const auto is_new = [&](const std::vector<Token>& prompt) {

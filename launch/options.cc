@@ -226,7 +226,7 @@ WhenFull when_full_word(const std::string& word) {
 
 Command parse_generate(const Words& arguments) {
   GenerateOptions o;
-  std::string modality, size, when_full;
+  std::string modality, size, when_full, places;
   Listing listing("generate");
   listing.argument("path", po::value(&o.path)->required(), 1);
   listing.option("modality", po::value(&modality)->default_value("text"),
@@ -242,6 +242,8 @@ Command parse_generate(const Words& arguments) {
   listing.option("when-full", po::value(&when_full)->default_value("slide"),
                  "what is read when the window is full: slide = the last T tokens anew for each; "
                  "half = begin anew with T / 2; beyond = go on");
+  listing.option("places", po::value(&places)->default_value("rule"),
+                 "places of new tokens: rule = counted on; heads = chosen by the model's heads");
   listing.option("temperature", po::value(&o.temperature)->default_value(1.0, "1"),
                  "0 = always the likeliest");
   listing.option("top-k", po::value(&o.top_k)->default_value(0),
@@ -265,6 +267,8 @@ Command parse_generate(const Words& arguments) {
   REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
   REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");
   o.when_full = when_full_word(when_full);
+  REQUIRE(places == "rule" || places == "heads", "--places ", places, ": rule or heads");
+  o.places_by_heads = places == "heads";
   REQUIRE(o.prompts.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
   REQUIRE(o.modality == Modality::text || !o.out.empty(), "--modality ", modality,
           " needs --out FILE");

@@ -48,6 +48,7 @@ struct GenerateOptions {
   std::string prompt_file;             // a text, image or audio file, or ""
   std::int64_t tokens = 0;             // to make; 0 = until the end, or a window
   WhenFull when_full = WhenFull::slide;
+  bool places_by_heads = false;
   double temperature = 1.0;  // 0 = always the likeliest
   std::int64_t top_k = 0;    // 0 = all
   double top_p = 1.0;

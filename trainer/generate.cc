@@ -51,7 +51,7 @@ Prompts continue_prompts(Model<float>& model, const Prompts& prompts, const Gene
           "where the whole window is read for each token it slides: nothing else costs less");
   std::vector<Writing> all;
   for (const auto& prompt : prompts) all.emplace_back(prompt, rule);
-  const TokenChooser chooser(model.spec(), model.head(), rule.decode, rule.only, rule.may_end);
+  const TokenChooser chooser(model.spec(), model.head(), rule);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
   for (auto slots = lay_last_tokens(all, batch); !slots.empty();
        slots = lay_last_tokens(all, batch)) {
@@ -85,8 +85,7 @@ Prompts answer_prompts(Model<float>& model, const Prompts& prompts, const Genera
   }
   first_slot.push_back(slots.size());
   model.run(batch);
-  const auto chosen =
-      TokenChooser(model.spec(), model.head(), rule.decode, rule.only, rule.may_end).choose(slots);
+  const auto chosen = TokenChooser(model.spec(), model.head(), rule).choose(slots);
   Prompts answers;
   for (size_t w = 0; w < prompts.size(); ++w) {
     GenerateRule one = rule;

@@ -37,7 +37,7 @@ std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
 }
 
 TermWeights term_weights(const LossConfig& loss) {
-  return {{loss.modality, loss.text, loss.pixel, loss.audio}};
+  return {{loss.modality, loss.text, loss.pixel, loss.audio, loss.place, loss.item}};
 }
 
 // Of all steps of the stage so far, on this rank.

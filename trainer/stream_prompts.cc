@@ -98,7 +98,7 @@ Prompts stream_prompts(Stream<float>& stream, const Prompts& prompts, const Gene
   REQUIRE(rule.when_full != WhenFull::beyond || streams_beyond(spec),
           "weights by position have none for a place behind the context of ", context(spec),
           " tokens; let the window slide, or begin anew with half of it");
-  const TokenChooser chooser(spec, stream.head(), rule.decode, rule.only, rule.may_end);
+  const TokenChooser chooser(spec, stream.head(), rule);
   Columns columns(stream, prompts, rule);
   for (std::vector<Slot> slots; columns.advance(slots);) columns.add(slots, chooser.choose(slots));
   Prompts added;

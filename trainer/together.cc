@@ -48,7 +48,7 @@ Prompts continue_together(Model<float>& model, const Prompts& prompts, const Gen
   const GenerateRule own = with_room(rule, seats.room);
   std::vector<Writing> all;
   for (const auto& prompt : prompts) all.emplace_back(prompt, own);
-  const TokenChooser chooser(model.spec(), model.head(), rule.decode, rule.only, rule.may_end);
+  const TokenChooser chooser(model.spec(), model.head(), rule);
   Batch batch = empty_batch(model.nodes().tokens, 1, 0);
   while (true) {
     std::vector<Slot> slots;
@@ -90,8 +90,7 @@ Prompts answer_together(Model<float>& model, const Prompts& prompts, const Gener
       slots.push_back({static_cast<std::int32_t>(first + t), static_cast<std::int64_t>(i), t});
   }
   model.run(batch, seats.starts);
-  const auto chosen =
-      TokenChooser(model.spec(), model.head(), rule.decode, rule.only, rule.may_end).choose(slots);
+  const auto chosen = TokenChooser(model.spec(), model.head(), rule).choose(slots);
   Prompts answers;
   for (size_t i = 0; i < prompts.size(); ++i) {
     Writing writing(prompts[i], own);

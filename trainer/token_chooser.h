@@ -1,14 +1,14 @@
-// TokenChooser: what a model's heads say of some rows, decoded in steps: modality, then its symbols.
+// TokenChooser: what a model's heads say of some rows, decoded in steps: modality, then its symbols,
+// then place and item where they are asked.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/random.h"
 #include "model/head.h"
-#include "trainer/decode.h"
+#include "trainer/writing.h"
 
 namespace ortho {
 
@@ -21,27 +21,26 @@ struct Slot {
 
 class TokenChooser {
  public:
-  // `only`: nothing but this modality. may_end: whether `none` may be chosen. All outlive it.
-  TokenChooser(const ModelSpec& spec, Head<float>& head, const DecodeRule& decode,
-               std::optional<Modality> only, bool may_end);
+  // All outlive it. Error(usage) when places are asked of heads that the model lacks.
+  TokenChooser(const ModelSpec& spec, Head<float>& head, const GenerateRule& rule);
 
-  // One token a slot, its modality `none` where the model ends. Of the rows run last; Collective as
+  // One token a slot, its modality `none` where the model ends; place and item are -1 where the rule
+  // says them. Of the rows run last; Collective as
   // Head::logits is.
   std::vector<Token> choose(const std::vector<Slot>& slots) const;
 
  private:
-  double uniform(const Slot& slot, std::uint64_t step) const;
   bool allowed(Modality modality) const;
   void choose_modalities(const std::vector<Slot>& slots, std::vector<Token>& tokens) const;
   void choose_symbols(const std::vector<Slot>& slots, Modality modality,
                       const std::vector<std::string>& heads, std::vector<Token>& tokens) const;
 
+  void choose_places(const std::vector<Slot>& slots, std::vector<Token>& tokens) const;
+
   const ModelSpec& spec_;
   Head<float>& head_;
-  DecodeRule decode_;
-  std::optional<Modality> only_;
-  bool may_end_;
-  Random random_;
+  const GenerateRule& rule_;
+  Random random_, places_;
 };
 
 }  // namespace ortho

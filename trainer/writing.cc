@@ -12,17 +12,16 @@ std::int64_t tokens_of_last_item(const std::vector<Token>& prompt) {
   return count;
 }
 
-}  // namespace
-
-void set_place(const GenerateRule& rule, std::int64_t index, Token& token) {
+std::array<std::int32_t, 3> place_of(const GenerateRule& rule, std::int64_t index,
+                                     std::int32_t modality) {
   const auto at = static_cast<std::int32_t>(index);
-  if (token.modality == static_cast<std::int32_t>(Modality::pixel) && rule.image_width > 0) {
-    const auto width = static_cast<std::int32_t>(rule.image_width);
-    token.place = {at / width, at % width, 0};
-  } else {
-    token.place = {at, 0, 0};
-  }
+  if (modality != static_cast<std::int32_t>(Modality::pixel) || rule.image_width == 0)
+    return {at, 0, 0};
+  const auto width = static_cast<std::int32_t>(rule.image_width);
+  return {at / width, at % width, 0};
 }
+
+}  // namespace
 
 Writing::Writing(const std::vector<Token>& prompt, const GenerateRule& rule)
     : tokens_(prompt),
@@ -38,8 +37,10 @@ std::vector<Token> Writing::added() const {
 void Writing::add(const GenerateRule& rule, Token token) {
   ended_ = token.modality == static_cast<std::int32_t>(Modality::none);
   if (ended_) return;
-  token.item = item_;
-  set_place(rule, index_++, token);
+  if (token.item < 0) token.item = item_;
+  const std::array<std::int32_t, 3> place = place_of(rule, index_++, token.modality);
+  for (size_t axis = 0; axis < place.size(); ++axis)
+    if (token.place[axis] < 0) token.place[axis] = place[axis];
   tokens_.push_back(token);
   ended_ = made() >= rule.tokens;
 }

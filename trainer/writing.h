@@ -1,4 +1,5 @@
-// Writing: a prompt and what was added to it; places and items follow a rule, as they do in training.
+// Writing: a prompt and what was added to it. Places and items of new tokens follow the rule by which
+// records are read, unless the model's heads say them.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,8 @@ struct GenerateRule {
   bool may_end = true;   // stop when the modality head says `none`; false: never choose it
   std::int64_t image_width = 0;  // pixels a row: where the places of new pixels are
   WhenFull when_full = WhenFull::slide;
+  bool places_by_heads = false;  // what has a position head is chosen, the rest follows the rule
 };
-
-void set_place(const GenerateRule& rule, std::int64_t index, Token& token);
 
 class Writing {
  public:
@@ -34,7 +34,7 @@ class Writing {
   std::int64_t made() const { return size() - prompt_; }
   std::vector<Token> added() const;
   bool ended() const { return ended_; }  // the model said so, or there are enough
-  // A chosen token; its modality `none` ends it.
+  // A chosen token; its modality `none` ends it. Negative places and items are set by the rule.
   void add(const GenerateRule& rule, Token token);
 
  private:
