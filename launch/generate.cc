@@ -14,6 +14,7 @@
 #include "dataio/media/wav.h"
 #include "launch/commands.h"
 #include "launch/open_run.h"
+#include "launch/program_path.h"
 #include "trainer/stage_data.h"
 
 namespace ortho {
@@ -47,10 +48,12 @@ Media media_of(const OpenRun& run) {
   return media;
 }
 
-std::vector<Token> tokens_of(const Part& part, const TokenRule& rule, const std::string& name) {
+std::vector<Token> tokens_of(const std::vector<Part>& parts, const TokenRule& rule,
+                             const std::string& name) {
   std::vector<Token> tokens;
-  const PartView seen = view(part);
-  tokenise(seen, {0, count_tokens(seen.kind, seen.shape)}, 0, rule, name, tokens);
+  std::int32_t item = 0;
+  for (const Part& part : parts)
+    tokenise(view(part), {0, count_tokens(part.kind, part.shape)}, item++, rule, name, tokens);
   return tokens;
 }
 
@@ -66,15 +69,18 @@ std::vector<Token> first_token(Modality modality, const TokenRule& rule) {
 // At least one prompt, none of them empty.
 Prompts prompts_of(const GenerateOptions& options, const TokenRule& rule, const Media& media) {
   Prompts prompts;
+  const auto add = [&](const std::vector<Part>& parts, const std::string& name) {
+    prompts.push_back(tokens_of(parts, rule, name));
+  };
   for (const std::string& words : options.prompts)
-    prompts.push_back(
-        tokens_of(text_part_of(decode_utf8(words, "--prompt"), "--prompt"), rule, "--prompt"));
+    add({text_part_of(decode_utf8(words, "--prompt"), "--prompt")}, "--prompt");
   if (!options.prompt_file.empty()) {
     ImportRule import;
     import.image_height = media.height;
     import.image_width = media.width;
     const std::string& file = options.prompt_file;
-    prompts.push_back(tokens_of(import_part(read_bytes(file), file, import), rule, file));
+    Decoder decoder(program_beside("orthotope-decode"));
+    add(import_parts(read_bytes(file), file, import, decoder), file);
   }
   if (prompts.empty()) prompts.push_back(first_token(options.modality, rule));
   for (std::vector<Token>& prompt : prompts)
@@ -110,13 +116,15 @@ void write_result(const GenerateOptions& options, const std::string& out,
   std::printf("%s: %zu tokens\n", out.c_str(), tokens.size());
 }
 
-GenerateRule rule_of(const GenerateOptions& options, const Media& media, const Prompts& prompts) {
+GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, const Media& media,
+                     const Prompts& prompts) {
   GenerateRule rule;
   rule.decode = {options.temperature, options.top_k, options.top_p,
                  static_cast<std::uint64_t>(options.seed)};
   rule.only = options.modality;
   rule.image_width = media.width;
   rule.when_full = options.when_full;
+  rule.slots = run.stage.config.one_shot.slots;
   rule.places_by_heads = options.places_by_heads;
   rule.tokens = options.tokens > 0 ? options.tokens : kTokensUnasked;
   rule.may_end = options.tokens == 0 && options.modality != Modality::pixel;
@@ -170,7 +178,7 @@ int run_generate(const GenerateOptions& options) {
           "the training data hold no image; give --image-size");
 
   const Prompts prompts = prompts_of(options, rule, media);
-  const GenerateRule generate = rule_of(options, media, prompts);
+  const GenerateRule generate = rule_of(options, run, media, prompts);
   Prompts made = answers(run, *world, options, prompts, generate);
   agree(*world, [&] {
     if (world->rank() != 0) return;

@@ -33,6 +33,7 @@ Embed<T>::Embed(const Build<T>& build)
   add(build, "text.place", kText, [](const Token& t) { return t.place[0]; });
   // Output slots know their place in the item they will become; it is the text table's place.
   add(build, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
+  add(build, "ask", kQuery, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
   add(build, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });

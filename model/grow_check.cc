@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "model/grow_layers.h"
 #include "model/grow_rules.h"
 
 namespace ortho {
@@ -12,10 +13,11 @@ const char* name(MapKind map) { return map == MapKind::dense ? "dense" : "joint"
 const char* name(Sequence order) {
   return order == Sequence::ascending ? "ascending" : "descending";
 }
+const char* name(Self self) { return self == Self::every ? "every" : "once"; }
 const char* name(bool on) { return on ? "true" : "false"; }
 
 const char* name(Weights weights) {
-  constexpr const char* kNames[] = {"shared", "separate", "by_position"};
+  constexpr const char* kNames[] = {"shared", "separate", "by_position", "per_channel", "tied"};
   return kNames[static_cast<size_t>(weights)];
 }
 const char* name(Wiring wiring) {
@@ -65,6 +67,7 @@ void check_kept(const ModelSpec& from, const ModelSpec& to) {
   keep_named("wiring", from.wiring, to.wiring);
   keep_named("combine", from.combine, to.combine);
   keep_named("sequence", from.sequence, to.sequence);
+  keep_named("self", from.self, to.self);
   keep_named("channel_axis", from.channel_axis, to.channel_axis);
   keep_named("in", from.in, to.in);
   keep_named("out", from.out, to.out);
@@ -73,6 +76,7 @@ void check_kept(const ModelSpec& from, const ModelSpec& to) {
   keep_named("residual", from.residual, to.residual);
   keep_named("activation", from.activation, to.activation);
   keep("active", from.active, to.active);
+  if (from.bias) keep_named("bias", true, to.bias);
   keep("width", from.width, to.width);
   if (from.combine == Combine::single)
     REQUIRE(single_axis_from_inside(from) == single_axis_from_inside(to), "model.single_axis ",
@@ -104,15 +108,48 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
   }
 }
 
+// How many arrays a kind of weights has: one can be copied into more.
+int spread(Weights weights) {
+  switch (weights) {
+    case Weights::tied:
+      return 0;
+    case Weights::shared:
+      return 1;
+    case Weights::by_position:
+    case Weights::per_channel:
+      return 2;
+    case Weights::separate:
+      break;
+  }
+  return 3;
+}
+
 void check_weights(const ModelSpec& from, const ModelSpec& to) {
-  const bool spread = from.weights == Weights::by_position && to.weights == Weights::separate;
-  REQUIRE(from.weights == to.weights || from.weights == Weights::shared || spread, "model.weights ",
+  REQUIRE(from.weights == to.weights || spread(from.weights) < spread(to.weights), "model.weights ",
           name(from.weights), " -> ", name(to.weights),
           ": weights that differ cannot be shared. Keep ", name(from.weights), ".");
+  check_tied(from, to);
+  check_heads(from, to);
+}
+
+void check_radius(const ModelSpec& from, const ModelSpec& to) {
+  if (from.radius == to.radius) return;
+  const bool wider = from.radius > 0 && (to.radius == 0 || to.radius > from.radius);
+  REQUIRE(wider, "model.radius ", from.radius, " -> ", to.radius,
+          ": a narrower window drops taps. Keep ", from.radius, " or choose more.");
+  REQUIRE(from.wiring == Wiring::causal, "model.radius ", from.radius, " -> ", to.radius,
+          " with wiring: ", name(from.wiring),
+          ": what lies outside the window was never trained. Keep ", from.radius, ".");
 }
 
 void check_blocks(const ModelSpec& from, const ModelSpec& to) {
   no_shrink("blocks", from.blocks, to.blocks);
+  no_shrink("branches", from.branches, to.branches);
+  REQUIRE(from.branches == to.branches || to.map == MapKind::joint || to.out, "model.branches ",
+          from.branches, " -> ", to.branches,
+          " with map: dense and out: false: a new one has no way out that could start at zero. Set "
+          "out: true from the start, or keep ",
+          from.branches, ".");
   if (from.blocks == to.blocks || blocks_can_be_identity(to)) return;
   const std::string change = text("model.blocks ", from.blocks, " -> ", to.blocks);
   REQUIRE(to.residual, change,
@@ -180,6 +217,7 @@ void check_ends(const ModelSpec& from, const ModelSpec& to) {
     check_table("places.audio", from.places.audio, to.places.audio);
   }
   check_table("items", from.items, to.items);
+  keep_named("ask", from.ask, to.ask);
   if (from.modality_table) keep_named("modality_table", true, to.modality_table);
   if (from.place_heads) keep_named("place_heads", true, to.place_heads);
   if (from.item_head) keep_named("item_head", true, to.item_head);
@@ -194,6 +232,7 @@ void check_growth(const ModelSpec& from, const ModelSpec& to) {
   check_kept(from, to);
   check_axes(from, to);
   check_weights(from, to);
+  check_radius(from, to);
   check_blocks(from, to);
   check_new_axes(from, to);
   check_widths(from, to);

@@ -152,6 +152,7 @@ class Cutter {
       case DimKind::place:
       case DimKind::item:
         return repeated(old_size, dim.size);
+      case DimKind::head:
       case DimKind::symbol:
       case DimKind::modality:
         return extended(old_size, dim.size, Start::init);
@@ -193,10 +194,13 @@ class Cutter {
   // The channels of a dense layer: hidden units behind `in` or a resizing map, the residual
   // stream's else. New ones must not reach old ones.
   Segments channel_axis(const Dim& dim, std::int64_t old_size, std::int64_t half) const {
-    Start start = dim.kind == DimKind::axis_in ? Start::zero : Start::init;
+    // New heads are apart from the old ones already.
+    const bool mixes = dim.kind == DimKind::axis_in && from_.heads == to_.heads;
+    Start start = mixes ? Start::zero : Start::init;
     if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
     const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
                          layer_output_channels(from_) != layer_input_channels(from_);
+    if (to_.in && dim.kind == DimKind::axis_in) return hidden_units(from_, to_, start);
     if (to_.in || (dim.kind == DimKind::axis_out && resized))
       return f_units(from_, to_, half, start);
     return extended(old_size, dim.size, start);
@@ -226,11 +230,17 @@ std::int64_t block_of(const ParamSpec& param) {
   return param.name.starts_with("block.") ? std::stoll(param.name.substr(6)) : -1;
 }
 
+std::int64_t branch_of(const ParamSpec& param) {
+  const size_t at = param.name.find(".branch.");
+  return at == std::string::npos ? 0 : std::stoll(param.name.substr(at + 8));
+}
+
 // A map of a dense layer, in a new block or along a new axis:
 // nothing is added to a sum, a chain hands on.
 Start new_dense_map(const ModelSpec& from, const ModelSpec& to, const ParamSpec& param) {
   const bool channels =
       has_dim(param, DimKind::axis_in, -1) && has_dim(param, DimKind::axis_out, -1);
+  if (branch_of(param) >= from.branches) return Start::init;  // its way out is zero
   if (block_of(param) < from.blocks)
     return to.combine == Combine::parallel ? Start::zero : Start::identity;
   if (to.residual) return Start::init;  // its way out is zero
@@ -248,7 +258,7 @@ void start_afresh(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growt
   Start start = Start::init;
   // Places, items and modalities are added to tokens that the old model knows too.
   if (param.role == Role::table && param.dims[0].kind != DimKind::symbol) start = Start::zero;
-  if (param.role == Role::out) start = Start::zero;
+  if (param.role == Role::out || param.role == Role::bias) start = Start::zero;
   const bool layer_map = param.role == Role::map && block_of(param) >= 0;
   const DimKind into = param.dims.back().kind;
   if (layer_map && into != DimKind::hidden) start = new_dense_map(from, to, param);
@@ -282,7 +292,7 @@ bool blocks_can_be_identity(const ModelSpec& spec) {
       spec.activation == Activation::abs || spec.activation == Activation::hard_tanh ||
       spec.activation == Activation::sort2;
   return spec.map == MapKind::dense && !spec.residual && spec.norm == Norm::none && !spec.gate &&
-         !spec.in && !spec.out && idempotent;
+         !spec.in && !spec.out && spec.branches == 1 && idempotent;
 }
 
 ParamGrowth grow_param(const ModelSpec& from, const ModelSpec& to, const ParamSpec& target,

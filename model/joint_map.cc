@@ -38,6 +38,8 @@ template <class T>
 JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& weight,
                       const JointScratch<T>& scratch, const std::string& name)
     : wiring_(build.spec.wiring),
+      first_tap_(has_self(build.spec, site.axis) ? 0 : 1),
+      taps_(axis_reach(build.spec, joint_axes(build.spec)[static_cast<size_t>(site.axis)]) + 1),
       lines_(local_lines(build, site)),
       nodes_(build.sharding.local(build.sharding.whole_channels(site.layout), build.spec.channels)),
       out_(own_gated_width(build.spec, build.sharding)),
@@ -84,7 +86,7 @@ template <class T>
 template <class Act>
 void JointMap<T>::each_own_tap(Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
-  for (std::int64_t d = 0; d < lines_.size; ++d) {
+  for (std::int64_t d = first_tap_; d < taps_; ++d) {
     const std::int64_t shift = d * lines_.stride;
     if (shift >= own) break;
     for (std::int64_t s = 0; s < segments_; ++s)
@@ -98,7 +100,7 @@ template <class T>
 template <class Act>
 void JointMap<T>::each_halo_tap(Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
-  for (std::int64_t d = 1; halo_ && d < lines_.size; ++d) {
+  for (std::int64_t d = 1; halo_ && d < taps_; ++d) {
     const std::int64_t shift = d * lines_.stride;
     for (std::int64_t s = 0; s < segments_; ++s)
       act(d, nodes_.with_tokens(shift), s * reach_ + reach_ - shift, s * own);
@@ -115,6 +117,7 @@ void JointMap<T>::causal_forward(const T* h, T* z) {
                            weight_.value + d * nodes_.channels * out_, z + to * out, d > 0);
     };
   };
+  if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
   if (halo_) halo_->start(Way::forward, h, halo_rows_, Fill::over);
   each_own_tap(tap(h));
   if (halo_) halo_->finish();
@@ -125,8 +128,9 @@ void JointMap<T>::causal_forward(const T* h, T* z) {
 template <class T>
 void JointMap<T>::segments_forward(const T* h, T* z) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
+  if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
   for (const Range& part : *parts_)
-    for (std::int64_t d = 0; d < lines_.size && d * lines_.stride < part.size(); ++d) {
+    for (std::int64_t d = first_tap_; d < taps_ && d * lines_.stride < part.size(); ++d) {
       const std::int64_t shift = d * lines_.stride;
       backend_.channel_map(nodes_.with_tokens(part.size() - shift), out_, h + part.lo * in,
                            weight_.value + d * nodes_.channels * out_, z + (part.lo + shift) * out,
@@ -151,6 +155,7 @@ void JointMap<T>::causal_backward(const T* h, const T* dz, T* dh) {
                               weight_.grad + d * nodes_.channels * out_);
     };
   };
+  if (first_tap_ > 0) backend_.zero(nodes_.elements(), dh);
   if (halo_) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);
   each_halo_tap(to_input(scratch_.halo_gradient));
   each_own_tap(to_input(dh));
@@ -161,36 +166,57 @@ void JointMap<T>::causal_backward(const T* h, const T* dz, T* dh) {
 }
 
 template <class T>
+template <class Act>
+void JointMap<T>::each_run(std::int64_t at, bool before, bool behind, Act act) const {
+  const std::int64_t first = before ? std::max<std::int64_t>(0, at - taps_ + 1) : at;
+  const std::int64_t end = behind ? std::min(lines_.size, at + taps_) : at + 1;
+  if (first_tap_ == 0) return act(first, end, false);
+  if (first < at) act(first, at, false);
+  if (at + 1 < end) act(at + 1, end, first < at);
+}
+
+// One product for all outputs where every one of them hears all inputs.
+template <class T>
 void JointMap<T>::lines_forward() {
-  const std::int64_t rows = lines_.outer * lines_.stride * nodes_.batch;
-  const std::int64_t in = lines_.size * nodes_.channels, out = lines_.size * out_;
-  if (wiring_ == Wiring::grid)
+  const std::int64_t rows = lines_.outer * lines_.stride * nodes_.batch, c = nodes_.channels;
+  const std::int64_t in = lines_.size * c, out = lines_.size * out_;
+  if (hears_all())
     return backend_.gemm(Transpose::no, Transpose::no, rows, out, in, scratch_.rows_in, in,
                          weight_.value, out, scratch_.rows_out, out, false);
+  if (first_tap_ > 0) backend_.zero(rows * out, scratch_.rows_out);
   for (std::int64_t j = 0; j < lines_.size; ++j)
-    backend_.gemm(Transpose::no, Transpose::no, rows, out_, (j + 1) * nodes_.channels,
-                  scratch_.rows_in, in, weight_.value + j * out_, out, scratch_.rows_out + j * out_,
-                  out, false);
+    each_run(j, true, wiring_ == Wiring::grid, [&](std::int64_t k, std::int64_t end, bool add) {
+      backend_.gemm(Transpose::no, Transpose::no, rows, out_, (end - k) * c,
+                    scratch_.rows_in + k * c, in, weight_.value + k * c * out + j * out_, out,
+                    scratch_.rows_out + j * out_, out, add);
+    });
 }
 
 template <class T>
 void JointMap<T>::lines_backward(T* drows_in) {
   const std::int64_t rows = lines_.outer * lines_.stride * nodes_.batch;
   const std::int64_t c = nodes_.channels, in = lines_.size * c, out = lines_.size * out_;
+  const bool grid = wiring_ == Wiring::grid;
   // The weights' gradient first: drows_in may be scratch_.rows_in itself.
-  if (wiring_ == Wiring::grid) {
+  if (hears_all()) {
     backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
                   scratch_.rows_out, out, weight_.grad, out, true);
     return backend_.gemm(Transpose::no, Transpose::yes, rows, in, out, scratch_.rows_out, out,
                          weight_.value, out, drows_in, in, false);
   }
   for (std::int64_t j = 0; j < lines_.size; ++j)
-    backend_.gemm(Transpose::yes, Transpose::no, (j + 1) * c, out_, rows, scratch_.rows_in, in,
-                  scratch_.rows_out + j * out_, out, weight_.grad + j * out_, out, true);
-  for (std::int64_t k = 0; k < lines_.size; ++k)  // input k receives from the outputs j >= k
-    backend_.gemm(Transpose::no, Transpose::yes, rows, c, (lines_.size - k) * out_,
-                  scratch_.rows_out + k * out_, out, weight_.value + k * c * out + k * out_, out,
-                  drows_in + k * c, in, false);
+    each_run(j, true, grid, [&](std::int64_t k, std::int64_t end, bool) {
+      backend_.gemm(Transpose::yes, Transpose::no, (end - k) * c, out_, rows,
+                    scratch_.rows_in + k * c, in, scratch_.rows_out + j * out_, out,
+                    weight_.grad + k * c * out + j * out_, out, true);
+    });
+  if (first_tap_ > 0) backend_.zero(rows * in, drows_in);
+  for (std::int64_t k = 0; k < lines_.size; ++k)
+    each_run(k, grid, true, [&](std::int64_t j, std::int64_t end, bool add) {
+      backend_.gemm(Transpose::no, Transpose::yes, rows, c, (end - j) * out_,
+                    scratch_.rows_out + j * out_, out, weight_.value + k * c * out + j * out_, out,
+                    drows_in + k * c, in, add);
+    });
 }
 
 template JointScratch<float> take_joint_scratch(const Build<float>&, std::span<const JointSite>);

@@ -5,7 +5,8 @@
 //
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
 // gathers each line into one row and is one GEMM of inner size s * C (docs/layer.md, section 3).
-// Where causal taps reach into another rank, that rank's rows come as a halo beside the own ones.
+// Taps beyond the radius are not stored; the diagonal and what lies beyond the radius of a grid are
+// never read and get no gradient. Where causal taps reach into another rank, that rank's rows come as a halo beside the own ones.
 #pragma once
 
 #include <span>
@@ -47,8 +48,17 @@ class JointMap final : public BlockMap<T> {
   void causal_backward(const T* h, const T* dz, T* dh);
   void lines_forward();              // rows_in -> rows_out
   void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
+  bool hears_all() const {
+    return wiring_ == Wiring::grid && first_tap_ == 0 && taps_ == lines_.size;
+  }
+  // act(first, last, add) for the coordinates first <= i < last that meet coordinate `at` of a line:
+  // the inputs of an output, or the outputs of an input.
+  template <class Act>
+  void each_run(std::int64_t at, bool before, bool behind, Act act) const;
   Wiring wiring_;
-  Lines lines_;  // of the local part
+  std::int64_t first_tap_;  // 1: a node does not hear itself
+  std::int64_t taps_;       // that are used: first_tap_ … taps_ - 1
+  Lines lines_;             // of the local part
   Nodes nodes_;
   std::int64_t out_;  // of G, what this rank makes
   Param<T>& weight_;

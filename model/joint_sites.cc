@@ -76,7 +76,7 @@ void keep_balanced(const NodeShape& nodes, std::vector<Layout>& layouts) {
 
 // Causal taps along `axis` reach back over the innermost cut axis outside it.
 std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, int axis) {
-  const std::int64_t rows = joint_axes(spec)[static_cast<size_t>(axis)] - 1;
+  const std::int64_t rows = axis_reach(spec, joint_axes(spec)[static_cast<size_t>(axis)]);
   if (spec.wiring != Wiring::causal || rows == 0) return std::nullopt;
   for (int first = axis; first-- > 0;)
     if (layout.parts(first) > 1) return Halo{first, axis, rows};

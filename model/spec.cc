@@ -28,6 +28,21 @@ void check_dense(const ModelSpec& spec) {
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
           layer_output_channels(spec), " channels but f needs ", gated, " (hidden",
           spec.gate ? " x 2 for the gate" : "", "). Set in: true, or make hidden fit channels.");
+  REQUIRE(spec.hidden % spec.heads == 0, "model.heads ", spec.heads, " do not divide hidden ",
+          spec.hidden, ": each head has an equal part of the units");
+  REQUIRE(spec.in || spec.channels % spec.heads == 0, "model.heads ", spec.heads,
+          " do not divide channels ", spec.channels, ", which with in: false are what they map");
+}
+
+void check_maps(const ModelSpec& spec) {
+  REQUIRE(spec.heads >= 1 && spec.heads <= (1 << 20), "model.heads ", spec.heads, ": 1 to 2^20");
+  REQUIRE(spec.branches >= 1 && spec.branches <= 4096, "model.branches ", spec.branches,
+          ": 1 to 4096");
+  REQUIRE(spec.radius >= 0 && spec.radius <= (1 << 20), "model.radius ", spec.radius,
+          ": 0 (= all) to 2^20");
+  REQUIRE(spec.self == Self::every || spec.combine == Combine::parallel,
+          "model.self: once is for combine: parallel, where every axis would connect a node to "
+          "itself. Set combine: parallel, or self: every.");
 }
 
 }  // namespace
@@ -67,6 +82,17 @@ std::vector<int> mapped_axes(const ModelSpec& spec) {
   REQUIRE(spec.single_axis >= -count && spec.single_axis < count, "model.single_axis ",
           spec.single_axis, " is outside the ", count, " mapped axes");
   return {axes[static_cast<size_t>((spec.single_axis + count) % count)]};
+}
+
+bool has_self(const ModelSpec& spec, int axis) {
+  if (spec.self == Self::every) return true;
+  const int last = spec.map == MapKind::joint ? static_cast<int>(joint_axes(spec).size()) - 1
+                                              : mapped_axes(spec).back();
+  return axis == last;
+}
+
+std::int64_t axis_reach(const ModelSpec& spec, std::int64_t size) {
+  return spec.radius == 0 ? size - 1 : std::min(spec.radius, size - 1);
 }
 
 std::int64_t active_units(const ModelSpec& spec) {
@@ -131,11 +157,14 @@ void check_spec(const ModelSpec& spec) {
           " == channels ", spec.channels);
   REQUIRE(spec.activation != Activation::sort2 || (spec.hidden % 2 == 0 && spec.active == 1.0),
           "model.activation: sort2 needs an even hidden (", spec.hidden, ") and active: 1");
+  check_maps(spec);
   if (spec.map == MapKind::dense) check_dense(spec);
   if (spec.map == MapKind::joint) {
     REQUIRE(spec.weights == Weights::shared,
             "model.map: joint has shared weights only; use weights: shared");
     REQUIRE(spec.combine != Combine::single, "model.combine: single is for map: dense");
+    REQUIRE(spec.heads == 1, "model.heads ", spec.heads,
+            " with map: joint: a joint map mixes all channels. Use heads: 1, or map: dense.");
   }
 }
 
@@ -146,15 +175,21 @@ double reach(std::int64_t tokens, std::int64_t shift) {
   return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
 }
 
-// Taps along one axis summed over d: nominally s,
-// executed the share that does not reach before the window.
-Cost taps(const ModelSpec& spec, std::int64_t size, std::int64_t stride) {
-  Cost cost{static_cast<double>(size), 0};
+// Taps of one token along an axis (of mapped_axes or joint_axes): nominally all, executed the share
+// that does not reach before the window, or out of the line.
+Cost taps(const ModelSpec& spec, size_t axis, std::int64_t size, std::int64_t stride) {
+  const std::int64_t first = has_self(spec, static_cast<int>(axis)) ? 0 : 1;
+  const std::int64_t last = axis_reach(spec, size);
+  Cost cost{static_cast<double>(last + 1 - first), 0};
   const std::int64_t tokens = context(spec);
-  if (spec.wiring == Wiring::grid) cost.executed = cost.nominal;
-  if (spec.wiring == Wiring::grid_causal) cost.executed = static_cast<double>(size + 1) / 2;
-  if (spec.wiring == Wiring::causal)
-    for (std::int64_t d = 0; d < size; ++d) cost.executed += reach(tokens, d * stride);
+  double pairs = 0;  // of coordinates of a line
+  for (std::int64_t d = first; d <= last; ++d) {
+    const bool both_ways = spec.wiring == Wiring::grid && d > 0;
+    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, d * stride);
+    pairs += static_cast<double>((both_ways ? 2 : 1) * (size - d));
+  }
+  if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(size);
+  if (spec.wiring == Wiring::grid) cost.nominal = cost.executed;
   return cost;
 }
 
@@ -171,7 +206,7 @@ Cost block_macs(const ModelSpec& spec) {
   };
   for (size_t i = 0; i < axes.size(); ++i) {
     if (!mapped(i)) continue;
-    const Cost axis = taps(spec, axes[i], step[i]);
+    const Cost axis = taps(spec, i, axes[i], step[i]);
     const double per_tap =
         spec.map == MapKind::joint ? c * g : static_cast<double>(layer_input_channels(spec));
     const double way_out = spec.map == MapKind::joint && spec.out ? e * c : 0;
@@ -182,7 +217,7 @@ Cost block_macs(const ModelSpec& spec) {
   double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
   if (mapped(axes.size()))
     ends += static_cast<double>(layer_input_channels(spec)) *
-            static_cast<double>(layer_output_channels(spec));
+            static_cast<double>(layer_output_channels(spec)) / static_cast<double>(spec.heads);
   total.nominal += ends;
   total.executed += ends;
   return total;
@@ -206,7 +241,7 @@ double head_macs(const ModelSpec& spec) {
 
 Cost forward_macs(const ModelSpec& spec) {
   const Cost block = block_macs(spec);
-  const auto passes = static_cast<double>(spec.blocks * spec.refeeds);
+  const auto passes = static_cast<double>(spec.blocks * spec.refeeds * spec.branches);
   const double maps =
       spec.width == 0 ? 0
                       : 2.0 * static_cast<double>(spec.width) * static_cast<double>(spec.channels);

@@ -21,6 +21,8 @@ enum class MapKind { dense, joint };
 enum class Combine { parallel, sequential, single };
 // ascending: outermost axis first; descending: innermost first.
 enum class Sequence { ascending, descending };
+// Which axes of a sum connect a node to itself: each, or only the last one that is mapped.
+enum class Self { every, once };
 
 // How many rows each position table has; 0 = no table. Places beyond a table wrap around.
 struct Places {
@@ -44,9 +46,15 @@ struct ModelSpec {
   Sequence sequence = Sequence::descending;
   std::int64_t single_axis = -1;  // combine: single — counted like Python: -1 is the channel axis
   bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
-  bool in = true;            // map: dense — a channel map C -> E (2E with a gate) before the map
-  bool out = true;           // a channel map E -> C after f
-  bool gate = true;          // the map yields (u, v), f is u * act(v)
+  Self self = Self::every;   // combine: parallel
+  std::int64_t radius = 0;   // a sliding window: along token axes |j - k| <= radius; 0: all
+  // Groups of channels with own weights. Dense: H layers side by side, each on 1 / H of the units.
+  std::int64_t heads = 1;
+  std::int64_t branches = 1;  // sublayers that read the same x and all add to it, with own weights
+  bool bias = false;          // added to what the map yields, and to what the way out does
+  bool in = true;             // map: dense — a channel map C -> E (2E with a gate) before the map
+  bool out = true;            // a channel map E -> C after f
+  bool gate = true;           // the map yields (u, v), f is u * act(v)
   Norm norm = Norm::rms;
   bool residual = true;
   Activation activation = Activation::melu;
@@ -60,6 +68,7 @@ struct ModelSpec {
   std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
   std::int64_t items = 0;       // rows of the item-index table; 0 = none
+  bool ask = false;             // one_shot: embed which modality an output slot asks for
   bool modality_table = false;  // embed the modality (and the query mark)
   bool modality_head = false;   // predict the modality, and the end, before the symbol
   bool place_heads = false;     // predict each place that has a table, after the symbol
@@ -75,11 +84,15 @@ std::int64_t gated_width(const ModelSpec& spec);  // channels f takes: 2E with a
 // Channels the dense layer of a block maps from, and to.
 std::int64_t layer_input_channels(const ModelSpec& spec);
 std::int64_t layer_output_channels(const ModelSpec& spec);
+// Whether the map along an axis (of mapped_axes, or of joint_axes) connects a node to itself.
+bool has_self(const ModelSpec& spec, int axis);
 // The size that `combine: single` gives its axis; 0: as it is.
 std::int64_t single_output(const ModelSpec& spec);
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
 // Axes that the layer of a dense block maps, outermost first; tokens.size() is the channel axis.
 std::vector<int> mapped_axes(const ModelSpec& spec);
+// The most coordinates that a map along a token axis of this size reaches over.
+std::int64_t axis_reach(const ModelSpec& spec, std::int64_t size);
 std::int64_t active_units(const ModelSpec& spec);  // of E, those that the activation works on
 bool has_modality(const ModelSpec& spec, Modality modality);
 // The place heads of a modality: which axis of a token's place each predicts, and its classes.

@@ -75,18 +75,22 @@ void Stack<T>::add_joint_blocks(const Build<T>& build, const std::vector<JointSi
   const size_t axes = joint_axes(spec).size();
   for (size_t i = 0; i < sites.size(); ++i) {
     const JointSite& site = sites[i];
-    const size_t block = i / axes % static_cast<size_t>(spec.blocks);
-    const std::string prefix =
-        text("block.", block, ".axis.", axes - 1 - static_cast<size_t>(site.axis));
+    const auto block = static_cast<std::int64_t>(i / axes) % spec.blocks;
+    const std::string axis = text(".axis.", axes - 1 - static_cast<size_t>(site.axis));
     const bool parallel = spec.combine == Combine::parallel;
-    if (!parallel) add_step(build, site.layout, prefix);
-    if (parallel && i % axes == 0) add_step(build, home_, text("block.", block));
-    Part part = part_of_step(build, site.layout, prefix);
-    auto map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"), scratch,
-                                             prefix);
-    part.sublayer = std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(site.layout),
-                                                  prefix, i, std::move(map), scratch_);
-    steps_.back().parts.push_back(std::move(part));
+    if (!parallel) add_step(build, site.layout, block_name(block, 0) + axis);
+    if (parallel && i % axes == 0) add_step(build, home_, block_name(block, 0));
+    for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
+      const std::string prefix = block_name(block, branch) + axis;
+      Part part = part_of_step(build, site.layout, prefix);
+      auto map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"),
+                                               scratch, prefix);
+      part.sublayer = std::make_unique<Sublayer<T>>(
+          build, build.sharding.whole_channels(site.layout), prefix,
+          static_cast<std::uint64_t>(static_cast<std::int64_t>(i) * spec.branches + branch),
+          std::move(map), scratch_);
+      steps_.back().parts.push_back(std::move(part));
+    }
   }
 }
 
@@ -94,14 +98,16 @@ template <class T>
 void Stack<T>::add_dense_blocks(const Build<T>& build) {
   const ModelSpec& spec = build.spec;
   for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i) {
-    const std::string block = text("block.", i % spec.blocks);
-    Step& step = add_step(build, home_, block);
-    Part part = part_of_step(build, home_, block);
-    auto map = std::make_unique<DenseBlockMap<T>>(build, block);
-    part.sublayer =
-        std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(home_), block,
-                                      static_cast<std::uint64_t>(i), std::move(map), scratch_);
-    step.parts.push_back(std::move(part));
+    Step& step = add_step(build, home_, block_name(i % spec.blocks, 0));
+    for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
+      const std::string prefix = block_name(i % spec.blocks, branch);
+      Part part = part_of_step(build, home_, prefix);
+      auto map = std::make_unique<DenseBlockMap<T>>(build, prefix);
+      part.sublayer = std::make_unique<Sublayer<T>>(
+          build, build.sharding.whole_channels(home_), prefix,
+          static_cast<std::uint64_t>(i * spec.branches + branch), std::move(map), scratch_);
+      step.parts.push_back(std::move(part));
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Stack: L blocks, fed back R times with the same weights, and the way back through all R passes.
 //
-// A step is x' = x + sum of its sublayers (without the x when residual is off): one sublayer in a
-// chain, all axes of a block in parallel. Every step keeps its input, in its own layout: the
+// A step is x' = x + sum of its sublayers (without the x when residual is off): one sublayer a branch
+// in a chain, all axes of a block in parallel. Every step keeps its input, in its own layout: the
 // residual stream moves where the layout changes, and its gradient moves back. Each Move runs once
 // each way in a training step.
 #pragma once

@@ -33,7 +33,9 @@ std::string stream_refusal(const ModelSpec& spec) {
   return "";
 }
 
-bool streams_beyond(const ModelSpec& spec) { return spec.weights == Weights::shared; }
+bool streams_beyond(const ModelSpec& spec) {
+  return spec.weights != Weights::by_position && spec.weights != Weights::separate;
+}
 
 template <class T>
 Stream<T>::Stream(const ModelSpec& spec, std::int64_t windows, Params<T>& params,
@@ -69,6 +71,8 @@ typename Stream<T>::Part Stream<T>::part_of(Params<T>& params, const std::string
   Part part;
   if (spec_.norm != Norm::none) part.gain = &params.at(prefix + ".gain");
   if (spec_.out) part.way_out = &params.at(prefix + (spec_.map == MapKind::joint ? ".w2" : ".out"));
+  if (spec_.bias) part.map_bias = &params.at(prefix + ".b1");
+  if (spec_.bias && spec_.out) part.out_bias = &params.at(prefix + ".b2");
   return part;
 }
 
@@ -77,25 +81,29 @@ void Stream<T>::add_joint_steps(const Build<T>& build, std::int64_t chunk) {
   const size_t axes = joint_axes(spec_).size();
   const std::vector<JointSite> sites = joint_sites(spec_, build.sharding);
   for (size_t i = 0; i < sites.size(); ++i) {
-    const size_t block = i / axes % static_cast<size_t>(spec_.blocks);
-    const std::string prefix =
-        text("block.", block, ".axis.", axes - 1 - static_cast<size_t>(sites[i].axis));
+    const auto block = static_cast<std::int64_t>(i / axes) % spec_.blocks;
+    const std::string axis = text(".axis.", axes - 1 - static_cast<size_t>(sites[i].axis));
     if (spec_.combine != Combine::parallel || i % axes == 0) steps_.emplace_back();
-    Part part = part_of(build.params, prefix);
-    part.map = std::make_unique<JointStream<T>>(build, sites[i].axis,
-                                                build.params.at(prefix + ".w1"), chunk);
-    steps_.back().push_back(std::move(part));
+    for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
+      const std::string prefix = block_name(block, branch) + axis;
+      Part part = part_of(build.params, prefix);
+      part.map = std::make_unique<JointStream<T>>(build, sites[i].axis,
+                                                  build.params.at(prefix + ".w1"), chunk);
+      steps_.back().push_back(std::move(part));
+    }
   }
 }
 
 template <class T>
 void Stream<T>::add_dense_steps(const Build<T>& build, std::int64_t chunk) {
   for (std::int64_t i = 0; i < spec_.blocks * spec_.refeeds; ++i) {
-    const std::string block = text("block.", i % spec_.blocks);
-    Part part = part_of(build.params, block);
-    part.map = std::make_unique<DenseStream<T>>(build, block, chunk);
     steps_.emplace_back();
-    steps_.back().push_back(std::move(part));
+    for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
+      const std::string prefix = block_name(i % spec_.blocks, branch);
+      Part part = part_of(build.params, prefix);
+      part.map = std::make_unique<DenseStream<T>>(build, prefix, chunk);
+      steps_.back().push_back(std::move(part));
+    }
   }
 }
 
@@ -142,11 +150,14 @@ void Stream<T>::run(const Part& part, std::int64_t count, const T* x, T* y) {
   const Nodes hidden = nodes.with_channels(spec_.hidden);
   if (part.gain) backend_.norm(spec_.norm, nodes, kNormEpsilon, x, part.gain->value, h_, stats_);
   part.map->run({position_, count}, part.gain ? h_ : x, z_);
+  if (part.map_bias)
+    backend_.add_bias(nodes.with_channels(gated_width(spec_)), part.map_bias->value, z_);
   backend_.activate(gate_, hidden, z_, q_);
   if (part.way_out)
     backend_.channel_map(hidden, spec_.channels, q_, part.way_out->value, y, true);
   else
     backend_.add(hidden.elements(), q_, y);
+  if (part.out_bias) backend_.add_bias(nodes, part.out_bias->value, y);
 }
 
 template class Stream<float>;

@@ -43,10 +43,12 @@ class Stream {
   Head<T>& head() { return head_; }
 
  private:
-  // As in Stack: y += out( f( map( norm(x) ) ) ).
+  // As in Sublayer: y += out( f( map( norm(x) ) + b1 ) ) + b2.
   struct Part {
     Param<T>* gain = nullptr;
     Param<T>* way_out = nullptr;
+    Param<T>* map_bias = nullptr;
+    Param<T>* out_bias = nullptr;
     std::unique_ptr<StreamMap<T>> map;
   };
   using Step = std::vector<Part>;  // parts that read the same x

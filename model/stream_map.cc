@@ -9,9 +9,9 @@ namespace ortho {
 namespace {
 
 // Tokens that a causal map along `axis` reaches back.
-std::int64_t reach(const Shape& axes, int axis) {
+std::int64_t tokens_back(const ModelSpec& spec, const Shape& axes, int axis) {
   const auto a = static_cast<size_t>(axis);
-  return (axes[a] - 1) * strides(axes)[a];
+  return axis_reach(spec, axes[a]) * strides(axes)[a];
 }
 
 template <class T>
@@ -40,18 +40,21 @@ template <class T>
 JointStream<T>::JointStream(const Build<T>& build, int axis, Param<T>& weight, std::int64_t chunk)
     : nodes_(token_nodes(build, build.spec.channels)),
       out_(gated_width(build.spec)),
-      size_(joint_axes(build.spec)[static_cast<size_t>(axis)]),
       stride_(strides(joint_axes(build.spec))[static_cast<size_t>(axis)]),
+      first_tap_(has_self(build.spec, axis) ? 0 : 1),
+      taps_(axis_reach(build.spec, joint_axes(build.spec)[static_cast<size_t>(axis)]) + 1),
       weight_(weight),
       backend_(build.backend),
-      ring_(build.arena, reach(joint_axes(build.spec), axis) + chunk, nodes_.elements()) {}
+      ring_(build.arena, tokens_back(build.spec, joint_axes(build.spec), axis) + chunk,
+            nodes_.elements()) {}
 
 // By d, ascending, as JointMap adds them.
 template <class T>
 void JointStream<T>::run(const StreamPart& part, const T* h, T* z) {
   ring_.put(backend_, part.position, part.count, h);
   const std::int64_t end = part.position + part.count;
-  for (std::int64_t d = 0; d < size_; ++d) {
+  if (first_tap_ > 0) backend_.zero(part.count * nodes_.batch * out_, z);
+  for (std::int64_t d = first_tap_; d < taps_; ++d) {
     const std::int64_t shift = d * stride_, first = std::max(part.position, shift);
     if (first >= end) break;
     ring_.each_run(first - shift, end - first,
@@ -74,12 +77,14 @@ DenseStream<T>::DenseStream(const Build<T>& build, const std::string& block, std
   if (spec.in) in_ = &build.params.at(block + ".in");
   const Nodes whole = {context(spec), nodes_.batch, layer_input_channels(spec), nodes_.order};
   std::int64_t widest = whole.channels, longest = 0, taps = 0;
-  for (const DenseMap& map : layer_maps(spec, whole, single_output(spec))) {
-    Part part = {map, build.params.at(map_name(map, block) + ".w").value, nullptr};
+  const std::vector<DenseMap> maps = layer_maps(spec, whole, single_output(spec));
+  for (size_t i = 0; i < maps.size(); ++i) {
+    const DenseMap& map = maps[i];
+    Part part = {map, build.params.at(weight_name(spec, maps, i, block)).value, nullptr};
     if (map.on_channels()) {
       widest = std::max(widest, map.out);
     } else {
-      const std::int64_t size = reach(spec.tokens, map.axis) + chunk;
+      const std::int64_t size = tokens_back(spec, spec.tokens, map.axis) + chunk;
       if (chained_) part.ring = std::make_unique<Ring<T>>(arena, size, map.batch * map.channels);
       longest = std::max(longest, size);
       taps = std::max(taps, map.size());

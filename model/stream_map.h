@@ -58,7 +58,8 @@ class JointStream final : public StreamMap<T> {
 
  private:
   Nodes nodes_;  // of a token
-  std::int64_t out_, size_, stride_;
+  std::int64_t out_, stride_;
+  std::int64_t first_tap_, taps_;  // used are first_tap_ … taps_ - 1, as in JointMap
   Param<T>& weight_;
   Backend<T>& backend_;
   Ring<T> ring_;

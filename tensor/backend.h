@@ -81,6 +81,10 @@ class Backend {
   virtual void dense_token(const DenseMap& map, std::int64_t token,
                            std::span<const T* const> inputs, const T* w, T* y, bool add) = 0;
 
+  // x[t,b,:] += bias; and its gradient, summed over t and then b in rising order.
+  virtual void add_bias(const Nodes& nodes, const T* bias, T* x) = 0;
+  virtual void bias_dw(const Nodes& nodes, const T* dx, T* dbias) = 0;
+
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
   virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,

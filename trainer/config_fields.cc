@@ -24,7 +24,9 @@ constexpr Choice<Switch> kSwitches[] = {
 constexpr Choice<MapKind> kMaps[] = {{"joint", MapKind::joint}, {"dense", MapKind::dense}};
 constexpr Choice<Weights> kWeights[] = {{"shared", Weights::shared},
                                         {"separate", Weights::separate},
-                                        {"by_position", Weights::by_position}};
+                                        {"by_position", Weights::by_position},
+                                        {"per_channel", Weights::per_channel},
+                                        {"tied", Weights::tied}};
 constexpr Choice<Wiring> kWirings[] = {
     {"causal", Wiring::causal}, {"grid", Wiring::grid}, {"grid_causal", Wiring::grid_causal}};
 constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
@@ -32,6 +34,7 @@ constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
                                          {"single", Combine::single}};
 constexpr Choice<Sequence> kSequences[] = {{"descending", Sequence::descending},
                                            {"ascending", Sequence::ascending}};
+constexpr Choice<Self> kSelves[] = {{"every", Self::every}, {"once", Self::once}};
 constexpr Choice<Norm> kNorms[] = {
     {"rms", Norm::rms}, {"layer", Norm::layer}, {"none", Norm::none}};
 constexpr Choice<Activation> kActivations[] = {{"melu", Activation::melu},
@@ -71,7 +74,10 @@ Fields fields(ObjectiveConfig& c) {
 }
 
 Fields fields(OneShotConfig& c) {
-  return Fields().choice("output", c.output, kOutputs, "the item of a record to predict");
+  return Fields()
+      .choice("output", c.output, kOutputs, "the item of a record to predict")
+      .integer("slots", c.slots, kFromZero, "places",
+               "places at the window's end for the answer; 0 = all that the input leaves");
 }
 
 Fields fields(LossConfig& c) {
@@ -143,7 +149,13 @@ Fields growing_fields(ModelSpec& c) {
       .integer("blocks", c.blocks, {1, 4096}, "blocks", "L, blocks in the stack")
       .integer("channels", c.channels, kSize, "channels", "C, width of the residual stream")
       .integer("hidden", c.hidden, {1, 1 << 22}, "channels", "E, width inside a block")
-      .choice("weights", c.weights, kWeights, "whether lines share the weights of a map")
+      .choice("weights", c.weights, kWeights, "which lines, channels or axes share a map's weights")
+      .integer("heads", c.heads, kSize, "heads", "groups of channels with weights of their own")
+      .integer("branches", c.branches, {1, 4096}, "sublayers",
+               "sublayers side by side that read the same and add up")
+      .integer("radius", c.radius, {0, kSize.hi}, "tokens",
+               "a sliding window: how far a map reaches along an axis; 0 = all of it")
+      .flag("bias", c.bias, "a bias after the map and after the way out")
       .integer("refeeds", c.refeeds, {1, 4096}, "passes",
                "R, passes through the stack with the same weights")
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
@@ -162,6 +174,8 @@ Fields model_fields(RunConfig& run) {
       .choice("wiring", c.wiring, kWirings, "which tokens of an axis are connected")
       .choice("combine", c.combine, kCombines, "how the axes of a block follow each other")
       .choice("sequence", c.sequence, kSequences, "descending: innermost axis first")
+      .choice("self", c.self, kSelves,
+              "combine: parallel — once: only the last axis connects a node to itself")
       .integer("single_axis", c.single_axis, {-64, 63}, "",
                "axis of combine: single; -1 is the channel axis")
       .flag("channel_axis", c.channel_axis, "dense: the channel axis is mapped too")
@@ -175,6 +189,7 @@ Fields model_fields(RunConfig& run) {
             "share of the channels that are activated")
       .integer("width", c.width, {0, 1 << 20}, "channels",
                "width of embeddings and heads; 0 = channels")
+      .flag("ask", c.ask, "one_shot: embed which modality an output slot asks for")
       .choice("modality_table", run.modality_table, kSwitches,
               "embed the modality; auto: with more than one")
       .choice("modality_head", run.modality_head, kSwitches,

@@ -17,6 +17,9 @@ struct Seats {
 
 Seats seats_of(const Model<float>& model, const Prompts& prompts, const GenerateRule& rule) {
   const std::int64_t tokens = model.nodes().tokens;
+  REQUIRE(rule.slots == 0,
+          "this model was trained with one_shot.slots at the window's end; prompts that share a "
+          "window have theirs behind themselves. Give them windows of their own.");
   REQUIRE(model.nodes().batch == 1, "prompts that share a window need a model of one window, not ",
           model.nodes().batch);
   std::int64_t used = 0;
@@ -84,8 +87,8 @@ Prompts answer_together(Model<float>& model, const Prompts& prompts, const Gener
     WindowRule window_rule;
     window_rule.objective = Objective::one_shot;
     window_rule.tokens = i + 1 < prompts.size() ? seats.starts[i + 1] : batch.tokens;
-    lay_one_shot(prompts[i], {}, prompts[i].back().item + 1, seats.starts[i], window_rule, 0,
-                 batch);
+    lay_one_shot(prompts[i], {}, prompts[i].back().item + 1, seats.starts[i], window_rule, 0, batch,
+                 rule.only.value_or(Modality::none));
     for (std::int64_t t = 0; t < seats.room; ++t)
       slots.push_back({static_cast<std::int32_t>(first + t), static_cast<std::int64_t>(i), t});
   }

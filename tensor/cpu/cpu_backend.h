@@ -36,6 +36,9 @@ class CpuBackend final : public Backend<T> {
   // dense_token.cc
   void dense_token(const DenseMap& map, std::int64_t token, std::span<const T* const> inputs,
                    const T* w, T* y, bool add) override;
+  // bias.cc
+  void add_bias(const Nodes& nodes, const T* bias, T* x) override;
+  void bias_dw(const Nodes& nodes, const T* dx, T* dbias) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,

@@ -30,7 +30,8 @@ std::vector<ModelSpec> specs() {
   std::vector<ModelSpec> all;
   for (const Combine combine : {Combine::sequential, Combine::parallel}) {
     all.push_back(spec_of(MapKind::joint, Weights::shared, combine));
-    for (const Weights weights : {Weights::shared, Weights::by_position, Weights::separate})
+    for (const Weights weights :
+         {Weights::shared, Weights::by_position, Weights::separate, Weights::per_channel})
       all.push_back(spec_of(MapKind::dense, weights, combine));
   }
   return all;

@@ -54,6 +54,17 @@ std::vector<ModelSpec> specs() {
         spec.refeeds = channel_axis ? 2 : 1;
         all.push_back(spec);
       }
+  for (size_t i = 0; i < 6; ++i) {  // what the maps may have besides
+    ModelSpec spec = i < 2 ? joint_spec() : dense_spec(Weights::shared, Combine::sequential);
+    if (i == 2) spec.weights = Weights::per_channel;
+    if (i == 3) spec.weights = Weights::tied;
+    if (i % 2 == 0) spec.combine = Combine::parallel, spec.self = Self::once;
+    spec.bias = i < 4;
+    spec.branches = 1 + static_cast<std::int64_t>(i) % 2;
+    spec.radius = i == 1 || i == 4 ? 2 : 0;
+    spec.heads = i > 3 ? 2 : 1;
+    all.push_back(spec);
+  }
   ModelSpec bare = dense_spec(Weights::separate, Combine::sequential);
   bare.in = bare.out = bare.gate = false;
   bare.hidden = bare.channels;
