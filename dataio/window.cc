@@ -9,9 +9,11 @@
 namespace ortho {
 namespace {
 
-Target target_of(const Token& token) { return {1, token.modality, token.symbol}; }
+Target target_of(const Token& token) {
+  return {1, token.modality, token.symbol, token.place, token.item};
+}
 
-constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}};
+constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}, {}, 0};
 
 }  // namespace
 

@@ -262,18 +262,30 @@ Command parse_evaluate(const Words& arguments) {
   return o;
 }
 
+WhenFull when_full_word(const std::string& word) {
+  REQUIRE(word == "slide" || word == "half" || word == "beyond", "--when-full ", word,
+          ": slide, half or beyond");
+  return word == "slide" ? WhenFull::slide : word == "half" ? WhenFull::half : WhenFull::beyond;
+}
+
 Command parse_generate(const Words& arguments) {
   GenerateOptions o;
-  std::string modality, size;
+  std::string modality, size, when_full, places;
   Listing listing("generate");
   listing.argument("path", po::value(&o.path)->required(), 1);
   listing.option("modality", po::value(&modality)->default_value("text"),
                  "what to make: text, pixel or audio");
-  listing.option("prompt", po::value(&o.prompt), "words to begin with");
+  listing.option("prompt", po::value(&o.prompts)->composing(), "words to begin with; repeatable");
   listing.option("prompt-file", po::value(&o.prompt_file)->value_name("FILE"),
                  "a text, image or audio file to begin with");
+  listing.option("together", po::bool_switch(&o.together),
+                 "several prompts share one window, each with an equal part of the room");
   listing.option("tokens", po::value(&o.tokens)->default_value(0),
                  "tokens to make; 0 = until the end");
+  listing.option("when-full", po::value(&when_full)->default_value("slide"),
+                 "slide = read the last T tokens for each; half = begin anew; beyond = go on");
+  listing.option("places", po::value(&places)->default_value("rule"),
+                 "places of new tokens: rule = counted on; heads = chosen by the model's heads");
   listing.option("temperature", po::value(&o.temperature)->default_value(1.0, "1"),
                  "0 = always the likeliest");
   listing.option("top-k", po::value(&o.top_k)->default_value(0),
@@ -296,7 +308,10 @@ Command parse_generate(const Words& arguments) {
   check_count("--seed", o.seed, 0);
   REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
   REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");
-  REQUIRE(o.prompt.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
+  o.when_full = when_full_word(when_full);
+  REQUIRE(places == "rule" || places == "heads", "--places ", places, ": rule or heads");
+  o.places_by_heads = places == "heads";
+  REQUIRE(o.prompts.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
   REQUIRE(o.modality == Modality::text || !o.out.empty(), "--modality ", modality,
           " needs --out FILE");
   return o;

@@ -10,6 +10,7 @@
 
 #include "dataio/pack.h"
 #include "tensor/token.h"
+#include "trainer/writing.h"
 
 namespace ortho {
 
@@ -43,11 +44,14 @@ struct EvaluateOptions {
 struct GenerateOptions {
   std::string path;                    // run folder or checkpoint
   Modality modality = Modality::text;  // of what is made
-  std::string prompt;                  // words, or ""
+  std::vector<std::string> prompts;    // words; several are answered side by side
+  bool together = false;               // in one window, which they share
   std::string prompt_file;             // a text, image or audio file, or ""
   std::int64_t tokens = 0;             // to make; 0 = until the end, or a window
-  double temperature = 1.0;            // 0 = always the likeliest
-  std::int64_t top_k = 0;              // 0 = all
+  WhenFull when_full = WhenFull::slide;
+  bool places_by_heads = false;
+  double temperature = 1.0;  // 0 = always the likeliest
+  std::int64_t top_k = 0;    // 0 = all
   double top_p = 1.0;
   std::int64_t seed = 1;
   std::string out;                                 // file; "": text to standard output

@@ -117,6 +117,8 @@ void add_end_lines(GrowPlan& plan) {
   add_change(plan.lines, "items", from.items, to.items, wrap);
   if (from.modality_table != to.modality_table)
     plan.lines.push_back("modality table added: it starts at zero");
+  if (from.place_heads != to.place_heads) plan.lines.push_back("place heads added: drawn");
+  if (from.item_head != to.item_head) plan.lines.push_back("item head added: drawn");
   if (from.modality_head != to.modality_head) plan.lines.push_back("modality head added: drawn");
 }
 

@@ -270,6 +270,8 @@ void check_ends(const ModelSpec& from, const ModelSpec& to) {
   check_table("items", from.items, to.items);
   keep_named("ask", from.ask, to.ask);
   if (from.modality_table) keep_named("modality_table", true, to.modality_table);
+  if (from.place_heads) keep_named("place_heads", true, to.place_heads);
+  if (from.item_head) keep_named("item_head", true, to.item_head);
   if (from.modality_head) keep_named("modality_head", true, to.modality_head);
 }
 

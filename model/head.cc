@@ -20,7 +20,10 @@ constexpr std::int32_t code(Modality modality) { return static_cast<std::int32_t
 }  // namespace
 
 std::string term_name(Term term) {
-  return term == Term::modality ? "modality" : modality_name(static_cast<Modality>(term));
+  if (term == Term::modality) return "modality";
+  if (term == Term::place) return "place";
+  if (term == Term::item) return "item";
+  return modality_name(static_cast<Modality>(term));
 }
 
 void TermSums::add(const TermSums& other) {
@@ -55,12 +58,15 @@ Head<T>::Head(const Build<T>& build, Channel* replica, Channel* alike)
   Arena<T>& arena = build.arena;
   if (norm_ != Norm::none) gain_ = &params.at("final.gain");
   if (build.spec.width != 0) post_ = &params.at("post");
-  add_step(params, "modality", Term::modality, -1, -1);
+  add_step(params, "modality", Term::modality, kAll, 0);
   add_step(params, "text", Term::text, code(Modality::text), 0);
   add_step(params, "red", Term::pixel, code(Modality::pixel), 0);
   add_step(params, "green", Term::pixel, code(Modality::pixel), 1);
   add_step(params, "blue", Term::pixel, code(Modality::pixel), 2);
   add_step(params, "audio", Term::audio, code(Modality::audio), 0);
+  for (const PlaceHead& place : place_heads(build.spec))
+    add_step(params, place.name, Term::place, code(place.modality), place.axis);
+  add_step(params, "item", Term::item, kItems, 0);
   const int parts = build.sharding.cuts().channels;
   std::int64_t widest = 1;  // of all ranks alike, which run the same chunks
   for (const Step& step : steps_) widest = std::max(widest, split(step.classes(), parts, 0).size());
@@ -85,10 +91,10 @@ Head<T>::Head(const Build<T>& build, Channel* replica, Channel* alike)
 
 template <class T>
 void Head<T>::add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
-                       int symbol) {
+                       int index) {
   const std::string full = "head." + name;
   if (!params.has(full)) return;
-  Step step = {name, term, modality, symbol, &params.at(full), {}};
+  Step step = {name, term, modality, index, &params.at(full), {}};
   const std::array<const char*, 2> colours = {".given_red", ".given_green"};
   for (int s = 0; s < 2; ++s)
     if (params.has(full + colours[static_cast<size_t>(s)]))
@@ -108,15 +114,32 @@ void Head<T>::forward_rows(const T* x) {
 }
 
 template <class T>
+bool Head<T>::Step::asks(const Target& target) const {
+  if (!target.scored) return false;
+  if (modality == kItems) return target.modality != code(Modality::none);
+  return modality == kAll || modality == target.modality;
+}
+
+// Places and items beyond the table of their kind wrap around, as they do in Embed.
+template <class T>
+std::int32_t Head<T>::Step::wanted(const Target& target) const {
+  const auto rows = static_cast<std::int32_t>(classes());
+  const auto at = static_cast<size_t>(index);
+  if (term == Term::modality) return target.modality;
+  if (term == Term::place) return target.place[at] % rows;
+  if (term == Term::item) return target.item % rows;
+  return target.symbol[at];
+}
+
+template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   asked_ = 0;
   const auto classes = static_cast<std::int32_t>(step.classes());
   const Range own = step.own();
   for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
     const Target& target = batch.target[batch.entry(row, local)];
-    if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) return;
-    const std::int32_t wanted =
-        step.symbol < 0 ? target.modality : target.symbol[static_cast<size_t>(step.symbol)];
+    if (!step.asks(target)) return;
+    const std::int32_t wanted = step.wanted(target);
     REQUIRE(wanted >= 0 && wanted < classes, row_text(batch, row), " must predict symbol ", wanted,
             " of head ", step.name, ", which has ", classes,
             ": the data holds a symbol this model does not know");
@@ -183,7 +206,8 @@ template <class T>
 void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermSums& sums) {
   const std::int64_t total = asked_;
   // Green and blue ask the same tokens as red: a pixel is one target.
-  if (step.symbol <= 0) sums.targets[static_cast<size_t>(step.term)] += total;
+  if (step.index == 0 || step.term == Term::place)
+    sums.targets[static_cast<size_t>(step.term)] += total;
   for (std::int64_t first = 0; first < total; first += chunk_rows_)
     run_chunk(step, first, std::min(chunk_rows_, total - first), scale, differentiate, sums);
 }
@@ -244,6 +268,12 @@ const typename Head<T>::Step& Head<T>::step_of(const std::string& head) const {
     if (step.name == head) return step;
   fail(ErrorKind::usage,
        text("this model has no head '", head, "': that modality was never added to it"));
+}
+
+template <class T>
+bool Head<T>::has(const std::string& head) const {
+  return std::any_of(steps_.begin(), steps_.end(),
+                     [&](const Step& step) { return step.name == head; });
 }
 
 template <class T>

@@ -1,8 +1,8 @@
 // Head: nodes to symbols, decoded in steps as the paper says, and the loss of each step.
 //
 // First the modality ("none": nothing more comes), then the symbol head of that modality: text,
-// audio, or red, then green given red, then blue given both. Each target token asks the modality
-// head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
+// audio, or red, then green given red, then blue given both; then its place and its item, where the
+// model has heads for them. Each target token asks the modality head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
 // the number of scored targets of the whole batch (all ranks); every term is counted apart. A rank
 // works on its own tokens; where the mesh cuts the channels, on a part of each head's classes.
 #pragma once
@@ -17,18 +17,19 @@
 
 namespace ortho {
 
-enum class Term { modality = 0, text = 1, pixel = 2, audio = 3 };  // pixel: red + green + blue
-constexpr int kTerms = 4;
+// pixel: red + green + blue; place: all places of a token.
+enum class Term { modality = 0, text = 1, pixel = 2, audio = 3, place = 4, item = 5 };
+constexpr int kTerms = 6;
 std::string term_name(Term term);  // "pixel"
 
 struct TermWeights {
-  std::array<double, kTerms> weight = {1, 1, 1, 1};
+  std::array<double, kTerms> weight = {1, 1, 1, 1, 1, 1};
 };
 
 // Sums over target tokens; add over ranks and batches, then divide.
 struct TermSums {
   std::array<double, kTerms> nats{};           // summed cross-entropy
-  std::array<std::int64_t, kTerms> targets{};  // tokens asked
+  std::array<std::int64_t, kTerms> targets{};  // tokens asked; of place: places, one each axis
   std::array<std::int64_t, kTerms> hits{};     // largest logit was right (pixel: of 3 per token)
   std::int64_t scored = 0;                     // scored target tokens
   void add(const TermSums& other);
@@ -54,6 +55,7 @@ class Head {
   // For generation: logits at rows t * B + b of the batch of the last forward_rows() call, in the
   // named step. Collective over the replica: each rank asks the same and gets all of them.
   void forward_rows(const T* x);  // norm and post map
+  bool has(const std::string& head) const;
   std::int64_t classes(const std::string& head) const;
   // `given`: symbols decoded before in this token (red for green; red and green for blue),
   // one list per step.
@@ -61,6 +63,7 @@ class Head {
               const std::vector<std::vector<std::int32_t>>& given, T* out);
 
  private:
+  static constexpr std::int32_t kAll = -1, kItems = -2;
   struct Given {
     Param<T>* table;
     int symbol;  // which symbol of the target selects the row
@@ -68,15 +71,17 @@ class Head {
   struct Step {
     std::string name;
     Term term;
-    std::int32_t modality;  // of the targets it is asked for; -1: all
-    int symbol;             // which symbol of the target; -1: its modality
+    std::int32_t modality;  // of the targets it is asked for; kAll, or kItems: all but the end
+    int index;              // which symbol or which axis of the place
     Param<T>* weight;
     std::vector<Given> given;
     std::int64_t classes() const { return weight->spec.dims[1].size; }
+    bool asks(const Target& target) const;
+    std::int32_t wanted(const Target& target) const;                      // a class
     Range own() const { return {weight->box.lo[1], weight->box.hi[1]}; }  // of the classes
   };
   void add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
-                int symbol);
+                int index);
   const Step& step_of(const std::string& head) const;
   void local_logits(const Step& step, std::span<const std::int32_t> rows,
                     const std::vector<std::vector<std::int32_t>>& given, T* out);

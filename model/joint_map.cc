@@ -37,7 +37,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
       out_(own_gated_width(build.spec, build.sharding)),
       weight_(weight),
       backend_(build.backend),
-      scratch_(scratch) {
+      scratch_(scratch),
+      parts_(build.segments) {
   const Sharding& sharding = build.sharding;
   ASSERT(steps_.count() == line_size(build.spec, site.map), name, " where a rank has lines of ",
          steps_.count(), " tokens");
@@ -55,6 +56,7 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
 
 template <class T>
 void JointMap<T>::forward(const T* h, T* z) {
+  if (parts_ && !parts_->empty()) return segments_forward(h, z);
   if (wiring_ == Wiring::causal) return causal_forward(h, z);
   rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
   lines_forward();
@@ -112,6 +114,20 @@ void JointMap<T>::causal_forward(const T* h, T* z) {
   each_own_tap(tap(h));
   if (halo_) halo_->finish();
   each_halo_tap(tap(halo_rows_));
+}
+
+// Each part of the window by itself: no tap leads into it.
+template <class T>
+void JointMap<T>::segments_forward(const T* h, T* z) {
+  const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
+  if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
+  for (const Range& part : *parts_)
+    for (std::int64_t d = first_tap_; d < taps_ && d * lines_.stride < part.size(); ++d) {
+      const std::int64_t shift = d * lines_.stride;
+      backend_.channel_map(nodes_.with_tokens(part.size() - shift), out_, h + part.lo * in,
+                           weight_.value + d * nodes_.channels * out_, z + (part.lo + shift) * out,
+                           d > 0);
+    }
 }
 
 // The halo's gradient travels home while the weights' is computed.

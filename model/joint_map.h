@@ -47,6 +47,7 @@ class JointMap final : public BlockMap<T> {
   template <class Act>
   void each_halo_tap(Act act);
   void causal_forward(const T* h, T* z);
+  void segments_forward(const T* h, T* z);
   void causal_backward(const T* h, const T* dz, T* dh);
   void lines_forward();              // rows_in -> rows_out
   void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
@@ -67,6 +68,7 @@ class JointMap final : public BlockMap<T> {
   Param<T>& weight_;
   Backend<T>& backend_;
   JointScratch<T> scratch_;
+  const Segments* parts_;  // of the window (model/segments.h), asked at each forward
   // Coordinates outside the axes that the taps carry over: each has its tokens in one run, and
   // `reach_` tokens of halo before it.
   std::int64_t segments_ = 1;

@@ -30,7 +30,7 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       moves_(sharding_, world, arena),
       replica_(ranks_of_replica(sharding_, arena.measuring() ? nullptr : world)),
       alike_(ranks_alike(sharding_, arena.measuring() ? nullptr : world)),
-      build_{spec_, sharding_, params, backend, arena, moves_},
+      build_{spec_, sharding_, params, backend, arena, moves_, &segments_},
       embed_(build_),
       stack_(build_),
       head_(build_, replica_.get(), alike_.get()),
@@ -68,6 +68,13 @@ void Model<T>::run(const Batch& batch) {
   embed_.forward(batch, stack_.input());
   stack_.forward({});
   head_.forward_rows(stack_.output());
+}
+
+template <class T>
+void Model<T>::run(const Batch& batch, std::span<const std::int64_t> starts) {
+  segments_ = segments_at(spec_, sharding_, starts);
+  run(batch);
+  segments_.clear();
 }
 
 template class Model<float>;

@@ -43,6 +43,8 @@ class Model {
   // For generation and promises: run once, then ask for logits at rows t * B + b of the batch. See
   // Head::logits. Collective over the ranks of a replica alone: each may generate at its own pace.
   void run(const Batch& batch);
+  // The same with several prompts in each window, which begin at these tokens (model/segments.h).
+  void run(const Batch& batch, std::span<const std::int64_t> starts);
   Head<T>& head() { return head_; }
 
  private:
@@ -52,6 +54,7 @@ class Model {
   Moves<T> moves_;
   std::unique_ptr<Channel> replica_;  // the ranks with the same batch; null if this one is alone
   std::unique_ptr<Channel> alike_;    // the ranks with the same tokens; null if this one is alone
+  Segments segments_;                 // of the batch that is run
   Build<T> build_;
   Embed<T> embed_;
   Stack<T> stack_;

@@ -182,6 +182,8 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
     given("blue.given_green");
   }
   if (has_modality(spec, Modality::audio)) head("audio", DimKind::symbol, spec.audio_levels);
+  for (const PlaceHead& place : place_heads(spec)) head(place.name, DimKind::place, place.classes);
+  if (spec.item_head) head("item", DimKind::item, spec.items);
 }
 
 }  // namespace

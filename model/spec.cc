@@ -110,6 +110,20 @@ bool has_modality(const ModelSpec& spec, Modality modality) {
          spec.modalities.end();
 }
 
+std::vector<PlaceHead> place_heads(const ModelSpec& spec) {
+  std::vector<PlaceHead> heads;
+  const auto add = [&](const char* name, Modality modality, int axis, std::int64_t rows) {
+    if (spec.place_heads && rows > 0 && has_modality(spec, modality))
+      heads.push_back({std::string("place.") + name, modality, axis, rows});
+  };
+  add("text", Modality::text, 0, spec.places.text);
+  add("row", Modality::pixel, 0, spec.places.row);
+  add("column", Modality::pixel, 1, spec.places.column);
+  add("frame", Modality::pixel, 2, spec.places.frame);
+  add("audio", Modality::audio, 0, spec.places.audio);
+  return heads;
+}
+
 Order tensor_order(const ModelSpec& spec) {
   return has_line_maps(spec) ? Order::channels_inner : Order::batch_inner;
 }
@@ -137,6 +151,11 @@ void check_spec(const ModelSpec& spec) {
           spec.audio_levels, ": 256 or 65536");
   REQUIRE(spec.modality_head || spec.modalities.size() == 1,
           "model.modality_head must be on with more than one modality");
+  REQUIRE(!spec.place_heads || !place_heads(spec).empty(),
+          "model.place_heads: true predicts the places that have a table, and none has; set "
+          "model.places, or place_heads: false");
+  REQUIRE(!spec.item_head || spec.items > 0,
+          "model.item_head: true predicts the rows of the item table; set model.items above 0");
   REQUIRE(spec.out || spec.hidden == spec.channels, "model.out: false needs hidden ", spec.hidden,
           " == channels ", spec.channels);
   REQUIRE(spec.activation != Activation::sort2 || (spec.hidden % 2 == 0 && spec.active == 1.0),
@@ -217,14 +236,18 @@ Cost block_macs(const ModelSpec& spec) {
   return total;
 }
 
-// A token passes the modality head and the symbol heads of one modality: the dearest one counts.
+// A token passes modality and item heads, and the symbol and place heads of one modality: the dearest one counts.
 double head_macs(const ModelSpec& spec) {
   const auto width = static_cast<double>(embed_width(spec));
   std::int64_t classes = 0;
-  for (const Modality modality : spec.modalities)
-    classes =
-        std::max(classes, (modality == Modality::pixel ? 3 : 1) * symbol_count(spec, modality));
-  return width * static_cast<double>(classes + (spec.modality_head ? kModalities : 0));
+  for (const Modality modality : spec.modalities) {
+    std::int64_t own = (modality == Modality::pixel ? 3 : 1) * symbol_count(spec, modality);
+    for (const PlaceHead& place : place_heads(spec))
+      if (place.modality == modality) own += place.classes;
+    classes = std::max(classes, own);
+  }
+  classes += (spec.modality_head ? kModalities : 0) + (spec.item_head ? spec.items : 0);
+  return width * static_cast<double>(classes);
 }
 
 }  // namespace

@@ -76,6 +76,8 @@ struct ModelSpec {
   bool ask = false;             // one_shot: embed which modality an output slot asks for
   bool modality_table = false;  // embed the modality (and the query mark)
   bool modality_head = false;   // predict the modality, and the end, before the symbol
+  bool place_heads = false;     // predict each place that has a table, after the symbol
+  bool item_head = false;       // predict the item index as well
 
   bool operator==(const ModelSpec&) const = default;
 };
@@ -100,6 +102,14 @@ std::vector<int> mapped_axes(const ModelSpec& spec);
 std::int64_t axis_reach(const ModelSpec& spec, std::int64_t size);
 std::int64_t active_units(const ModelSpec& spec);  // of E, those that the activation works on
 bool has_modality(const ModelSpec& spec, Modality modality);
+// The place heads of a modality: which axis of a token's place each predicts, and its classes.
+struct PlaceHead {
+  std::string name;  // "place.row"
+  Modality modality;
+  int axis;
+  std::int64_t classes;
+};
+std::vector<PlaceHead> place_heads(const ModelSpec& spec);
 // Values that a symbol of a token may take, each of red, green and blue for pixels.
 std::int64_t symbol_count(const ModelSpec& spec, Modality modality);
 // The order the blocks run in: joint maps channels_inner, dense maps batch_inner.

@@ -76,6 +76,11 @@ class Backend {
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
+  // One token of a causal map along a token axis, from inputs kept elsewhere: y[c,b] (+)= sum over d
+  // of W(token, c, d) * inputs[d][c,b], where inputs[d] is the token d steps back on the axis. As
+  // many as there are. The sum is in the order of dense(), so both give the same numbers.
+  virtual void dense_token(const DenseMap& map, std::int64_t token,
+                           std::span<const T* const> inputs, const T* w, T* y, bool add) = 0;
 
   // x[t,b,:] += bias; and its gradient, summed over t and then b in rising order.
   virtual void add_bias(const Nodes& nodes, const T* bias, T* x) = 0;

@@ -36,6 +36,8 @@ struct Target {
   std::int32_t scored = 0;
   std::int32_t modality = 0;  // none: the record ends here
   std::array<std::int32_t, 3> symbol{};
+  std::array<std::int32_t, 3> place{};  // as in Token; position heads predict them
+  std::int32_t item = 0;
   bool operator==(const Target&) const = default;
 };
 

@@ -45,6 +45,7 @@ struct OneShotConfig {
 // Weights of the terms of the loss.
 struct LossConfig {
   double modality = 1.0, text = 1.0, pixel = 1.0, audio = 1.0;
+  double place = 1.0, item = 1.0;  // of the position heads
   bool ends = true;  // score the end of a record (the modality head then predicts `none`)
   bool operator==(const LossConfig&) const = default;
 };

@@ -89,6 +89,8 @@ Fields fields(LossConfig& c) {
       .real("text", c.text, kWeight, "", "weight of text symbols")
       .real("pixel", c.pixel, kWeight, "", "weight of pixels, R, G and B together")
       .real("audio", c.audio, kWeight, "", "weight of audio samples")
+      .real("place", c.place, kWeight, "", "weight of the place heads together")
+      .real("item", c.item, kWeight, "", "weight of the item head")
       .flag("ends", c.ends, "score the end of a record, which the modality head predicts");
 }
 
@@ -204,7 +206,9 @@ Fields model_fields(RunConfig& run) {
       .choice("modality_table", run.modality_table, kSwitches,
               "embed the modality; auto: with more than one")
       .choice("modality_head", run.modality_head, kSwitches,
-              "predict the modality; auto: with more than one, or when ends are scored");
+              "predict the modality; auto: with more than one, or when ends are scored")
+      .flag("place_heads", c.place_heads, "predict each place that has a table")
+      .flag("item_head", c.item_head, "predict the number of a token's item");
 }
 
 Fields fields(StageConfig& c) {

@@ -7,8 +7,8 @@
 #include "comm/agree.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "dataio/media/utf8.h"
 #include "core/log.h"
+#include "dataio/media/utf8.h"
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
@@ -38,7 +38,7 @@ std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
 }
 
 TermWeights term_weights(const LossConfig& loss) {
-  return {{loss.modality, loss.text, loss.pixel, loss.audio}};
+  return {{loss.modality, loss.text, loss.pixel, loss.audio, loss.place, loss.item}};
 }
 
 // Of all steps of the stage so far, on this rank.

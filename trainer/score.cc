@@ -104,7 +104,7 @@ struct Scoring {
       exam.truths.push_back(truth(p));
       exam.controls.push_back(truth(other[p]));
     }
-    check_prompts(model, exam.prompts, generate, objective);
+    check_prompts(model.spec(), model.nodes().batch, exam.prompts, generate, objective);
     return exam;
   }
 

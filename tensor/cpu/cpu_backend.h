@@ -33,6 +33,9 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // dense_token.cc
+  void dense_token(const DenseMap& map, std::int64_t token, std::span<const T* const> inputs,
+                   const T* w, T* y, bool add) override;
   // bias.cc
   void add_bias(const Nodes& nodes, const T* bias, T* x) override;
   void bias_dw(const Nodes& nodes, const T* dx, T* dbias) override;

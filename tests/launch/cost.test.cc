@@ -75,6 +75,7 @@ std::vector<ModelSpec> all_kinds() {
   full.places = {8, 8, 8, 4, 8};
   full.items = 4;
   full.modality_table = full.modality_head = true;
+  full.place_heads = full.item_head = true;
   full.width = 6;
   full.norm = Norm::layer;
   specs.push_back(small(MapKind::joint, Wiring::causal));

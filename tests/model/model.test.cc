@@ -25,6 +25,7 @@ ModelSpec every_modality() {
   spec.modality_head = spec.modality_table = spec.ask = true;
   spec.items = 2;
   spec.places = {4, 3, 5, 2, 6};
+  spec.place_heads = spec.item_head = true;
   return spec;
 }
 
@@ -32,7 +33,7 @@ ModelSpec every_modality() {
 double worst_gradient_error(const ModelSpec& spec, const DropoutKey& dropout = {}) {
   ModelKit<double> kit(spec, 3, 5);
   const Batch batch = random_batch(spec, 3, 11);
-  const TermWeights weights = {{0.7, 1.0, 0.4, 1.3}};
+  const TermWeights weights = {{0.7, 1.0, 0.4, 1.3, 0.6, 0.8}};
   std::int64_t scored = 0;
   for (const Target& target : batch.target) scored += target.scored;
   const auto loss = [&] {

@@ -60,6 +60,8 @@ inline ModelSpec draw_spec(MapKind map, Draws& choice) {
   spec.items = choice.of<std::int64_t>({0, 2});
   spec.modality_head = spec.modalities.size() > 1 || choice.coin();
   spec.modality_table = choice.coin();
+  spec.place_heads = choice.coin();
+  spec.item_head = spec.items > 0 && choice.coin();
   spec.bias = choice.coin() && choice.coin();
   spec.branches = choice.of<std::int64_t>({1, 1, 2});
   spec.radius = choice.of<std::int64_t>({0, 0, 1, 2});

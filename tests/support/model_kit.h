@@ -76,6 +76,10 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
       target.modality =
           static_cast<std::int32_t>(spec.modalities[static_cast<size_t>(below(count))]);
     target.symbol = symbols(target.modality);
+    if (spec.place_heads || spec.item_head) {  // beyond the tables, too
+      target.place = {below(9), below(9), below(3)};
+      target.item = below(3);
+    }
     batch.target.push_back(target);
   }
   return batch;

@@ -121,7 +121,8 @@ TEST(Config, EveryModelFieldCanBeSet) {
    wiring: grid_causal, combine: single, sequence: ascending, single_axis: 1, channel_axis: false,
    in: false, out: false, gate: false, norm: none, residual: false, activation: sort2, active: 0.75,
    dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3,
-   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true}
+   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true,
+   place_heads: true, item_head: true}
 loss: {ends: false})"));
   ModelSpec expected{.tokens = {3, 5},
                      .channels = 6,
@@ -152,7 +153,9 @@ loss: {ends: false})"));
                      .places = {1, 2, 3, 4, 5},
                      .items = 6,
                      .modality_table = false,
-                     .modality_head = true};
+                     .modality_head = true,
+                     .place_heads = true,
+                     .item_head = true};
   EXPECT_EQ(c.model, expected);
   EXPECT_EQ(c.stages[0].model, expected);
 }
