@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/line_map.h"
 #include "model/block.h"
 #include "model/joint_sites.h"
 
@@ -30,6 +31,10 @@ struct Ends {
 std::string stream_refusal(const ModelSpec& spec) {
   if (spec.wiring != Wiring::causal)
     return "its wiring is not causal, so that a new token changes those before it";
+  const std::vector<LineMap> maps = has_line_maps(spec) ? line_maps(spec) : std::vector<LineMap>{};
+  for (const LineMap& map : maps)
+    if (map.kind == MapKind::attention || map.axes.size() > 1)
+      return "attention, and sublayers over several axes, keep nothing of earlier tokens yet";
   return "";
 }
 
@@ -55,8 +60,8 @@ Stream<T>::Stream(const ModelSpec& spec, std::int64_t windows, Params<T>& params
   const Sharding sharding(spec_, windows);
   Moves<T> moves(sharding, nullptr, arena);
   const Build<T> build{spec_, sharding, params, backend, arena, moves};
-  if (spec.map == MapKind::joint) add_joint_steps(build, chunk_);
-  if (spec.map == MapKind::dense) add_dense_steps(build, chunk_);
+  if (has_line_maps(spec)) add_joint_steps(build, chunk_);
+  if (!has_line_maps(spec)) add_dense_steps(build, chunk_);
   const std::int64_t rows = chunk_ * windows;
   x_ = arena.take(rows * spec.channels, "residual stream");
   y_ = arena.take(rows * spec.channels, "residual stream");
@@ -70,7 +75,7 @@ template <class T>
 typename Stream<T>::Part Stream<T>::part_of(Params<T>& params, const std::string& prefix) const {
   Part part;
   if (spec_.norm != Norm::none) part.gain = &params.at(prefix + ".gain");
-  if (spec_.out) part.way_out = &params.at(prefix + (spec_.map == MapKind::joint ? ".w2" : ".out"));
+  if (spec_.out) part.way_out = &params.at(prefix + (has_line_maps(spec_) ? ".w2" : ".out"));
   if (spec_.bias) part.map_bias = &params.at(prefix + ".b1");
   if (spec_.bias && spec_.out) part.out_bias = &params.at(prefix + ".b2");
   return part;
