@@ -87,12 +87,12 @@ void Stream<T>::add_joint_steps(const Build<T>& build, std::int64_t chunk) {
   const std::vector<JointSite> sites = joint_sites(spec_, build.sharding);
   for (size_t i = 0; i < sites.size(); ++i) {
     const auto block = static_cast<std::int64_t>(i / axes) % spec_.blocks;
-    const std::string axis = text(".axis.", axes - 1 - static_cast<size_t>(sites[i].axis));
+    const std::string axis = text(".axis.", axes - 1 - static_cast<size_t>(sites[i].map.axes.back()));
     if (spec_.combine != Combine::parallel || i % axes == 0) steps_.emplace_back();
     for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
       const std::string prefix = block_name(block, branch) + axis;
       Part part = part_of(build.params, prefix);
-      part.map = std::make_unique<JointStream<T>>(build, sites[i].axis,
+      part.map = std::make_unique<JointStream<T>>(build, sites[i].map.axes.back(),
                                                   build.params.at(prefix + ".w1"), chunk);
       steps_.back().push_back(std::move(part));
     }
