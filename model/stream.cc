@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "core/error.h"
-#include "model/line_map.h"
 #include "model/block.h"
 #include "model/joint_sites.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -87,7 +87,8 @@ void Stream<T>::add_joint_steps(const Build<T>& build, std::int64_t chunk) {
   const std::vector<JointSite> sites = joint_sites(spec_, build.sharding);
   for (size_t i = 0; i < sites.size(); ++i) {
     const auto block = static_cast<std::int64_t>(i / axes) % spec_.blocks;
-    const std::string axis = text(".axis.", axes - 1 - static_cast<size_t>(sites[i].map.axes.back()));
+    const std::string axis =
+        text(".axis.", axes - 1 - static_cast<size_t>(sites[i].map.axes.back()));
     if (spec_.combine != Combine::parallel || i % axes == 0) steps_.emplace_back();
     for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
       const std::string prefix = block_name(block, branch) + axis;

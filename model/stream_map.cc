@@ -84,7 +84,7 @@ DenseStream<T>::DenseStream(const Build<T>& build, const std::string& block, std
     if (map.on_channels()) {
       widest = std::max(widest, map.out);
     } else {
-      const std::int64_t size = tokens_back(spec, spec.tokens, map.map.axes.back()) + chunk;
+      const std::int64_t size = tokens_back(spec, spec.tokens, map.axis) + chunk;
       if (chained_) part.ring = std::make_unique<Ring<T>>(arena, size, map.batch * map.channels);
       longest = std::max(longest, size);
       taps = std::max(taps, map.size());
