@@ -19,7 +19,7 @@ const char* name(Weights weights) {
   return kNames[static_cast<size_t>(weights)];
 }
 const char* name(Wiring wiring) {
-  constexpr const char* kNames[] = {"grid", "causal", "grid_causal"};
+  constexpr const char* kNames[] = {"grid", "causal", "grid_causal", "mirrored"};
   return kNames[static_cast<size_t>(wiring)];
 }
 const char* name(Combine combine) {
@@ -93,11 +93,11 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     REQUIRE(size >= old_size, change, ": token axis ", axis, " from the inside shrinks from ",
             old_size, " to ", size, ". Keep it, and put new axes outside (to the left).");
-    REQUIRE(size == old_size || from.wiring != Wiring::causal || !outside, change,
+    REQUIRE(size == old_size || !carries(from.wiring) || !outside, change,
             ": lengthening token axis ", axis,
             " from the inside changes the strides of the axes outside it, and with them which "
-            "tokens their causal taps reach. Lengthen the outermost axis or add an axis outside.");
-    REQUIRE(from.wiring == Wiring::causal || size % old_size == 0, change, ": token axis ", axis,
+            "tokens their taps reach. Lengthen the outermost axis or add an axis outside.");
+    REQUIRE(carries(from.wiring) || size % old_size == 0, change, ": token axis ", axis,
             " from the inside grows from ", old_size, " to ", size,
             ", but a grid's axis grows by a whole factor. Use a multiple of ", old_size, ".");
     outside = outside || old_size > 1;

@@ -74,10 +74,10 @@ void keep_balanced(const NodeShape& nodes, std::vector<Layout>& layouts) {
   std::erase_if(layouts, [&](const Layout& layout) { return largest(layout) > limit; });
 }
 
-// Causal taps along `axis` reach back over the innermost cut axis outside it.
+// Taps along `axis` reach back over the innermost cut axis outside it.
 std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, int axis) {
   const std::int64_t rows = joint_axes(spec)[static_cast<size_t>(axis)] - 1;
-  if (spec.wiring != Wiring::causal || rows == 0) return std::nullopt;
+  if (!carries(spec.wiring) || rows == 0) return std::nullopt;
   for (int first = axis; first-- > 0;)
     if (layout.parts(first) > 1) return Halo{first, axis, rows};
   return std::nullopt;
@@ -99,6 +99,7 @@ std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const Shardin
             std::max(sec[axis].back(), plan_sec(plan_halo(nodes, sharding.whole_channels(layout),
                                                           *halo, rank, int{sizeof(float)}),
                                                 link));
+      if (spec.wiring == Wiring::mirrored) sec[axis].back() *= 2;  // one halo behind, one ahead
     }
   return sec;
 }
@@ -171,10 +172,10 @@ std::vector<JointSite> joint_sites(const ModelSpec& spec, const Sharding& shardi
 std::int64_t halo_elements(const Sharding& sharding, const JointSite& site, std::int64_t channels) {
   if (!site.halo) return 0;
   const NodeShape nodes = sharding.nodes(channels);
-  const auto [first, last, rows] = *site.halo;
+  const Halo& halo = *site.halo;
   const Box own = sharding.box(sharding.whole_channels(site.layout), channels);
-  Shape part = extent(flat_box(nodes, first, last, own));
-  part[static_cast<size_t>(first)] = rows;
+  Shape part = extent(flat_box(nodes, halo.first, halo.last, own));
+  part[static_cast<size_t>(halo.first)] = halo.rows;
   return elements(part);
 }
 

@@ -18,7 +18,9 @@ namespace ortho {
 struct JointSite {
   int axis = 0;              // of joint_axes(spec)
   Layout layout;             // of the residual stream; the map works on its rows with all channels
-  std::optional<Halo> halo;  // of the map's input, where causal taps reach into another rank
+  // Of the map's input, where taps reach back into another rank; in mirrored wiring they reach as
+  // far ahead.
+  std::optional<Halo> halo;
 };
 
 // One for each sublayer in the order in which they run, through all blocks and passes. Error(usage)

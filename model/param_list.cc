@@ -82,7 +82,7 @@ void add_joint_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
     if (spec.norm != Norm::none) list.push_back(gain(name + ".gain", spec.channels));
     const Dim c{DimKind::channel, spec.channels};
     std::vector<Dim> dims = {{DimKind::tap, size, axis}, c};
-    if (spec.wiring != Wiring::causal)
+    if (!carries(spec.wiring))
       dims = {{DimKind::axis_in, size, axis}, c, {DimKind::axis_out, size, axis}};
     add_f_input(spec, dims);
     list.push_back(

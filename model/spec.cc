@@ -23,6 +23,9 @@ void check_axis_sizes(const ModelSpec& spec) {
 }
 
 void check_dense(const ModelSpec& spec) {
+  REQUIRE(spec.wiring != Wiring::mirrored,
+          "model.wiring: mirrored is for map: joint; with map: dense use wiring: grid, where every "
+          "token of a line reaches every other");
   const std::int64_t gated = gated_width(spec);
   mapped_axes(spec);  // checks
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
@@ -116,6 +119,10 @@ void check_spec(const ModelSpec& spec) {
   if (spec.map == MapKind::joint) {
     REQUIRE(spec.weights == Weights::shared,
             "model.map: joint has shared weights only; use weights: shared");
+    REQUIRE(spec.wiring != Wiring::mirrored || spec.hidden % 2 == 0, "model.hidden ", spec.hidden,
+            " with wiring: mirrored: half of the units look back and half ahead. Use an even "
+            "number, such as ",
+            spec.hidden + 1, ".");
     REQUIRE(spec.combine != Combine::single, "model.combine: single is for map: dense");
   }
 }
@@ -134,7 +141,7 @@ Cost taps(const ModelSpec& spec, std::int64_t size, std::int64_t stride) {
   const std::int64_t tokens = context(spec);
   if (spec.wiring == Wiring::grid) cost.executed = cost.nominal;
   if (spec.wiring == Wiring::grid_causal) cost.executed = static_cast<double>(size + 1) / 2;
-  if (spec.wiring == Wiring::causal)
+  if (carries(spec.wiring))  // ahead as many as back
     for (std::int64_t d = 0; d < size; ++d) cost.executed += reach(tokens, d * stride);
   return cost;
 }

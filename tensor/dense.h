@@ -4,7 +4,8 @@
 //
 // grid_causal uses k <= j only; what lies above is never read and gets no gradient. In causal
 // wiring token t receives from t - d * stride, whatever row that falls in; before the start there
-// is nothing. The channel axis is always mapped as a grid.
+// is nothing. The channel axis is always mapped as a grid. mirrored wiring is for joint maps alone
+// (model/joint_map.h).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,12 @@ namespace ortho {
 //   grid, grid_causal [s][out]    -                     [s_1]…[s_n][C][out]   (axis_i.npy)
 //   causal            [s] by d    [s (coordinate)][s]   [s_1]…[s_n][C][s]     by d
 enum class Weights { shared, separate, by_position };
-enum class Wiring { grid, causal, grid_causal };
+enum class Wiring { grid, causal, grid_causal, mirrored };
+
+// Whether weights go by the offset d and taps carry over into rows of the axes outside.
+inline bool carries(Wiring wiring) {
+  return wiring == Wiring::causal || wiring == Wiring::mirrored;
+}
 
 struct DenseMap {
   Shape tokens;               // token axes of the input, outermost first

@@ -55,6 +55,7 @@ Taps forward_taps(const DenseGeometry& g, std::int64_t outer) {
     case Wiring::grid_causal:
       return {{0, 0, 1, 1, 0, g.in.rows}, 1, g.w_row};
     case Wiring::causal:
+    case Wiring::mirrored:  // refused before
       break;
   }
   return {{1 - g.in.rows, 1, 1, 1, -outer * g.in.rows, g.in.rows}, g.w_row + 1, -1};
@@ -67,6 +68,7 @@ Taps backward_taps(const DenseGeometry& g, std::int64_t outer) {
     case Wiring::grid_causal:
       return {{0, 1, g.out.rows, 0, 0, g.out.rows}, g.w_row, 1};
     case Wiring::causal:
+    case Wiring::mirrored:  // refused before
       break;
   }
   const std::int64_t lines = g.weights == Weights::by_position ? 1 : g.outer - outer;
