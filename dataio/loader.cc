@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "dataio/masking.h"
 
 namespace ortho {
 namespace {
@@ -22,8 +23,9 @@ struct WindowMaker {
     return rule.padding == Padding::end ? 0 : random_padding(seed, epoch, record, spare);
   }
 
-  void make(const SampleList::Window& from, std::int64_t epoch, std::int64_t window,
-            Batch& batch) const {
+  // `mask`: what diffusion draws by.
+  void make(const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
+            std::int64_t window, Batch& batch) const {
     const auto items = dataset.items(from.record);
     if (rule.objective == Objective::one_shot)
       return make_one_shot(from, items, epoch, window, batch);
@@ -34,6 +36,7 @@ struct WindowMaker {
     };
     lay_next_token(from.index, spare_before(from.record, spare, epoch), length, rule, read, window,
                    batch);
+    if (rule.objective == Objective::diffusion) mask_window(mask, window, batch);
   }
 
   void make_one_shot(const SampleList::Window& from, const std::vector<ItemSize>& items,
@@ -125,10 +128,12 @@ struct Loader::State {
       planned_epoch = making.epoch;
     }
     const auto samples = batch_samples(making.consumed, options.windows, plan.streams());
-    Batch batch = empty_batch(options.window.tokens, own.size(), own.lo);
+    Batch batch = empty_batch(options.window.tokens, own.size(), own.lo, options.window.objective);
     for (std::int64_t window = 0; window < own.size(); ++window) {
       const SampleId id = plan.at(samples[static_cast<std::size_t>(own.lo + window)]);
-      maker.make(list.window(id), making.epoch, window, batch);
+      const MaskDraw mask = {options.order.seed, making.epoch, making.consumed, own.lo + window,
+                             options.windows};
+      maker.make(list.window(id), making.epoch, mask, window, batch);
     }
     making.consumed += options.windows;
     return batch;
@@ -244,10 +249,12 @@ std::optional<Batch> HeldOut::next() {
   const WindowMaker maker{
       *dataset_, {*vocabulary_, options_.audio_bits}, options_.window, options_.order.seed};
   const Range own = split(options_.windows, options_.replicas, options_.replica);
-  Batch batch = empty_batch(options_.window.tokens, own.size(), own.lo);
+  Batch batch = empty_batch(options_.window.tokens, own.size(), own.lo, options_.window.objective);
   for (std::int64_t window = 0; window < own.size(); ++window) {
     const std::int64_t sample = number * options_.windows + own.lo + window;
-    if (sample < samples()) maker.make(list_.window(sample), 0, window, batch);
+    if (sample < samples())
+      maker.make(list_.window(sample), 0, held_out_draw(options_.order.seed, sample), window,
+                 batch);
   }
   ++given_;
   return batch;

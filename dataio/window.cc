@@ -1,6 +1,7 @@
 #include "dataio/window.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "core/error.h"
@@ -14,6 +15,11 @@ Target target_of(const Token& token) { return {1, token.modality, token.symbol};
 constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}};
 
 }  // namespace
+
+std::string objective_name(Objective objective) {
+  constexpr std::array<const char*, kObjectives> kNames = {"next_token", "one_shot", "diffusion"};
+  return kNames[static_cast<std::size_t>(objective)];
+}
 
 std::int64_t total_tokens(std::span<const ItemSize> items) {
   return std::accumulate(items.begin(), items.end(), std::int64_t{0},
@@ -82,9 +88,15 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
   }
 }
 
-Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window) {
+Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,
+                  Objective objective) {
   const auto places = static_cast<std::size_t>(checked_product(tokens, windows));
-  return {tokens, windows, first_window, std::vector<Token>(places), std::vector<Target>(places)};
+  return {tokens,
+          windows,
+          first_window,
+          std::vector<Token>(places),
+          std::vector<Target>(places),
+          objective == Objective::diffusion};
 }
 
 }  // namespace ortho
