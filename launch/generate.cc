@@ -1,5 +1,6 @@
 #include "trainer/generate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -14,6 +15,7 @@
 #include "launch/commands.h"
 #include "launch/open_run.h"
 #include "trainer/stage_data.h"
+#include "trainer/unmask.h"
 
 namespace ortho {
 namespace {
@@ -60,6 +62,30 @@ std::vector<Token> prompt_tokens(const GenerateOptions& options, const TokenRule
   const PartView seen = view(part);
   tokenise(seen, {0, count_tokens(seen.kind, seen.shape)}, 0, rule, name, tokens);
   return tokens;
+}
+
+Objective objective_of(const GenerateOptions& options, const StageConfig& stage) {
+  if (options.objective.empty()) return answering_objective(stage.objective);
+  const Objective objective = objective_from_name(options.objective);
+  REQUIRE(weight_of(stage.objective, objective) > 0, "--objective ", options.objective, ": stage ",
+          stage.name, " was not trained on it");
+  return objective;
+}
+
+// New tokens, one after another, in one pass, or round by round.
+std::vector<Token> make_tokens(Model<float>& model, Objective objective,
+                               const std::vector<Token>& prompt, const GenerateRule& rule,
+                               const UnmaskRule& unmask) {
+  if (objective == Objective::diffusion)
+    return unmask_prompts(model, {prompt}, rule, unmask).front();
+  return objective == Objective::one_shot ? answer_prompts(model, {prompt}, rule).front()
+                                          : continue_prompts(model, {prompt}, rule).front();
+}
+
+// When --tokens does not say: diffusion cannot end by itself and fills its window.
+std::int64_t tokens_unasked(Objective objective, const ModelSpec& spec, size_t prompt) {
+  if (objective != Objective::diffusion) return kTokensUnasked;
+  return std::max<std::int64_t>(1, context(spec) - static_cast<std::int64_t>(prompt));
 }
 
 // Without a prompt something must come first: a line break, a black pixel, silence.
@@ -113,11 +139,15 @@ int run_generate(const GenerateOptions& options) {
                      static_cast<std::uint64_t>(options.seed)};
   generate.only = options.modality;
   generate.image_width = media.width;
-  generate.tokens = options.tokens > 0 ? options.tokens : kTokensUnasked;
   generate.may_end = options.tokens == 0 && options.modality != Modality::pixel;
-  std::vector<Token> prompt = prompt_tokens(options, rule, media), begun;
-  if (prompt.empty()) prompt = begun = first_token(options.modality, rule);
-  const bool same = prompt.back().modality == static_cast<std::int32_t>(options.modality);
+  const Objective objective = objective_of(options, run.stage.config);
+  std::vector<Token> prompt = prompt_tokens(options, rule, media);
+  if (prompt.empty() && objective != Objective::diffusion)
+    prompt = first_token(options.modality, rule);
+  generate.tokens =
+      options.tokens > 0 ? options.tokens : tokens_unasked(objective, spec, prompt.size());
+  const bool same =
+      prompt.empty() || prompt.back().modality == static_cast<std::int32_t>(options.modality);
   generate.new_item = !same;
   if (options.modality == Modality::pixel)
     generate.tokens =
@@ -126,9 +156,7 @@ int run_generate(const GenerateOptions& options) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
-  const bool one_shot = run.stage.config.objective.one_shot > 0;
-  auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
-                         : continue_prompts(model, {prompt}, generate).front();
+  auto tokens = make_tokens(model, objective, prompt, generate, {options.rounds, options.order});
   if (same) tokens.insert(tokens.begin(), prompt.begin(), prompt.end());
   agree(*world, [&] {
     if (world->rank() == 0) write_result(options, tokens, rule, media);

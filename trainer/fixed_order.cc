@@ -20,6 +20,7 @@ Batch windows_of(const Batch& batch, std::int64_t lo, std::int64_t hi) {
   part.tokens = batch.tokens;
   part.windows = hi - lo;
   part.first_window = batch.first_window + lo;
+  part.window_means = batch.window_means;
   for (std::int64_t t = 0; t < batch.tokens; ++t) {
     const std::int64_t row = t * batch.windows;
     part.input.insert(part.input.end(), batch.input.begin() + row + lo,

@@ -4,113 +4,10 @@
 #include <limits>
 
 #include "core/error.h"
+#include "trainer/choose.h"
 
 namespace ortho {
 namespace {
-
-// A token to choose: the row of the batch that was run last, and which of its window's draws are
-// its own. The draws name window and turn, never the row, so they are the same for any batch size.
-struct Slot {
-  std::int32_t row;
-  std::int64_t window, turn;
-};
-
-// Draws the tokens of slots.
-class TokenChooser {
- public:
-  TokenChooser(Model<float>& model, const GenerateRule& rule)
-      : model_(model), rule_(rule), random_(rule.decode.seed, "generate") {}
-
-  // One token a slot, its modality `none` where the model ends.
-  std::vector<Token> choose(const std::vector<Slot>& slots) {
-    std::vector<Token> tokens(slots.size());
-    choose_modalities(slots, tokens);
-    choose_symbols(slots, Modality::text, {"text"}, tokens);
-    choose_symbols(slots, Modality::pixel, {"red", "green", "blue"}, tokens);
-    choose_symbols(slots, Modality::audio, {"audio"}, tokens);
-    return tokens;
-  }
-
- private:
-  // `step`: 0, 1, 2 for a token's symbols, 3 for its modality.
-  double uniform(const Slot& slot, std::uint64_t step) const {
-    const auto window = static_cast<std::uint64_t>(slot.window);
-    return random_.uniform((window << 40) + (static_cast<std::uint64_t>(slot.turn) << 2) + step);
-  }
-
-  void choose_modalities(const std::vector<Slot>& slots, std::vector<Token>& tokens) {
-    const ModelSpec& spec = model_.spec();
-    if (!spec.modality_head) {
-      for (Token& token : tokens)
-        token.modality = static_cast<std::int32_t>(spec.modalities.front());
-      return;
-    }
-    std::vector<std::int32_t> rows;
-    for (const Slot& slot : slots) rows.push_back(slot.row);
-    std::vector<float> logits(rows.size() * kModalities);
-    model_.head().logits("modality", rows, {}, logits.data());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const std::span<float> row = std::span(logits).subspan(i * kModalities, kModalities);
-      for (int m = 0; m < kModalities; ++m)
-        if (!allowed(static_cast<Modality>(m)))
-          row[static_cast<size_t>(m)] = -std::numeric_limits<float>::infinity();
-      tokens[i].modality = choose_symbol(row, rule_.decode, uniform(slots[i], 3));
-    }
-  }
-
-  bool allowed(Modality modality) const {
-    if (modality == Modality::none) return rule_.may_end;
-    return has_modality(model_.spec(), modality) && (!rule_.only || *rule_.only == modality);
-  }
-
-  void choose_symbols(const std::vector<Slot>& slots, Modality modality,
-                      const std::vector<std::string>& heads, std::vector<Token>& tokens) {
-    std::vector<size_t> mine;
-    std::vector<std::int32_t> at;
-    for (size_t i = 0; i < slots.size(); ++i)
-      if (tokens[i].modality == static_cast<std::int32_t>(modality)) {
-        mine.push_back(i);
-        at.push_back(slots[i].row);
-      }
-    if (mine.empty()) return;
-    std::vector<std::vector<std::int32_t>> given;
-    for (size_t h = 0; h < heads.size(); ++h) {
-      const auto classes = static_cast<size_t>(model_.head().classes(heads[h]));
-      std::vector<float> logits(at.size() * classes);
-      model_.head().logits(heads[h], at, given, logits.data());
-      std::vector<std::int32_t> chosen;
-      for (size_t n = 0; n < at.size(); ++n) {
-        const std::span<const float> row = std::span(logits).subspan(n * classes, classes);
-        chosen.push_back(choose_symbol(row, rule_.decode, uniform(slots[mine[n]], h)));
-        tokens[mine[n]].symbol[h] = chosen.back();
-      }
-      given.push_back(std::move(chosen));
-    }
-  }
-
-  Model<float>& model_;
-  const GenerateRule& rule_;
-  Random random_;
-};
-
-void set_place(const GenerateRule& rule, std::int64_t index, Token& token) {
-  const auto at = static_cast<std::int32_t>(index);
-  if (token.modality == static_cast<std::int32_t>(Modality::pixel) && rule.image_width > 0) {
-    const auto width = static_cast<std::int32_t>(rule.image_width);
-    token.place = {at / width, at % width, 0};
-  } else {
-    token.place = {at, 0, 0};
-  }
-}
-
-// How many tokens at the prompt's end belong to the item that goes on.
-std::int64_t tokens_of_last_item(const std::vector<Token>& prompt) {
-  std::int64_t count = 0;
-  while (count < static_cast<std::int64_t>(prompt.size()) &&
-         prompt[prompt.size() - 1 - static_cast<size_t>(count)].item == prompt.back().item)
-    ++count;
-  return count;
-}
 
 struct Writing {
   std::vector<Token> tokens;  // prompt and what was added
@@ -150,8 +47,9 @@ void check_prompts(const Model<float>& model, const std::vector<std::vector<Toke
   REQUIRE(static_cast<std::int64_t>(prompts.size()) <= windows, prompts.size(), " prompts for ",
           windows, " windows");
   for (const auto& prompt : prompts) {
-    REQUIRE(!prompt.empty(), "a prompt is empty; give at least one token to go on from");
-    REQUIRE(objective == Objective::next_token || static_cast<std::int64_t>(prompt.size()) < tokens,
+    REQUIRE(objective == Objective::diffusion || !prompt.empty(),
+            "a prompt is empty; give at least one token to go on from");
+    REQUIRE(objective != Objective::one_shot || static_cast<std::int64_t>(prompt.size()) < tokens,
             "the prompt has ", prompt.size(), " tokens; the context of ", tokens,
             " leaves no place for an answer");
   }

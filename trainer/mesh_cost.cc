@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "tensor/backend.h"
 #include "trainer/fixed_order.h"
+#include "trainer/objectives.h"
 #include "trainer/replicas.h"
 #include "trainer/traffic.h"
 
@@ -37,7 +38,7 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
   cost.bytes.batches =
-      kLoaderBatches *
+      kLoaderBatches * static_cast<std::int64_t>(objectives_of(stage.config.objective).size()) *
       checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
   // Where the channels are cut, the maps' work goes by the hidden units.
   const auto part = static_cast<double>(sharding.local(sharding.home(), 1).rows() *
