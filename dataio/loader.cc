@@ -48,9 +48,8 @@ struct WindowMaker {
     read_some(from.record, plan->inputs, plan->input_tokens, items, item, input);
     const std::int32_t output_item = item;
     read_some(from.record, plan->outputs, plan->output_tokens, items, item, output);
-    const std::int64_t spare = rule.tokens - plan->input_tokens - plan->output_tokens;
-    lay_one_shot(input, output, output_item, spare_before(from.record, spare, epoch), rule, window,
-                 batch);
+    lay_one_shot(input, output, output_item, spare_before(from.record, plan->spare(rule), epoch),
+                 rule, window, batch);
   }
 
   // The first `count` tokens of these items, numbered on from `item`.

@@ -43,7 +43,7 @@ std::vector<std::int64_t> masked_tokens(const MaskDraw& draw, std::int64_t token
 Token masked(const Token& token) {
   Token mark = token;
   mark.modality = static_cast<std::int32_t>(Modality::query);
-  mark.symbol = {token.modality, 0, 0};
+  mark.symbol = {token.modality, token.modality, 0};
   return mark;
 }
 

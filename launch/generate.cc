@@ -14,6 +14,7 @@
 #include "dataio/media/wav.h"
 #include "launch/commands.h"
 #include "launch/open_run.h"
+#include "launch/program_path.h"
 #include "trainer/stage_data.h"
 #include "trainer/unmask.h"
 
@@ -56,11 +57,15 @@ std::vector<Token> prompt_tokens(const GenerateOptions& options, const TokenRule
   import.image_height = media.height;
   import.image_width = media.width;
   const std::string name = options.prompt.empty() ? options.prompt_file : "--prompt";
-  const Part part = options.prompt.empty()
-                        ? import_part(read_bytes(options.prompt_file), name, import)
-                        : text_part_of(decode_utf8(options.prompt, name), name);
-  const PartView seen = view(part);
-  tokenise(seen, {0, count_tokens(seen.kind, seen.shape)}, 0, rule, name, tokens);
+  Decoder decoder(program_beside("orthotope-decode"));
+  std::vector<Part> parts;
+  if (options.prompt.empty())
+    parts = import_parts(read_bytes(options.prompt_file), name, import, decoder);
+  else
+    parts.push_back(text_part_of(decode_utf8(options.prompt, name), name));
+  std::int32_t item = 0;
+  for (const Part& part : parts)
+    tokenise(view(part), {0, count_tokens(part.kind, part.shape)}, item++, rule, name, tokens);
   return tokens;
 }
 
@@ -156,6 +161,7 @@ int run_generate(const GenerateOptions& options) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
+  generate.slots = run.stage.config.one_shot.slots;
   auto tokens = make_tokens(model, objective, prompt, generate, {options.rounds, options.order});
   if (same) tokens.insert(tokens.begin(), prompt.begin(), prompt.end());
   agree(*world, [&] {

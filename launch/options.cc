@@ -68,7 +68,7 @@ std::string help_text(const Listing& listing, const std::string& usage, const st
 
 // --- values that Boost cannot read by itself ---
 
-std::pair<std::int64_t, std::int64_t> image_size(const std::string& word) {
+std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::string& word) {
   std::int64_t height = 0, width = 0;
   const char* end = word.data() + word.size();
   auto [at, error] = std::from_chars(word.data(), end, height);
@@ -77,9 +77,27 @@ std::pair<std::int64_t, std::int64_t> image_size(const std::string& word) {
     const auto rest = std::from_chars(at + 1, end, width);
     good = rest.ec == std::errc{} && rest.ptr == end;
   }
-  REQUIRE(good && height >= 1 && height <= 65536 && width >= 1 && width <= 65536, "--image-size ",
-          word, ": write it as HxW, each 1 to 65536, for example 28x28");
+  REQUIRE(good && height >= 1 && height <= 65536 && width >= 1 && width <= 65536, option, ' ', word,
+          ": write it as HxW, each 1 to 65536, for example 28x28");
   return {height, width};
+}
+
+// "12" or "30000/1001".
+std::array<std::uint32_t, 2> frame_rate_word(const std::string& word) {
+  std::array<std::uint32_t, 2> rate = {0, 1};
+  const char* end = word.data() + word.size();
+  auto [at, error] = std::from_chars(word.data(), end, rate[0]);
+  if (error == std::errc{} && at != end && *at == '/')
+    std::tie(at, error) = [&] {
+      const auto rest = std::from_chars(at + 1, end, rate[1]);
+      return std::pair(rest.ptr, rest.ec);
+    }();
+  REQUIRE(error == std::errc{} && at == end && rate[0] >= 1 && rate[0] <= 1'000'000 &&
+              rate[1] >= 1 && rate[1] <= 1'000'000,
+          "--frames-per-second ", word,
+          ": write a number or a fraction, for example 12 or "
+          "30000/1001");
+  return rate;
 }
 
 Words split_words(const std::string& joined, char separator) {
@@ -108,8 +126,10 @@ void check_split(const std::string& split) {
           split, ": one of train, valid, test");
 }
 
-constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
-constexpr double kMostGflops = 1e9;           // an exaflop a rank
+constexpr std::int64_t kMostRanks = 1 << 20;    // as mesh.batch
+constexpr std::int64_t kMostRate = 10'000'000;  // samples per second, as in a WAV
+constexpr std::int64_t kMostSeconds = 86400;    // a day for one file
+constexpr double kMostGflops = 1e9;             // an exaflop a rank
 
 void check_count(const char* option, std::int64_t value, std::int64_t least) {
   REQUIRE(value >= least, option, ' ', value, ": must be at least ", least);
@@ -118,9 +138,9 @@ void check_count(const char* option, std::int64_t value, std::int64_t least) {
 // --- the commands ---
 
 constexpr const char* kAboutPack =
-    "Packs raw files into shards. INPUT: text, PNG, PPM, PGM, PAM, WAV, IDX images (each also "
-    ".gz),\n"
-    "folders of these, and lists (.jsonl) with a record a line, paths from the list's folder:\n"
+    "Packs raw files into shards. INPUT: text, PNG, PPM, PGM, PAM, WAV, IDX images, and with\n"
+    "orthotope-decode JPEG, GIF, Ogg, FLAC, MP3, MP4, WebM; each also .gz; folders of these, and\n"
+    "lists (.jsonl) with a record a line, paths from the list's folder:\n"
     "  {\"parts\": [{\"file\": \"a.png\"}, {\"text\": \"ankle boot\"}], \"split\": \"train\"}";
 
 void list_pack(Listing& listing, PackOptions& o) {
@@ -138,6 +158,16 @@ void list_pack(Listing& listing, PackOptions& o) {
                  "cut audio behind so many samples; 0 = do not");
   listing.option("trim", po::bool_switch(&rule.import.trim),
                  "drop silence (below 1 % of full scale) at both ends of audio");
+  listing.option("resample",
+                 po::value(&rule.import.audio_rate)->default_value(0)->value_name("RATE"),
+                 "samples per second that all audio gets; 0 = as it is");
+  listing.option("max-frames", po::value(&rule.import.decode.max_frames)->default_value(0),
+                 "cut films, and their sound, behind so many frames; 0 = do not");
+  listing.option("decoder", po::value(&o.decoder)->value_name("PROGRAM"),
+                 "orthotope-decode, if it is not beside this program");
+  listing.option("decode-seconds",
+                 po::value(&rule.import.decode.seconds)->default_value(rule.import.decode.seconds),
+                 "give up a file that takes longer to decode");
   listing.option("keep-going", po::bool_switch(&rule.keep_going),
                  "skip damaged files and list them in DIR/SKIPPED");
   listing.option("replace", po::bool_switch(&rule.replace), "replace a data set that is in DIR");
@@ -145,7 +175,7 @@ void list_pack(Listing& listing, PackOptions& o) {
 
 Command parse_pack(const Words& arguments) {
   PackOptions o;
-  std::string split, records, size, names, order;
+  std::string split, records, size, frame_size, frame_rate, names, order;
   Listing listing("pack");
   list_pack(listing, o);
   listing.option("split", po::value(&split)->default_value("hash:0.1")->value_name("RULE"),
@@ -158,6 +188,10 @@ Command parse_pack(const Words& arguments) {
   listing.option("order", po::value(&order)->default_value("given"),
                  "of the parts of a record: given, reversed, both (every second record reversed)");
   listing.option("image-size", po::value(&size)->value_name("HxW"), "resize images");
+  listing.option("frame-size", po::value(&frame_size)->value_name("HxW"),
+                 "resize the frames of films");
+  listing.option("frames-per-second", po::value(&frame_rate)->value_name("N"),
+                 "frames kept of a film, such as 12 or 30000/1001; all if not given");
   listing.option("label-names", po::value(&names)->value_name("A,B,C"),
                  "the words of labels 0, 1, 2 …");
   if (store(listing, arguments))
@@ -166,7 +200,18 @@ Command parse_pack(const Words& arguments) {
   rule.split = split_rule_from(split);
   rule.text_records = text_records_from_name(records);
   rule.order = part_order_from_name(order);
-  if (!size.empty()) std::tie(rule.import.image_height, rule.import.image_width) = image_size(size);
+  if (!size.empty())
+    std::tie(rule.import.image_height, rule.import.image_width) = image_size("--image-size", size);
+  MediaRule& decode = rule.import.decode;
+  if (!frame_size.empty())
+    std::tie(decode.frame_height, decode.frame_width) = image_size("--frame-size", frame_size);
+  if (!frame_rate.empty()) decode.frame_rate = frame_rate_word(frame_rate);
+  check_count("--max-frames", decode.max_frames, 0);
+  check_count("--decode-seconds", decode.seconds, 1);
+  check_count("--resample", rule.import.audio_rate, 0);
+  REQUIRE(rule.import.audio_rate <= kMostRate && decode.seconds <= kMostSeconds, "--resample ",
+          rule.import.audio_rate, " and --decode-seconds ", decode.seconds, ": at most ", kMostRate,
+          " and ", kMostSeconds);
   rule.label_names = split_words(names, ',');
   check_count("--max-samples", rule.max_samples, 0);
   check_count("--cut-samples", rule.import.cut_samples, 0);
@@ -256,7 +301,7 @@ Command parse_generate(const Words& arguments) {
   REQUIRE(order == "confident" || order == "random", "--order ", order, ": confident or random");
   if (order == "random") o.order = UnmaskRule::Order::random;
   check_count("--rounds", o.rounds, 0);
-  if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size(size);
+  if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size("--image-size", size);
   check_count("--tokens", o.tokens, 0);
   check_count("--top-k", o.top_k, 0);
   check_count("--seed", o.seed, 0);

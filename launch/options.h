@@ -17,6 +17,7 @@ namespace ortho {
 struct PackOptions {
   std::vector<std::string> inputs;  // files, folders, and lists ending in .jsonl
   std::string labels;               // IDX file with a label for each image of the one input, or ""
+  std::string decoder;              // path of orthotope-decode; "": beside this program
   PackRule rule;
 };
 

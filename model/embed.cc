@@ -31,9 +31,11 @@ Embed<T>::Embed(const Build<T>& build)
       backend_(build.backend) {
   add(build, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
   add(build, "text.place", kText, [](const Token& t) { return t.place[0]; });
-  // Tokens to be found know their place; where their modality is not known, it is the text table's.
+  // Output slots know their place in the item they will become; it is the text table's place. Hidden
+  // tokens know it in their modality's tables.
   add(
       build, "text.place", kText, [](const Token& t) { return t.place[0]; }, true);
+  add(build, "ask", kQuery, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
   add(build, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
@@ -70,7 +72,7 @@ template <class T>
 bool Embed<T>::applies(const Table& table, const Token& token) {
   if (!table.hidden)
     return token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
-  const std::int32_t hides = token.symbol[0] == 0 ? kText : token.symbol[0];
+  const std::int32_t hides = token.symbol[1] == 0 ? kText : token.symbol[1];
   return token.modality == kQuery && table.modality == hides;
 }
 

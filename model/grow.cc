@@ -5,7 +5,9 @@
 
 #include "core/error.h"
 #include "model/block.h"
+#include "model/grow_layers.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -27,8 +29,8 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
-  return spec.refeeds * spec.blocks * per_block + 1;
+  const std::int64_t per_block = has_line_maps(spec) ? std::ssize(line_maps(spec)) : 1;
+  return spec.refeeds * spec.blocks * spec.branches * per_block + 1;
 }
 
 void loosen(Promise& promise, double by, const std::string& why) {
@@ -138,7 +140,14 @@ void add_lines(GrowPlan& plan) {
                                   : "new ones start at zero");
   add_change(plan.lines, "hidden", from.hidden, to.hidden, "the new units' ways out start at zero");
   if (from.weights != to.weights)
-    plan.lines.push_back("shared weights replicated: every line, or position, gets its own copy");
+    plan.lines.push_back(
+        "weights replicated: every axis, channel, position or line that now has its own gets a "
+        "copy");
+  add_change(plan.lines, "heads", from.heads, to.heads, "the new ones' ways out start at zero");
+  add_change(plan.lines, "branches", from.branches, to.branches,
+             "the new ones' ways out start at zero");
+  add_change(plan.lines, "radius", from.radius, to.radius, "new taps start at zero");
+  if (from.bias != to.bias) plan.lines.push_back("biases added: they start at zero");
   add_change(plan.lines, "refeeds", from.refeeds, to.refeeds, "outputs change");
   add_change(plan.lines, "dropout", from.dropout, to.dropout, "only training sees it");
   add_end_lines(plan);
@@ -174,7 +183,9 @@ GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to) {
   for (const ParamSpec& target : param_specs(to)) {
     const auto found = by_name.find(target.name);
     const ParamSpec* source = found == by_name.end() ? nullptr : found->second;
-    plan.params.push_back(grow_param(from, to, target, source));
+    const std::optional<ParamSpec> tied =
+        source == nullptr ? tied_source(from, target, by_name) : std::nullopt;
+    plan.params.push_back(grow_param(from, to, target, tied ? &*tied : source));
   }
   plan.promise = find_promise(plan);
   add_lines(plan);

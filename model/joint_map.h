@@ -1,12 +1,14 @@
-// JointMap: the map over {token axis i, channel axis}, in every wiring and both tensor orders.
+// JointMap: the map over {token axes of a line, channel axis}, in every wiring and both tensor
+// orders. With several token axes d, j and k count the tokens of their box, row-major.
 //
-//   causal    z[t] = sum_d h[t - d * stride] * W[d]            W [s][C][G], d * stride <= t
-//   mirrored  the same for half of G's columns, h[t + d * stride] for the others: docs/layer.md
+//   causal    z[t] = sum_d h[t - step(d)] * W[d]               W [s][C][G], step(d) <= t
+//   mirrored  the same for half of G's columns, h[t + step(d)] for the others: docs/layer.md
 //   grid      z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j
 //
 // A tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid gathers
-// each line into one row and is one GEMM of inner size s * C. Where taps reach into another rank,
-// that rank's rows come as a halo beside the own ones.
+// each line into one row and is one GEMM of inner size s * C. Taps beyond the radius are not stored;
+// the diagonal and what lies beyond the radius of a grid are never read and get no gradient. Where
+// taps reach into another rank, that rank's rows come as a halo beside the own ones.
 #pragma once
 
 #include <span>
@@ -17,6 +19,7 @@
 #include "model/build.h"
 #include "model/columns.h"
 #include "model/joint_sites.h"
+#include "model/line_rows.h"
 
 namespace ortho {
 
@@ -25,6 +28,7 @@ template <class T>
 struct JointScratch {
   T* rows_in;        // [lines][s * C], of a grid
   T* rows_out;       // [lines][s * G], of a grid
+  T* between;        // of lines on their way into rows that are gathered in several passes
   T* halo_gradient;  // of the halo
 };
 // For the largest of the sites.
@@ -58,8 +62,18 @@ class JointMap final : public BlockMap<T> {
   void taps_backward(const Direction& direction, const T* h, const T* dz, T* dh);
   void lines_forward();              // rows_in -> rows_out
   void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
+  bool hears_all() const {
+    return wiring_ == Wiring::grid && first_tap_ == 0 && taps_ == steps_.count();
+  }
+  // act(first, last, add) for the coordinates first <= i < last that meet coordinate `at` of a line:
+  // the inputs of an output, or the outputs of an input.
+  template <class Act>
+  void each_run(std::int64_t at, bool before, bool behind, Act act) const;
   Wiring wiring_;
-  Lines lines_;  // of the local part
+  std::int64_t first_tap_;  // 1: a node does not hear itself
+  std::int64_t taps_;       // that are used: first_tap_ … taps_ - 1
+  LineSteps steps_;         // in the local part
+  LineRows<T> rows_;
   Nodes nodes_;
   std::int64_t out_;  // of G, what this rank makes
   Param<T>& weight_;

@@ -23,8 +23,8 @@ struct Token {
   // A Modality; `query` marks a token to be found, whose symbol is not known: an output slot of
   // one_shot, or a token that diffusion hides.
   std::int32_t modality = 0;
-  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}; query: {the modality it hides,
-  // 0 = not known}
+  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}; query: {the modality asked for,
+  // the modality whose place it has}, 0 = not known
   std::array<std::int32_t, 3> symbol{};
   // text, audio: {position}; pixel: {row, column, frame}
   std::array<std::int32_t, 3> place{};

@@ -39,6 +39,7 @@ struct ObjectiveConfig {
 struct OneShotConfig {
   enum class Output { last, text, pixel, audio };  // which item of a record is predicted
   Output output = Output::last;
+  std::int64_t slots = 0;  // places at the window's end for the answer; 0: all the input leaves
   bool operator==(const OneShotConfig&) const = default;
 };
 

@@ -21,10 +21,15 @@ constexpr Choice<OptimizerConfig::Decay> kDecays[] = {
     {"cosine", OptimizerConfig::Decay::cosine}};
 constexpr Choice<Switch> kSwitches[] = {
     {"auto", Switch::automatic}, {"true", Switch::on}, {"false", Switch::off}};
-constexpr Choice<MapKind> kMaps[] = {{"joint", MapKind::joint}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kMaps[] = {
+    {"joint", MapKind::joint}, {"attention", MapKind::attention}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kLineMaps[] = {{"joint", MapKind::joint},
+                                         {"attention", MapKind::attention}};
 constexpr Choice<Weights> kWeights[] = {{"shared", Weights::shared},
                                         {"separate", Weights::separate},
-                                        {"by_position", Weights::by_position}};
+                                        {"by_position", Weights::by_position},
+                                        {"per_channel", Weights::per_channel},
+                                        {"tied", Weights::tied}};
 constexpr Choice<Wiring> kWirings[] = {{"causal", Wiring::causal},
                                        {"grid", Wiring::grid},
                                        {"grid_causal", Wiring::grid_causal},
@@ -34,6 +39,7 @@ constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
                                          {"single", Combine::single}};
 constexpr Choice<Sequence> kSequences[] = {{"descending", Sequence::descending},
                                            {"ascending", Sequence::ascending}};
+constexpr Choice<Self> kSelves[] = {{"every", Self::every}, {"once", Self::once}};
 constexpr Choice<Norm> kNorms[] = {
     {"rms", Norm::rms}, {"layer", Norm::layer}, {"none", Norm::none}};
 constexpr Choice<Activation> kActivations[] = {{"melu", Activation::melu},
@@ -75,7 +81,10 @@ Fields fields(ObjectiveConfig& c) {
 }
 
 Fields fields(OneShotConfig& c) {
-  return Fields().choice("output", c.output, kOutputs, "the item of a record to predict");
+  return Fields()
+      .choice("output", c.output, kOutputs, "the item of a record to predict")
+      .integer("slots", c.slots, kFromZero, "places",
+               "places at the window's end for the answer; 0 = all that the input leaves");
 }
 
 Fields fields(LossConfig& c) {
@@ -142,10 +151,22 @@ Fields growing_fields(ModelSpec& c) {
   return Fields()
       .integers("tokens", c.tokens, {1, kNoLimit}, "tokens",
                 "sizes of the token axes, outermost first; [] = one token")
+      .choices("maps", c.maps, kLineMaps,
+               "the map along each token axis, outermost first; [] = model.map along all")
+      .integers("sets", c.sets, {0, 1 << 20}, "",
+                "a number for each token axis, outermost first: axes of the same number share one "
+                "sublayer, whose lines are the boxes they span; [] = each has its own")
+      .integer("heads", c.heads, {1, 1 << 16}, "heads",
+               "H, equal parts of the hidden channels with weights of their own")
       .integer("blocks", c.blocks, {1, 4096}, "blocks", "L, blocks in the stack")
       .integer("channels", c.channels, kSize, "channels", "C, width of the residual stream")
       .integer("hidden", c.hidden, {1, 1 << 22}, "channels", "E, width inside a block")
-      .choice("weights", c.weights, kWeights, "whether lines share the weights of a map")
+      .choice("weights", c.weights, kWeights, "which lines, channels or axes share a map's weights")
+      .integer("branches", c.branches, {1, 4096}, "sublayers",
+               "sublayers side by side that read the same and add up")
+      .integer("radius", c.radius, {0, kSize.hi}, "tokens",
+               "a sliding window: how far a map reaches along an axis; 0 = all of it")
+      .flag("bias", c.bias, "a bias after the map and after the way out")
       .integer("refeeds", c.refeeds, {1, 4096}, "passes",
                "R, passes through the stack with the same weights")
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
@@ -159,11 +180,15 @@ Fields model_fields(RunConfig& run) {
   ModelSpec& c = run.model;
   return Fields()
       .include(growing_fields(c))
-      .choice("map", c.map, kMaps,
-              "joint: token axis and channels at once; dense: one axis at a time")
+      .choice(
+          "map", c.map, kMaps,
+          "joint: token axis and channels at once; attention: along each token axis; dense: one "
+          "axis at a time")
       .choice("wiring", c.wiring, kWirings, "which tokens of an axis are connected")
       .choice("combine", c.combine, kCombines, "how the axes of a block follow each other")
       .choice("sequence", c.sequence, kSequences, "descending: innermost axis first")
+      .choice("self", c.self, kSelves,
+              "combine: parallel — once: only the last axis connects a node to itself")
       .integer("single_axis", c.single_axis, {-64, 63}, "",
                "axis of combine: single; -1 is the channel axis")
       .flag("channel_axis", c.channel_axis, "dense: the channel axis is mapped too")
@@ -177,6 +202,7 @@ Fields model_fields(RunConfig& run) {
             "share of the channels that are activated")
       .integer("width", c.width, {0, 1 << 20}, "channels",
                "width of embeddings and heads; 0 = channels")
+      .flag("ask", c.ask, "one_shot: embed which modality an output slot asks for")
       .choice("modality_table", run.modality_table, kSwitches,
               "embed the modality; auto: with more than one, or with diffusion")
       .choice("modality_head", run.modality_head, kSwitches,

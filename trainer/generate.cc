@@ -49,9 +49,11 @@ void check_prompts(const Model<float>& model, const std::vector<std::vector<Toke
   for (const auto& prompt : prompts) {
     REQUIRE(objective == Objective::diffusion || !prompt.empty(),
             "a prompt is empty; give at least one token to go on from");
-    REQUIRE(objective != Objective::one_shot || static_cast<std::int64_t>(prompt.size()) < tokens,
-            "the prompt has ", prompt.size(), " tokens; the context of ", tokens,
-            " leaves no place for an answer");
+    const auto used =
+        static_cast<std::int64_t>(prompt.size()) + std::max<std::int64_t>(1, rule.slots);
+    REQUIRE(objective != Objective::one_shot || used <= tokens, "the prompt has ", prompt.size(),
+            " tokens; the context of ", tokens, " leaves no place for an answer of ",
+            std::max<std::int64_t>(1, rule.slots));
   }
 }
 
@@ -95,12 +97,15 @@ std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
   WindowRule window_rule;
   window_rule.objective = Objective::one_shot;
   window_rule.tokens = batch.tokens;
+  window_rule.slots = rule.slots;
   std::vector<Slot> slots;
   std::vector<size_t> first_slot;
   for (size_t w = 0; w < prompts.size(); ++w) {
-    const auto used = static_cast<std::int64_t>(prompts[w].size());
+    const auto used =
+        rule.slots > 0 ? window_rule.input_room() : static_cast<std::int64_t>(prompts[w].size());
     const auto window = static_cast<std::int64_t>(w);
-    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch);
+    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch,
+                 rule.only.value_or(Modality::none));
     first_slot.push_back(slots.size());
     const std::int64_t count =
         rule.tokens > 0 ? std::min(rule.tokens, batch.tokens - used) : batch.tokens - used;

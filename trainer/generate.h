@@ -21,6 +21,7 @@ struct GenerateRule {
   std::optional<Modality> only;  // nothing but this; default: what the modality head chooses
   bool new_item = true;  // the new tokens are an item of their own, places from 0; else they go on
   bool may_end = true;   // stop when the modality head says `none`; false: never choose it
+  std::int64_t slots = 0;        // one_shot: as the model was trained (dataio/window.h)
   std::int64_t image_width = 0;  // pixels a row: where the places of new pixels are
 };
 

@@ -177,6 +177,8 @@ void TrainingRun::enter_stage(size_t index) {
     Cursor& cursor = state_->cursors[i];
     if (!same_stream(before, next, static_cast<Objective>(i))) cursor = {cursor.epoch + 1, 0};
   }
+  // Objectives that both stages have go on; what the others read makes the identity another one.
+  if (before.config.objective != next.config.objective) state_->identity.clear();
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
   grow_to(next);

@@ -24,6 +24,7 @@ LoaderOptions loader_options(const Stage& stage, Objective objective, std::uint6
     options.window.output = Modality::pixel;
   if (config.one_shot.output == OneShotConfig::Output::audio)
     options.window.output = Modality::audio;
+  options.window.slots = config.one_shot.slots;
   options.windows = stage.windows;
   options.replica = replica;
   options.replicas = replicas;

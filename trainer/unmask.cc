@@ -55,29 +55,32 @@ class Unmasker {
         chooser_(model, rule),
         batch_(empty_batch(model.nodes().tokens, model.nodes().batch, 0)) {}
 
-  // Fills in all that is shown.
+  // Fills in all that is shown, each window in rounds of its own.
   void fill(std::vector<Filling>& all) {
-    std::int64_t most = 0;
-    for (const Filling& filling : all) most = std::max(most, filling.marks);
-    const std::int64_t rounds = unmask_.rounds > 0 ? std::min(unmask_.rounds, most) : most;
-    for (std::int64_t round = 0; round < rounds; ++round) {
+    for (std::int64_t round = 0;; ++round) {
       const std::vector<Slot> slots = lay(all, round);
       if (slots.empty()) return;
       model_.run(batch_);
       std::vector<double> nats;
       const std::vector<Token> chosen = chooser_.choose(slots, &nats);
       for (size_t at = 0, w = 0; w < all.size(); ++w) {
-        const size_t count = all[w].left.size();
-        const std::int64_t after = count_windows(all[w].marks * (round + 1), rounds);
-        keep(all[w], std::span(chosen).subspan(at, count),
-             order_of(w, all[w], {nats.data() + at, count}),
-             after - (all[w].marks - static_cast<std::int64_t>(count)));
+        Filling& filling = all[w];
+        const size_t count = filling.left.size();
+        if (count == 0) continue;
+        const std::int64_t after = count_windows(filling.marks * (round + 1), rounds(filling));
+        keep(filling, std::span(chosen).subspan(at, count),
+             order_of(w, filling, {nats.data() + at, count}),
+             after - (filling.marks - static_cast<std::int64_t>(count)));
         at += count;
       }
     }
   }
 
  private:
+  std::int64_t rounds(const Filling& filling) const {
+    return unmask_.rounds > 0 ? std::min(unmask_.rounds, filling.marks) : filling.marks;
+  }
+
   // A slot for each mark left. A mark's draws are its own in every round.
   std::vector<Slot> lay(const std::vector<Filling>& all, std::int64_t round) {
     std::vector<Slot> slots;
@@ -117,7 +120,7 @@ class Unmasker {
     for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
       const size_t mark = order[i];
       Token& token = filling.tokens[static_cast<size_t>(filling.left[mark])];
-      token.modality = token.symbol[0];  // the one that was hidden
+      token.modality = token.symbol[1];  // the one that was hidden
       token.symbol = chosen[mark].symbol;
       kept[mark] = true;
     }

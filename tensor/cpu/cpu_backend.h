@@ -33,10 +33,18 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // bias.cc
+  void add_bias(const Nodes& nodes, const T* bias, T* x) override;
+  void bias_dw(const Nodes& nodes, const T* dx, T* dbias) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
                      bool add) override;
+  // attention.cc
+  void attend(const Attention& attention, const T* q, const T* k, const T* v, const T* bias, T* z,
+              T* log_sum) override;
+  void attend_back(const Attention& attention, const T* q, const T* k, const T* v, const T* bias,
+                   const T* log_sum, const T* dz, T* dq, T* dk, T* dv, T* dbias, T* work) override;
   // norm.cc
   void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h,
             T* stats) override;

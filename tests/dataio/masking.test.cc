@@ -82,7 +82,7 @@ TEST(Masking, HidesWhatMustBePredicted) {
     }
     EXPECT_EQ(target, (Target{1, was.modality, was.symbol}));
     EXPECT_EQ(is, (Token{static_cast<std::int32_t>(Modality::query),
-                         {was.modality, 0, 0},
+                         {was.modality, was.modality, 0},
                          was.place,
                          was.item}));
   }

@@ -41,7 +41,8 @@ struct Kind {
 std::vector<Kind> all_kinds() {
   std::vector<Kind> kinds;
   for (const Wiring wiring : {Wiring::grid, Wiring::causal, Wiring::grid_causal})
-    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position})
+    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position,
+                                  Weights::per_channel, Weights::tied})
       for (const Combine combine : {Combine::parallel, Combine::sequential, Combine::single})
         for (const Sequence sequence : {Sequence::ascending, Sequence::descending})
           for (const Order order : {Order::batch_inner, Order::channels_inner}) {
@@ -70,6 +71,14 @@ LayerCase draw_case(const Kind& kind, std::uint64_t number) {
                           one.spec.single_axis == static_cast<std::int64_t>(tokens.size());
   if (kind.combine == Combine::single && may_resize && draw.below(2) == 0)
     one.single_out = 1 + draw.below(9);
+  one.spec.radius = std::vector<std::int64_t>{0, 0, 1, 2}[static_cast<size_t>(draw.below(4))];
+  if (kind.combine == Combine::parallel && draw.below(3) == 0) one.spec.self = Self::once;
+  if (one.single_out == 0 && draw.below(3) == 0) {
+    one.spec.heads = 2 + draw.below(3);
+    one.channels *= one.spec.heads;
+    one.spec.channels = one.channels;
+  }
+  if (one.single_out > 0) one.spec.radius = 0;
   one.cuts = draw_cuts(draw, one);
   return one;
 }
@@ -89,9 +98,11 @@ std::vector<double> wide(const std::vector<float>& values) {
 }
 
 // On one rank a map with weights by position adds its gradient to a sum in two parts, from the own
-// line and from the next; a gradient that comes from the lines has both in one.
+// line and from the next; a gradient that comes from the lines has both in one. So do maps without
+// the diagonal add what lies before it and behind it, forward too.
 bool adds_in_parts(const ModelSpec& spec) {
-  return spec.weights == Weights::by_position && spec.combine == Combine::parallel;
+  const bool parts = spec.weights == Weights::by_position || spec.self == Self::once;
+  return parts && spec.combine == Combine::parallel;
 }
 
 // Whether some map has fewer lines than ranks, so that its outputs are sums over ranks.
@@ -122,7 +133,10 @@ void expect_same(const LayerCase& one) {
   const LayerResult expected = run_on_one(one, in, false), sizes = run_on_one(one, in, true);
   const LayerResult found = run_on_ranks(one, in);
   if (has_partial_sums(one)) return expect_close(found, expected, sizes, one);
-  EXPECT_EQ(found.y, expected.y);
+  if (one.spec.self == Self::once)
+    expect_equal_sums(wide(found.y), wide(expected.y), wide(sizes.y), 2 * 4);  // of 4 maps
+  else
+    EXPECT_EQ(found.y, expected.y);
   if (adds_in_parts(one.spec))
     expect_equal_sums(wide(found.dx), wide(expected.dx), wide(sizes.dx), 2 * 4);  // of 4 maps
   else
@@ -134,7 +148,7 @@ void expect_same(const LayerCase& one) {
       EXPECT_EQ(found.dw[i], expected.dw[i]) << "weight " << i;
     else
       expect_equal_sums(found.dw[i], expected.dw[i], sizes.dw[i],
-                        separate ? one.windows : one.nodes().elements());
+                        separate ? one.windows : 4 * one.nodes().elements());  // tied: of 4 maps
   }
 }
 
@@ -316,6 +330,26 @@ TEST(LayerLayouts, RefusesWhatHasNoLines) {
   expect_in("s_1 has size 3 but the mesh cuts it into 4 parts", refused(one));
   one.single_out = 5;
   EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
+}
+
+TEST(LayerLayouts, HeadsAreCutAsWholes) {
+  LayerCase one = plain_case({4, 3}, Combine::parallel, Weights::shared, Wiring::grid, {1, {}, 2});
+  one.spec.heads = 2;
+  constexpr int kCopies = kReplicates;
+  // [head][s][s] of the token axes is cut with its channels; the channels' own map has all of them.
+  EXPECT_EQ(weight_cuts(one), (CutLists{{0}, {0}, {kCopies}}));
+  one.spec.weights = Weights::per_channel;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{0}, {0}, {kCopies}}));
+  one.spec.weights = Weights::tied;
+  expect_in("weights: tied with model.heads 2 stay whole, but the mesh leaves 2 parts",
+            refused(one));
+  one.spec.heads = 1;
+  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies}, {kCopies}}));
+  one.spec.weights = Weights::shared;
+  one.spec.heads = 3;
+  one.channels = one.spec.channels = 6;
+  expect_in("the mesh leaves 2 parts of the channels where a map runs, but model.heads are 3",
+            refused(one));
 }
 
 // ---- bytes and memory ----

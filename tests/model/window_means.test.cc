@@ -32,7 +32,7 @@ Batch weighted_batch() {
   // Marks that say what they hide, beside those that do not.
   std::int32_t mark = 0;
   for (Token& token : batch.input)
-    if (token.modality == static_cast<std::int32_t>(Modality::query)) token.symbol[0] = mark++ % 4;
+    if (token.modality == static_cast<std::int32_t>(Modality::query)) token.symbol[1] = mark++ % 4;
   for (size_t row = 1; row < batch.target.size(); row += kWindows) batch.target[row] = {};
   return batch;  // of its second window nothing is asked
 }

@@ -33,8 +33,9 @@ inline std::string case_text(const LayerCase& one) {
   return text(shape_text(s.tokens), " B ", one.windows, " C ", one.channels, " out ",
               one.single_out, " wiring ", static_cast<int>(s.wiring), " weights ",
               static_cast<int>(s.weights), " combine ", static_cast<int>(s.combine), " sequence ",
-              static_cast<int>(s.sequence), " order ", static_cast<int>(one.order),
-              " channel axis ", s.channel_axis, " single axis ", s.single_axis, ", cuts ", cuts);
+              static_cast<int>(s.sequence), " order ", static_cast<int>(one.order), " radius ",
+              s.radius, " self ", static_cast<int>(s.self), " heads ", s.heads, " channel axis ",
+              s.channel_axis, " single axis ", s.single_axis, ", cuts ", cuts);
 }
 
 // Part of a global array.

@@ -63,6 +63,8 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
       token.item = below(3);
       if (below(7) == 0)
         token.modality = static_cast<std::int32_t>(Modality::query), token.symbol = {};
+      if (spec.ask && token.modality == static_cast<std::int32_t>(Modality::query))
+        token.symbol[0] = below(kModalities);
     }
     batch.input.push_back(token);
     Target target;

@@ -20,10 +20,11 @@ struct Wired {
   Weights weights;
 };
 constexpr Wired kWired[] = {
-    {Wiring::grid, Weights::separate},        {Wiring::grid, Weights::shared},
-    {Wiring::grid_causal, Weights::separate}, {Wiring::grid_causal, Weights::shared},
-    {Wiring::causal, Weights::separate},      {Wiring::causal, Weights::shared},
-    {Wiring::causal, Weights::by_position},
+    {Wiring::grid, Weights::separate},           {Wiring::grid, Weights::shared},
+    {Wiring::grid_causal, Weights::separate},    {Wiring::grid_causal, Weights::shared},
+    {Wiring::causal, Weights::separate},         {Wiring::causal, Weights::shared},
+    {Wiring::causal, Weights::by_position},      {Wiring::grid, Weights::per_channel},
+    {Wiring::grid_causal, Weights::per_channel}, {Wiring::causal, Weights::per_channel},
 };
 
 DenseMap make(const Shape& tokens, std::int64_t channels, std::int64_t batch, int axis,
@@ -41,6 +42,7 @@ std::vector<DenseMap> every_map(const Shape& tokens, std::int64_t channels, std:
       for (const Order order : kOrders) {
         const bool channel_axis = axis == static_cast<int>(tokens.size());
         if (channel_axis && wired.wiring != Wiring::grid) continue;
+        if (channel_axis && wired.weights == Weights::per_channel) continue;
         maps.push_back(make(tokens, channels, batch, axis, wired, order));
       }
   return maps;
@@ -49,7 +51,9 @@ std::vector<DenseMap> every_map(const Shape& tokens, std::int64_t channels, std:
 std::string describe(const DenseMap& map) {
   return text("tokens ", shape_text(map.tokens), " C ", map.channels, " B ", map.batch, " axis ",
               map.axis, " out ", map.out, " weights ", static_cast<int>(map.weights), " wiring ",
-              static_cast<int>(map.wiring), " order ", static_cast<int>(map.order));
+              static_cast<int>(map.wiring), " order ", static_cast<int>(map.order), " groups ",
+              map.groups, " halves ", map.in_halves, map.out_halves, " radius ", map.radius,
+              " self ", map.self);
 }
 
 // x, w, dy of one map and what the three operations must give, from the definition.
@@ -122,6 +126,61 @@ TEST(Dense, AxisTakesAnotherSize) {
       map.out = out;
       expect_exact<float>(map);
     }
+  }
+}
+
+// ---- windows, nodes that do not hear themselves, groups ----
+
+TEST(Dense, ASlidingWindowEqualsItsDefinition) {
+  for (const Shape& tokens : {Shape{9, 5}, Shape{2, 11, 3}, Shape{1, 4}})
+    for (const std::int64_t batch : {3, 16})
+      for (DenseMap map : every_map(tokens, 3, batch)) {
+        if (map.on_channels()) continue;
+        for (const std::int64_t radius : {1, 2, 4, 30}) {
+          map.radius = radius;
+          expect_exact<float>(map);
+        }
+      }
+}
+
+TEST(Dense, ANodeThatDoesNotHearItselfEqualsItsDefinition) {
+  for (const Shape& tokens : {Shape{9, 5}, Shape{2, 11, 3}, Shape{1, 4}})
+    for (DenseMap map : every_map(tokens, 3, 7)) {
+      if (map.on_channels()) continue;
+      map.self = false;
+      for (const std::int64_t radius : {0, 1, 3}) {
+        map.radius = radius;
+        expect_exact<float>(map);
+      }
+    }
+}
+
+TEST(Dense, GroupsOfChannelsEqualTheirDefinition) {
+  for (const Shape& tokens : {Shape{3, 5}, Shape{2, 3, 4}, Shape{}})
+    for (const bool halves : {false, true})
+      for (const std::int64_t groups : {1, 2, 3})
+        for (const std::int64_t batch : {1, 9})
+          for (DenseMap map : every_map(tokens, 12, batch)) {
+            map.groups = groups;
+            map.in_halves = map.out_halves = halves;
+            for (const std::int64_t radius : {0, 1}) {
+              map.radius = map.on_channels() ? 0 : radius;
+              expect_exact<float>(map);
+            }
+          }
+}
+
+TEST(Dense, GroupsAlongTheChannelsTakeAnotherSize) {
+  for (DenseMap map : every_map({2, 3}, 12, 5)) {
+    if (!map.on_channels()) continue;
+    map.groups = 3;
+    for (const bool in_halves : {false, true})
+      for (const bool out_halves : {false, true}) {
+        map.in_halves = in_halves;
+        map.out_halves = out_halves;
+        map.out = 18;
+        expect_exact<float>(map);
+      }
   }
 }
 
@@ -296,6 +355,32 @@ TEST(Dense, MaskedWeightsAreNeitherReadNorGivenAGradient) {
     for (size_t j = 0; j < k; ++j) EXPECT_EQ(dw[k * 4 + j], 0.0f);
 }
 
+// The same of what lies outside a window, or on the diagonal.
+TEST(Dense, WeightsOutsideAreNeitherReadNorGivenAGradient) {
+  for (const Order order : kOrders)
+    for (const std::int64_t radius : {0, 1})
+      for (const bool self : {true, false}) {
+        DenseMap map = make({5}, 2, 3, 0, {Wiring::grid, Weights::shared}, order);
+        map.radius = radius;
+        map.self = self;
+        const Case<float> c(map);
+        std::vector<float> w = c.w, y(c.y.size()), dx(c.dx.size()), dw(w.size(), 0.0f);
+        const auto is_used = [&](size_t k, size_t j) {
+          const size_t d = k > j ? k - j : j - k;
+          return (radius == 0 || d <= 1) && (self || d > 0);
+        };
+        for (size_t i = 0; i < w.size(); ++i)
+          if (!is_used(i / 5, i % 5)) w[i] = std::numeric_limits<float>::quiet_NaN();
+        cpu_dense(map, c.x.data(), w.data(), y.data(), false);
+        cpu_dense_dx(map, c.dy.data(), w.data(), dx.data(), false);
+        cpu_dense_dw(map, c.x.data(), c.dy.data(), dw.data());
+        EXPECT_EQ(y, c.y) << describe(map);
+        EXPECT_EQ(dx, c.dx) << describe(map);
+        for (size_t i = 0; i < w.size(); ++i)
+          EXPECT_TRUE(is_used(i / 5, i % 5) || dw[i] == 0.0f) << describe(map);
+      }
+}
+
 TEST(Dense, SixteenAxesOfTwo) {
   const Shape tokens(16, 2);
   for (const int axis : {0, 7, 15}) {
@@ -331,6 +416,22 @@ TEST(Dense, RefusesWhatMakesNoMap) {
   map.axis = 2;
   map.out = 4;
   expect_refused(map, "axis 2 is the channel axis");
+  map.weights = Weights::per_channel;
+  expect_refused(map, "weights: per_channel is for token axes");
+  map = good;
+  map.groups = 3;
+  expect_refused(map, "3 groups do not divide 4 channels");
+  map = make({2, 3}, 4, 5, 2, {Wiring::grid, Weights::shared}, Order::batch_inner);
+  map.groups = 2;
+  map.out = 3;
+  expect_refused(map, "2 groups do not divide 3 channels of the output");
+  map.groups = 0;
+  map.radius = 1;
+  expect_refused(map, "radius 1 of axis 2: 0 or more, and only of a token axis");
+  map = make({2, 3}, 4, 5, 1, {Wiring::grid, Weights::shared}, Order::batch_inner);
+  map.out = 4;
+  map.self = false;
+  expect_refused(map, "needs as many outputs on axis 1 as its size 3; here 4");
   map = good;
   map.axis = 3;
   expect_refused(map, "axis 3 of a grid with token axes [2, 3]");
@@ -370,6 +471,20 @@ TEST(Dense, WeightShapes) {
   EXPECT_EQ(shape(1, {Wiring::causal, Weights::by_position}), (Shape{3, 3}));
   EXPECT_EQ(shape(2, {Wiring::causal, Weights::separate}, 6), (Shape{2, 3, 4, 6}));
   EXPECT_EQ(shape(2, {Wiring::causal, Weights::shared}, 6), (Shape{4, 6}));
+  EXPECT_EQ(shape(1, {Wiring::grid, Weights::per_channel}, 7), (Shape{4, 3, 7}));
+  EXPECT_EQ(shape(1, {Wiring::causal, Weights::per_channel}), (Shape{4, 3}));
+  const auto with = [](int axis, Wired wired, std::int64_t groups, std::int64_t radius) {
+    DenseMap map = make({2, 3}, 4, 5, axis, wired, Order::batch_inner);
+    map.groups = groups;
+    map.radius = radius;
+    return weight_shape(map);
+  };
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::shared}, 2, 1), (Shape{2, 2}));
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::by_position}, 2, 1), (Shape{2, 3, 2}));
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::separate}, 0, 1), (Shape{2, 3, 4, 2}));
+  EXPECT_EQ(with(1, {Wiring::grid, Weights::shared}, 1, 1), (Shape{1, 3, 3}));
+  EXPECT_EQ(with(2, {Wiring::grid, Weights::shared}, 2, 0), (Shape{4, 2}));
+  EXPECT_EQ(with(2, {Wiring::grid, Weights::separate}, 2, 0), (Shape{2, 3, 4, 2}));
 }
 
 }  // namespace

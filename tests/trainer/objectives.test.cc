@@ -43,7 +43,7 @@ TEST(Objectives, HaveTheirSharesAfterAnyNumberOfSteps) {
       for (const Objective one : {next_token, one_shot, diffusion})
         EXPECT_LE(std::abs(had[static_cast<size_t>(one)] -
                            weight_of(mix, one) / all * static_cast<double>(step + 1)),
-                  most);
+                  most + 1e-9);  // shares are no exact numbers
     }
   }
 }

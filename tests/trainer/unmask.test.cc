@@ -88,7 +88,7 @@ TEST_F(Unmask, TheSurestComesFirst) {
   for (size_t t = 0; t < 8; ++t) {
     Token token = t < 3 ? prompt[t] : Token{};
     token.place[0] = static_cast<std::int32_t>(t);
-    if (t >= 3) token.modality = static_cast<std::int32_t>(Modality::query), token.symbol[0] = 1;
+    if (t >= 3) token.modality = static_cast<std::int32_t>(Modality::query), token.symbol = {1, 1, 0};
     batch.input[t * 3] = token;
   }
   for (int round = 0; round < 5; ++round) {
