@@ -55,13 +55,15 @@ double worst_gradient_error(const ModelSpec& spec, const DropoutKey& dropout = {
 }
 
 TEST(Model, GradientsOfTheJointBlock) {
-  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
-    for (const Combine combine : {Combine::sequential, Combine::parallel}) {
-      ModelSpec spec = small_joint();
-      spec.wiring = wiring;
-      spec.combine = combine;
-      worst_gradient_error(spec);
-    }
+  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal, Wiring::mirrored})
+    for (const Combine combine : {Combine::sequential, Combine::parallel})
+      for (const bool gate : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.wiring = wiring;
+        spec.combine = combine;
+        spec.gate = gate;
+        worst_gradient_error(spec);
+      }
 }
 
 TEST(Model, GradientsOfTheDenseBlock) {
