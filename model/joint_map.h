@@ -4,10 +4,9 @@
 //   causal  z[t] = sum_d h[t - step(d)] * W[d]               W [s][C][G], step(d) <= t
 //   grid    z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j
 //
-// A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
-// gathers each line into one row and is one GEMM of inner size s * C (docs/layer.md, section 3).
-// Taps beyond the radius are not stored; the diagonal and what lies beyond the radius of a grid are
-// never read and get no gradient. Where causal taps reach into another rank, that rank's rows come as a halo beside the own ones.
+// A causal tap is one GEMM, nothing is copied; a grid gathers each line into one row. The diagonal
+// and what lies beyond the radius are never read and get no gradient; causal taps beyond it are not
+// stored. Where taps reach into another rank, its rows come as a halo beside the own ones.
 #pragma once
 
 #include <span>

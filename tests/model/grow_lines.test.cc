@@ -58,7 +58,7 @@ int check_lines_row(const Row& row, std::uint64_t seeds) {
 TEST(GrowLines, EveryRowOfRandomModels) {
   for (const Row& row : kRows) {
     const std::string name = row.name;
-    if (name == "separate" || name == "by_position") continue;
+    if (name == "separate" || name == "by_position" || name == "per_channel") continue;
     EXPECT_GE(check_lines_row(row, 60), 5) << name;
   }
 }
