@@ -289,7 +289,8 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
   using S = ModelSpec;
   expect_in("model.self: once is for combine: parallel",
             refused([](S& s) { s.self = Self::once; }));
-  expect_in("model.heads 2 with map: joint", refused([](S& s) { s.heads = 2; }));
+  expect_in("model.heads 2 is for attention, but no axis has it",
+            refused([](S& s) { s.heads = 2; }));
   expect_in("model.heads 3 do not divide hidden 4",
             refused([](S& s) { s.map = MapKind::dense, s.heads = 3; }));
   expect_in("model.heads 2 do not divide channels 5", refused([](S& s) {
@@ -298,7 +299,8 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
             }));
   expect_in("model.branches 0: 1 to", refused([](S& s) { s.branches = 0; }));
   expect_in("model.radius -1", refused([](S& s) { s.radius = -1; }));
-  expect_in("joint has shared weights only", refused([](S& s) { s.weights = Weights::tied; }));
+  expect_in("joint and attention have shared weights only",
+            refused([](S& s) { s.weights = Weights::tied; }));
 }
 
 TEST(Model, CountsOfTheDefaultRecipe) {
