@@ -17,7 +17,7 @@
 
 namespace ortho {
 
-constexpr std::int64_t kPlaceBytes = 64 << 10;  // runs from here on are not packed
+constexpr std::int64_t kPlaceBytes = 128 << 10;  // runs from here on are not packed
 // From here on a message is sent even to a rank of the same node: to pack it where that rank reads
 // it costs more (docs/performance.md, section 11).
 constexpr std::int64_t kSendBytes = 4 << 20;

@@ -13,6 +13,7 @@
 #include "dataio/dataset.h"
 #include "dataio/sampler.h"
 #include "dataio/window.h"
+#include "tensor/held_rows.h"
 
 namespace ortho {
 
@@ -45,6 +46,8 @@ struct LoaderOptions {
   int replica = 0, replicas = 1;
   OrderRule order;
   int audio_bits = 16;
+  // The tokens of a window that are kept, [s_1]…[s_n][1]; without it all are.
+  std::optional<HeldRows> held = {};
   bool prefetch = true;  // false: next() makes the batch itself
 };
 

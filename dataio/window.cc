@@ -17,6 +17,16 @@ constexpr Target kEnd = {1, static_cast<std::int32_t>(Modality::none), {}, {}, 0
 
 }  // namespace
 
+WordRule word_rule(Objective objective) {
+  switch (objective) {
+    case Objective::next_token:
+      return WordRule::behind;
+    case Objective::one_shot:
+      return WordRule::inside;
+  }
+  return WordRule::none;
+}
+
 std::int64_t total_tokens(std::span<const ItemSize> items) {
   return std::accumulate(items.begin(), items.end(), std::int64_t{0},
                          [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dataio/words.h"
 #include "tensor/box.h"
 #include "tensor/token.h"
 
@@ -33,6 +34,9 @@ struct WindowRule {
 
   std::int64_t input_room() const { return tokens - slots; }
 };
+
+// Where tokens of such windows may carry their word.
+WordRule word_rule(Objective objective);
 
 // An item of a record: what it is and how many tokens it has.
 struct ItemSize {

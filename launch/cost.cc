@@ -37,7 +37,8 @@ SumCost small_sums(int ranks, std::int64_t exchanged_axes, bool fixed_order) {
   add(total, sum_cost(kTerms, sizeof(double), ranks));                // loss terms …
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
   add(total, sum_cost(ranks * (1 + 2 * exchanged_axes), sizeof(double), ranks));  // seconds
-  add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // metrics are written
+  add(total, sum_cost(1, sizeof(std::int64_t), ranks));              // metrics are written
+  if (!fixed_order) add(total, sum_cost(1, sizeof(double), ranks));  // the gradient's norm
   if (fixed_order) {
     add(total, sum_cost(std::int64_t{kTerms} * kLeaves, sizeof(double), ranks));  // each leaf's
     add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // the norm's exponent …

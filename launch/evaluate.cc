@@ -63,8 +63,8 @@ int run_evaluate(const EvaluateOptions& options) {
   Arena<float> arena;
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
-  LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
-                                        sharding.replica(), sharding.replicas());
+  LoaderOptions loader =
+      loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed), sharding);
   loader.windows = sharding.windows();
   HeldOut windows(records, run.state->vocabulary, loader);
   const bool speaks = world->rank() == 0;
@@ -72,7 +72,8 @@ int run_evaluate(const EvaluateOptions& options) {
     const TermSums sums = evaluate_split(*world, model, windows, options.limit);
     if (speaks) print_loss(sums);
   }
-  const TokenRule tokens = {run.state->vocabulary, loader.audio_bits};
+  const TokenRule tokens = {run.state->vocabulary, loader.audio_bits,
+                            word_rule(loader.window.objective)};
   for (const auto& score : options.scores) {
     const ScoreRule rule = {score.from, score.to, options.limit,
                             static_cast<std::uint64_t>(run.config.seed)};

@@ -122,6 +122,7 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, const M
   rule.decode = {options.temperature, options.top_k, options.top_p,
                  static_cast<std::uint64_t>(options.seed)};
   rule.only = options.modality;
+  rule.vocabulary = &run.state->vocabulary;
   rule.image_width = media.width;
   rule.when_full = options.when_full;
   rule.slots = run.stage.config.one_shot.slots;
@@ -170,8 +171,9 @@ int run_generate(const GenerateOptions& options) {
   REQUIRE(has_modality(run.state->spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
           " has other modalities");
-  const TokenRule rule = {run.state->vocabulary,
-                          static_cast<int>(run.stage.config.data.audio_bits)};
+  const bool one_shot = run.stage.config.objective.one_shot > 0;
+  const TokenRule rule = {run.state->vocabulary, static_cast<int>(run.stage.config.data.audio_bits),
+                          word_rule(one_shot ? Objective::one_shot : Objective::next_token)};
   Media media = media_of(run);
   if (options.image_height > 0) media = {options.image_height, options.image_width, media.rate};
   REQUIRE(options.modality != Modality::pixel || media.width > 0,

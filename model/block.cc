@@ -36,7 +36,7 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
     h_ = build.arena.take(nodes_.elements(), "normed input");
     stats_ = build.arena.take(2 * nodes_.rows(), "norm statistics");
   }
-  if (spec.out) way_out_ = &build.params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
+  if (spec.out) way_out_ = &build.params.at(prefix + (has_line_maps(spec) ? ".w2" : ".out"));
   const bool first = build.sharding.mesh().coordinate_along("channels", build.sharding.rank()) == 0;
   if (spec.bias) map_bias_ = &build.params.at(prefix + ".b1");
   if (spec.bias && spec.out && first) out_bias_ = &build.params.at(prefix + ".b2");

@@ -2,7 +2,7 @@
 // item and modality tables, then an optional channel map.
 //
 // Padding stays all zero and gets no gradient. Places and items beyond their table wrap around.
-// A batch holds all tokens of the replica's windows; a rank embeds those that it holds at home.
+// A rank embeds the tokens that it holds at home; its batch may have all of the replica's windows.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include "model/block.h"
 #include "model/grow_layers.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -28,7 +29,7 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
+  const std::int64_t per_block = has_line_maps(spec) ? std::ssize(line_maps(spec)) : 1;
   return spec.refeeds * spec.blocks * spec.branches * per_block + 1;
 }
 
@@ -106,6 +107,7 @@ void add_end_lines(GrowPlan& plan) {
   if (has_modality(from, Modality::text))
     add_change(plan.lines, "text symbols", from.text_symbols, to.text_symbols,
                "rows and columns appended");
+  add_change(plan.lines, "words", from.words, to.words, "rows of zeros appended");
   const std::string wrap = "new rows repeat the old ones";
   add_change(plan.lines, "text places", from.places.text, to.places.text, wrap);
   add_change(plan.lines, "rows", from.places.row, to.places.row, wrap);

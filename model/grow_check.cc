@@ -5,11 +5,15 @@
 #include "core/error.h"
 #include "model/grow_layers.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
 
-const char* name(MapKind map) { return map == MapKind::dense ? "dense" : "joint"; }
+const char* name(MapKind map) {
+  constexpr const char* kNames[] = {"dense", "joint", "attention"};
+  return kNames[static_cast<size_t>(map)];
+}
 const char* name(Sequence order) {
   return order == Sequence::ascending ? "ascending" : "descending";
 }
@@ -108,6 +112,52 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
   }
 }
 
+// The line map of `to` with the axes that `map` has in `from`; null if there is none.
+const LineMap* same_axes(const ModelSpec& from, const LineMap& map, const ModelSpec& to,
+                         const std::vector<LineMap>& list) {
+  for (const LineMap& other : list)
+    if (line_map_name(to, other) == line_map_name(from, map)) return &other;
+  return nullptr;
+}
+
+// What old tokens weigh in a softmax must not change: neither the width of a head nor the tokens of
+// a grid's line. A causal line's new tokens lie before the old window.
+void check_attention(const ModelSpec& from, const ModelSpec& to, const LineMap& map) {
+  REQUIRE(from.hidden * to.heads == to.hidden * from.heads, "model.hidden ", from.hidden, " -> ",
+          to.hidden, " with heads ", from.heads, " -> ", to.heads,
+          ": a head of attention keeps its width, ", from.hidden / from.heads,
+          ", and new ones stand beside it. Use hidden ", from.hidden / from.heads * to.heads,
+          " with ", to.heads, " heads.");
+  REQUIRE(from.hidden == to.hidden || (to.active == 1.0 && to.activation != Activation::sort2),
+          "model.hidden ", from.hidden, " -> ", to.hidden, " with attention, active ", to.active,
+          " and activation ", name(to.activation),
+          ": the units that the activation works on would move between heads. Use active: 1 and "
+          "another activation than sort2 from the start.");
+  for (const int axis : map.axes) {
+    const auto inside = static_cast<int>(joint_axes(from).size()) - 1 - axis;
+    REQUIRE(from.wiring == Wiring::causal || axis_size(from, inside) == axis_size(to, inside),
+            "model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
+            ": token axis ", inside,
+            " from the inside has attention in a grid, whose softmax would share itself "
+            "among more tokens. Keep its size and add an axis outside (to the left).");
+  }
+}
+
+void check_lines(const ModelSpec& from, const ModelSpec& to) {
+  if (!has_line_maps(from)) return;
+  const std::vector<LineMap> list = line_maps(to);
+  for (const LineMap& map : line_maps(from)) {
+    const LineMap* kept = same_axes(from, map, to, list);
+    REQUIRE(kept != nullptr, "model.sets: ", line_map_name(from, map), " of tokens ",
+            shape_text(from.tokens), " is no sublayer of its own in tokens ", shape_text(to.tokens),
+            ": growth keeps which axes share one. Give new axes numbers of their own.");
+    REQUIRE(kept->kind == map.kind, "model.maps: ", line_map_name(from, map), " changes from ",
+            name(map.kind), " to ", name(kept->kind), ": growth keeps it. Keep ", name(map.kind),
+            ", or start a new run.");
+    if (map.kind == MapKind::attention) check_attention(from, to, map);
+  }
+}
+
 // How many arrays a kind of weights has: one can be copied into more.
 int spread(Weights weights) {
   switch (weights) {
@@ -129,7 +179,7 @@ void check_weights(const ModelSpec& from, const ModelSpec& to) {
           name(from.weights), " -> ", name(to.weights),
           ": weights that differ cannot be shared. Keep ", name(from.weights), ".");
   check_tied(from, to);
-  check_heads(from, to);
+  if (!has_line_maps(to)) check_heads(from, to);
 }
 
 void check_radius(const ModelSpec& from, const ModelSpec& to) {
@@ -145,7 +195,7 @@ void check_radius(const ModelSpec& from, const ModelSpec& to) {
 void check_blocks(const ModelSpec& from, const ModelSpec& to) {
   no_shrink("blocks", from.blocks, to.blocks);
   no_shrink("branches", from.branches, to.branches);
-  REQUIRE(from.branches == to.branches || to.map == MapKind::joint || to.out, "model.branches ",
+  REQUIRE(from.branches == to.branches || has_line_maps(to) || to.out, "model.branches ",
           from.branches, " -> ", to.branches,
           " with map: dense and out: false: a new one has no way out that could start at zero. Set "
           "out: true from the start, or keep ",
@@ -156,7 +206,7 @@ void check_blocks(const ModelSpec& from, const ModelSpec& to) {
           " with residual: false: a new block would replace the stream instead of adding nothing "
           "to it. Set residual: true from the start, or keep ",
           from.blocks, " blocks.");
-  REQUIRE(to.map == MapKind::joint || to.out, change,
+  REQUIRE(has_line_maps(to) || to.out, change,
           " with map: dense and out: false: a new block has no way out that could start at zero. "
           "Set out: true from the start, or keep ",
           from.blocks, " blocks.");
@@ -187,7 +237,7 @@ void check_widths(const ModelSpec& from, const ModelSpec& to) {
           name(to.activation),
           ": channels are the hidden units here, and those the activation works on would change. "
           "Use in: true and out: true from the start.");
-  REQUIRE(!to.gate || !stream_is_hidden || to.map == MapKind::joint || to.in, change,
+  REQUIRE(!to.gate || !stream_is_hidden || has_line_maps(to) || to.in, change,
           " with in: false and a gate: channels are both halves of the gate, and the border "
           "between them would move. Use in: true from the start.");
 }
@@ -205,6 +255,7 @@ void check_ends(const ModelSpec& from, const ModelSpec& to) {
             " is missing from the new stage. A stage cannot forget a modality; add it again.");
   if (has_modality(from, Modality::text)) {
     no_shrink("text_symbols", from.text_symbols, to.text_symbols);
+    no_shrink("words", from.words, to.words);
     check_table("places.text", from.places.text, to.places.text);
   }
   if (has_modality(from, Modality::pixel)) {
@@ -231,6 +282,7 @@ void check_growth(const ModelSpec& from, const ModelSpec& to) {
   check_spec(to);
   check_kept(from, to);
   check_axes(from, to);
+  check_lines(from, to);
   check_weights(from, to);
   check_radius(from, to);
   check_blocks(from, to);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "core/error.h"
@@ -95,7 +96,7 @@ class Cutter {
  private:
   // What the segments of the dimensions before tell those of the next.
   struct Place {
-    std::int64_t block = 0;  // the copy of its mapped axis that axis_in lies in
+    std::map<int, std::int64_t> block;  // by mapped axis: the copy of it that axis_in lies in
     std::int64_t half = kU;
   };
 
@@ -121,7 +122,7 @@ class Cutter {
         source.lo[s] = segment.from;
         source.hi[s] = segment.from + segment.hi - segment.lo;
         if (dim.kind == DimKind::axis_in && dim.axis >= 0)
-          place.block = segment.lo / growth_.source_shape[s];
+          place.block[dim.axis] = segment.lo / growth_.source_shape[s];
       }
       if (dim.kind == DimKind::half) place.half = segment.lo;
       cut(d + 1, target, source, next, place);
@@ -142,18 +143,20 @@ class Cutter {
       case DimKind::axis_in:
       case DimKind::axis_out:
       case DimKind::line:
-        return dim.axis >= 0 ? token_axis(dim, old_size, place.block)
+        return dim.axis >= 0 ? token_axis(dim, old_size, place)
                              : channel_axis(dim, old_size, place.half);
       case DimKind::channel:
       case DimKind::width:
         return extended(old_size, dim.size, channel_start(last));
       case DimKind::hidden:  // rows of W2 are the path out, columns of W1 the path in
-        return f_units(from_, to_, place.half, last && to_.out ? Start::init : Start::zero);
+        return f_units(from_, to_, place.half,
+                       last && (to_.out || scores()) ? Start::init : Start::zero);
       case DimKind::place:
       case DimKind::item:
         return repeated(old_size, dim.size);
       case DimKind::head:
       case DimKind::symbol:
+      case DimKind::word:
       case DimKind::modality:
         return extended(old_size, dim.size, Start::init);
       case DimKind::half:
@@ -168,6 +171,10 @@ class Cutter {
            growth_.source_shape[static_cast<size_t>(source_dim)] != growth_.spec.dims[d].size;
   }
 
+  // New heads look wherever chance takes them: their values add nothing yet, and if query and key
+  // were both zero, neither would ever get a gradient.
+  bool scores() const { return growth_.spec.role == Role::score; }
+
   bool is_axis_out(const Dim& dim) const {
     return dim.kind == DimKind::axis_out && dim.axis >= 0 &&
            has_dim(growth_.spec, DimKind::axis_in, dim.axis);
@@ -181,10 +188,10 @@ class Cutter {
 
   // Coordinates repeat. The mapped axis is block-diagonal:
   // output j hears the inputs of its own block.
-  Segments token_axis(const Dim& dim, std::int64_t old_size, std::int64_t block) const {
+  Segments token_axis(const Dim& dim, std::int64_t old_size, const Place& place) const {
     if (!is_axis_out(dim)) return repeated(old_size, dim.size);
     Segments list;
-    const std::int64_t lo = block * old_size;
+    const std::int64_t lo = place.block.at(dim.axis) * old_size;
     push(list, {0, lo, -1, Start::zero});
     push(list, {lo, lo + old_size, 0, Start::zero});
     push(list, {lo + old_size, dim.size, -1, Start::zero});
@@ -262,7 +269,7 @@ void start_afresh(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growt
   const bool layer_map = param.role == Role::map && block_of(param) >= 0;
   const DimKind into = param.dims.back().kind;
   if (layer_map && into != DimKind::hidden) start = new_dense_map(from, to, param);
-  if (layer_map && to.map == MapKind::joint && !to.out) start = Start::zero;
+  if (layer_map && has_line_maps(to) && !to.out) start = Start::zero;
   const bool gated = into == DimKind::hidden && has_dim(param, DimKind::half, -1);
   if (start == Start::zero && gated) {  // without a way out: u = 0, v drawn
     const size_t half = param.dims.size() - 2;
@@ -282,8 +289,7 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
 }
 
 int axis_count(const ModelSpec& spec) {
-  return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
-                                                     : spec.tokens.size());
+  return static_cast<int>(has_line_maps(spec) ? joint_axes(spec).size() : spec.tokens.size());
 }
 
 bool blocks_can_be_identity(const ModelSpec& spec) {

@@ -137,7 +137,7 @@ void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   const auto classes = static_cast<std::int32_t>(step.classes());
   const Range own = step.own();
   for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
-    const Target& target = batch.target[static_cast<size_t>(row)];
+    const Target& target = batch.target[batch.entry(row, local)];
     if (!step.asks(target)) return;
     const std::int32_t wanted = step.wanted(target);
     REQUIRE(wanted >= 0 && wanted < classes, row_text(batch, row), " must predict symbol ", wanted,
@@ -215,11 +215,12 @@ void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermS
 template <class T>
 TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double normaliser,
                       bool differentiate, const T* x, T* dx) {
-  ASSERT(static_cast<std::int64_t>(batch.target.size()) == elements(held_.batch), "targets of ",
+  const std::int64_t expected = batch.part ? held_.count() : elements(held_.batch);
+  ASSERT(static_cast<std::int64_t>(batch.target.size()) == expected, "targets of ",
          batch.target.size(), " rows for a model of ", shape_text(held_.batch));
   TermSums sums;
-  for_each_row(held_, [&](std::int64_t, std::int64_t row) {
-    sums.scored += batch.target[static_cast<size_t>(row)].scored;
+  for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
+    sums.scored += batch.target[batch.entry(row, local)].scored;
   });
   forward_rows(x);
   if (differentiate) backend_.zero(wide_.elements(), wide_dh_);

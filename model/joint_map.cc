@@ -6,31 +6,22 @@
 
 namespace ortho {
 
-namespace {
-
-// Its lines in this rank's part. Without token axes there is one line of one token.
-template <class T>
-Lines local_lines(const Build<T>& build, const JointSite& site) {
-  const Shape axes =
-      build.spec.tokens.empty() ? joint_axes(build.spec) : build.sharding.local_tokens(site.layout);
-  const auto axis = static_cast<size_t>(site.axis);
-  const std::int64_t stride = strides(axes)[axis];
-  return {elements(axes) / (axes[axis] * stride), axes[axis], stride};
-}
-
-}  // namespace
-
 template <class T>
 JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointSite> sites) {
   const ModelSpec& spec = build.spec;
-  std::int64_t rows = 0, halo = 0;
+  std::int64_t rows = 0, rows_between = 0, halo = 0;
   for (const JointSite& site : sites) {
+    if (site.map.kind != MapKind::joint) continue;
     if (spec.wiring != Wiring::causal)
       rows = std::max(rows, build.sharding.local(site.layout, spec.channels).rows());
+    const LineRows<T> lines(site_axes(build.spec, build.sharding, site), site.map, build.backend);
+    if (lines.needs_between()) rows_between = rows;
     halo = std::max(halo, halo_elements(build.sharding, site, spec.channels));
   }
+  const std::int64_t gated = own_gated_width(spec, build.sharding);
   return {build.arena.take(rows * spec.channels, "gathered lines"),
-          build.arena.take(rows * own_gated_width(spec, build.sharding), "mapped lines"),
+          build.arena.take(rows * gated, "mapped lines"),
+          build.arena.take(rows_between * std::max(spec.channels, gated), "lines between passes"),
           build.arena.take(halo, "the halo's gradient")};
 }
 
@@ -38,9 +29,10 @@ template <class T>
 JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& weight,
                       const JointScratch<T>& scratch, const std::string& name)
     : wiring_(build.spec.wiring),
-      first_tap_(has_self(build.spec, site.axis) ? 0 : 1),
-      taps_(axis_reach(build.spec, joint_axes(build.spec)[static_cast<size_t>(site.axis)]) + 1),
-      lines_(local_lines(build, site)),
+      first_tap_(has_self(build.spec, site.map.axes.back()) ? 0 : 1),
+      taps_(line_reach(build.spec, site.map) + 1),
+      steps_(site_axes(build.spec, build.sharding, site), site.map),
+      rows_(site_axes(build.spec, build.sharding, site), site.map, build.backend),
       nodes_(build.sharding.local(build.sharding.whole_channels(site.layout), build.spec.channels)),
       out_(own_gated_width(build.spec, build.sharding)),
       weight_(weight),
@@ -48,12 +40,12 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
       scratch_(scratch),
       parts_(build.segments) {
   const Sharding& sharding = build.sharding;
-  ASSERT(lines_.size == joint_axes(build.spec)[static_cast<size_t>(site.axis)], "a map along axis ",
-         site.axis, " where a rank has ", lines_.size, " of it");
+  ASSERT(steps_.count() == line_size(build.spec, site.map), name, " where a rank has lines of ",
+         steps_.count(), " tokens");
   if (!site.halo) return;
   const Shape tokens = sharding.local_tokens(site.layout);
   segments_ = elements(Shape(tokens.begin(), tokens.begin() + site.halo->first));
-  reach_ = site.halo->rows * lines_.stride;
+  reach_ = steps_[taps_ - 1];
   const std::int64_t size = halo_elements(sharding, site, nodes_.channels);
   ASSERT(size == segments_ * reach_ * nodes_.batch * nodes_.channels, "a halo of ", size,
          " elements for ", segments_, " x ", reach_, " tokens");
@@ -66,18 +58,18 @@ template <class T>
 void JointMap<T>::forward(const T* h, T* z) {
   if (parts_ && !parts_->empty()) return segments_forward(h, z);
   if (wiring_ == Wiring::causal) return causal_forward(h, z);
-  backend_.gather_lines(nodes_, lines_, h, scratch_.rows_in);
+  rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
   lines_forward();
-  backend_.scatter_lines(nodes_.with_channels(out_), lines_, scratch_.rows_out, z, false);
+  rows_.scatter(nodes_.with_channels(out_), scratch_.rows_out, z, scratch_.between);
 }
 
 template <class T>
 void JointMap<T>::backward(const T* h, const T* dz, T* dh) {
   if (wiring_ == Wiring::causal) return causal_backward(h, dz, dh);
-  backend_.gather_lines(nodes_, lines_, h, scratch_.rows_in);
-  backend_.gather_lines(nodes_.with_channels(out_), lines_, dz, scratch_.rows_out);
+  rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
+  rows_.gather(nodes_.with_channels(out_), dz, scratch_.rows_out, scratch_.between);
   lines_backward(scratch_.rows_in);
-  backend_.scatter_lines(nodes_, lines_, scratch_.rows_in, dh, false);
+  rows_.scatter(nodes_, scratch_.rows_in, dh, scratch_.between);
 }
 
 // act(d, tokens, from, to): tap d leads from `tokens` tokens of h, the first of them `from`, to as
@@ -87,7 +79,7 @@ template <class Act>
 void JointMap<T>::each_own_tap(Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
   for (std::int64_t d = first_tap_; d < taps_; ++d) {
-    const std::int64_t shift = d * lines_.stride;
+    const std::int64_t shift = steps_[d];
     if (shift >= own) break;
     for (std::int64_t s = 0; s < segments_; ++s)
       act(d, nodes_.with_tokens(own - shift), s * own, s * own + shift);
@@ -101,7 +93,7 @@ template <class Act>
 void JointMap<T>::each_halo_tap(Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
   for (std::int64_t d = 1; halo_ && d < taps_; ++d) {
-    const std::int64_t shift = d * lines_.stride;
+    const std::int64_t shift = steps_[d];
     for (std::int64_t s = 0; s < segments_; ++s)
       act(d, nodes_.with_tokens(shift), s * reach_ + reach_ - shift, s * own);
   }
@@ -169,7 +161,7 @@ template <class T>
 template <class Act>
 void JointMap<T>::each_run(std::int64_t at, bool before, bool behind, Act act) const {
   const std::int64_t first = before ? std::max<std::int64_t>(0, at - taps_ + 1) : at;
-  const std::int64_t end = behind ? std::min(lines_.size, at + taps_) : at + 1;
+  const std::int64_t end = behind ? std::min(steps_.count(), at + taps_) : at + 1;
   if (first_tap_ == 0) return act(first, end, false);
   if (first < at) act(first, at, false);
   if (at + 1 < end) act(at + 1, end, first < at);
@@ -178,13 +170,13 @@ void JointMap<T>::each_run(std::int64_t at, bool before, bool behind, Act act) c
 // One product for all outputs where every one of them hears all inputs.
 template <class T>
 void JointMap<T>::lines_forward() {
-  const std::int64_t rows = lines_.outer * lines_.stride * nodes_.batch, c = nodes_.channels;
-  const std::int64_t in = lines_.size * c, out = lines_.size * out_;
+  const std::int64_t size = steps_.count(), rows = nodes_.rows() / size, c = nodes_.channels;
+  const std::int64_t in = size * c, out = size * out_;
   if (hears_all())
     return backend_.gemm(Transpose::no, Transpose::no, rows, out, in, scratch_.rows_in, in,
                          weight_.value, out, scratch_.rows_out, out, false);
   if (first_tap_ > 0) backend_.zero(rows * out, scratch_.rows_out);
-  for (std::int64_t j = 0; j < lines_.size; ++j)
+  for (std::int64_t j = 0; j < size; ++j)
     each_run(j, true, wiring_ == Wiring::grid, [&](std::int64_t k, std::int64_t end, bool add) {
       backend_.gemm(Transpose::no, Transpose::no, rows, out_, (end - k) * c,
                     scratch_.rows_in + k * c, in, weight_.value + k * c * out + j * out_, out,
@@ -194,8 +186,8 @@ void JointMap<T>::lines_forward() {
 
 template <class T>
 void JointMap<T>::lines_backward(T* drows_in) {
-  const std::int64_t rows = lines_.outer * lines_.stride * nodes_.batch;
-  const std::int64_t c = nodes_.channels, in = lines_.size * c, out = lines_.size * out_;
+  const std::int64_t size = steps_.count(), rows = nodes_.rows() / size, c = nodes_.channels;
+  const std::int64_t in = size * c, out = size * out_;
   const bool grid = wiring_ == Wiring::grid;
   // The weights' gradient first: drows_in may be scratch_.rows_in itself.
   if (hears_all()) {
@@ -204,14 +196,14 @@ void JointMap<T>::lines_backward(T* drows_in) {
     return backend_.gemm(Transpose::no, Transpose::yes, rows, in, out, scratch_.rows_out, out,
                          weight_.value, out, drows_in, in, false);
   }
-  for (std::int64_t j = 0; j < lines_.size; ++j)
+  for (std::int64_t j = 0; j < size; ++j)
     each_run(j, true, grid, [&](std::int64_t k, std::int64_t end, bool) {
       backend_.gemm(Transpose::yes, Transpose::no, (end - k) * c, out_, rows,
                     scratch_.rows_in + k * c, in, scratch_.rows_out + j * out_, out,
                     weight_.grad + k * c * out + j * out_, out, true);
     });
   if (first_tap_ > 0) backend_.zero(rows * in, drows_in);
-  for (std::int64_t k = 0; k < lines_.size; ++k)
+  for (std::int64_t k = 0; k < size; ++k)
     each_run(k, grid, true, [&](std::int64_t j, std::int64_t end, bool add) {
       backend_.gemm(Transpose::no, Transpose::yes, rows, c, (end - j) * out_,
                     scratch_.rows_out + j * out_, out, weight_.value + k * c * out + j * out_, out,

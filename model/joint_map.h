@@ -1,6 +1,7 @@
-// JointMap: the map over {token axis i, channel axis}, in every wiring and both tensor orders.
+// JointMap: the map over {token axes of a line, channel axis}, in every wiring and both tensor
+// orders. With several token axes d, j and k count the tokens of their box, row-major.
 //
-//   causal  z[t] = sum_d h[t - d * stride] * W[d]            W [s][C][G], d * stride <= t
+//   causal  z[t] = sum_d h[t - step(d)] * W[d]               W [s][C][G], step(d) <= t
 //   grid    z(j) = sum_k h(k) * W[k][:][j][:] on each line   W [s][C][s][G]; grid_causal: k <= j
 //
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
@@ -15,6 +16,7 @@
 #include "model/block_map.h"
 #include "model/build.h"
 #include "model/joint_sites.h"
+#include "model/line_rows.h"
 
 namespace ortho {
 
@@ -23,6 +25,7 @@ template <class T>
 struct JointScratch {
   T* rows_in;        // [lines][s * C], not causal
   T* rows_out;       // [lines][s * G], not causal
+  T* between;        // of lines on their way into rows that are gathered in several passes
   T* halo_gradient;  // of the halo
 };
 // For the largest of the sites.
@@ -49,7 +52,7 @@ class JointMap final : public BlockMap<T> {
   void lines_forward();              // rows_in -> rows_out
   void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
   bool hears_all() const {
-    return wiring_ == Wiring::grid && first_tap_ == 0 && taps_ == lines_.size;
+    return wiring_ == Wiring::grid && first_tap_ == 0 && taps_ == steps_.count();
   }
   // act(first, last, add) for the coordinates first <= i < last that meet coordinate `at` of a line:
   // the inputs of an output, or the outputs of an input.
@@ -58,7 +61,8 @@ class JointMap final : public BlockMap<T> {
   Wiring wiring_;
   std::int64_t first_tap_;  // 1: a node does not hear itself
   std::int64_t taps_;       // that are used: first_tap_ … taps_ - 1
-  Lines lines_;             // of the local part
+  LineSteps steps_;         // in the local part
+  LineRows<T> rows_;
   Nodes nodes_;
   std::int64_t out_;  // of G, what this rank makes
   Param<T>& weight_;

@@ -152,7 +152,7 @@ size_t namesake(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t
   return *std::max_element(same.begin(), same.end(), inside);
 }
 
-// Weights of the layer that serve map i and none before it.
+// Whether no map before number i has its weight.
 bool is_first_of(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i) {
   return sharers(spec, maps, i).front() == i;
 }
@@ -164,11 +164,8 @@ void check_heads(const ModelSpec& spec, const NodeShape& nodes,
   for (const Layout& layout : layouts) {
     const int parts = layout.parts(nodes.channel_axis());
     REQUIRE(spec.heads % parts == 0, "the mesh leaves ", parts,
-            " parts of the channels where a map "
-            "runs, but model.heads are ",
-            spec.heads,
-            ": each part needs whole heads. Use a cut "
-            "that divides the heads.");
+            " parts of the channels where a map runs, but model.heads are ", spec.heads,
+            ": each part needs whole heads. Use a cut that divides the heads.");
     REQUIRE(
         parts == 1 || spec.weights != Weights::tied, "weights: tied with model.heads ", spec.heads,
         " stay whole, but the mesh leaves ", parts,

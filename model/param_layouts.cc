@@ -34,7 +34,7 @@ int channel_dim(const ModelSpec& spec, const ParamSpec& param) {
   for (int d = 0; d <= last; ++d) {
     const Dim& dim = param.dims[static_cast<size_t>(d)];
     const bool unit_line = dim.kind == DimKind::line && dim.axis == -1;
-    if (dim.kind == DimKind::hidden || unit_line) return d;
+    if (dim.kind == DimKind::hidden || dim.kind == DimKind::head || unit_line) return d;
   }
   return kReplicates;
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "model/layer.h"
+#include "model/line_map.h"
 #include "model/params.h"
 
 namespace ortho {
@@ -30,6 +31,8 @@ void add_tables(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   const std::int64_t width = embed_width(spec);
   if (has_modality(spec, Modality::text)) {
     add_table(list, "text.symbol", DimKind::symbol, spec.text_symbols, width, normal(kSymbolStd));
+    // Zero, so that words added to a grown model change nothing yet.
+    add_table(list, "text.word", DimKind::word, spec.words, width, {Initial::zero, 0});
     add_table(list, "text.place", DimKind::place, spec.places.text, width, normal(kPlaceStd));
   }
   if (has_modality(spec, Modality::pixel)) {
@@ -85,24 +88,57 @@ void add_biases(std::vector<ParamSpec>& list, const ModelSpec& spec, const std::
   if (spec.out) list.push_back({prefix + ".b2", {c}, Role::bias, {Initial::zero, 0}, false});
 }
 
-void add_joint_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
-                     const std::string& block) {
+// The dimensions of one kind along a line: one for each of its axes, the outermost first. There are
+// taps as far as the map reaches.
+void add_line(const ModelSpec& spec, const LineMap& map, DimKind kind, std::vector<Dim>& dims) {
   const Shape axes = joint_axes(spec);
-  for (size_t a = 0; a < axes.size(); ++a) {  // from the innermost axis
-    const std::int64_t size = axes[axes.size() - 1 - a];
-    const std::int64_t reach = axis_reach(spec, size);
-    const auto axis = static_cast<int>(a);
-    const std::string name = block + ".axis." + std::to_string(a);
+  for (const int axis : map.axes) {
+    const bool some = kind == DimKind::tap && map.axes.size() == 1;
+    const std::int64_t size = axes[static_cast<size_t>(axis)];
+    dims.push_back(
+        {kind, some ? line_reach(spec, map) + 1 : size, static_cast<int>(axes.size()) - 1 - axis});
+  }
+}
+
+void add_joint_map(std::vector<ParamSpec>& list, const ModelSpec& spec, const LineMap& map,
+                   const std::string& name) {
+  const bool causal = spec.wiring == Wiring::causal;
+  std::vector<Dim> dims;
+  add_line(spec, map, causal ? DimKind::tap : DimKind::axis_in, dims);
+  dims.push_back({DimKind::channel, spec.channels});
+  if (!causal) add_line(spec, map, DimKind::axis_out, dims);
+  add_f_input(spec, dims);
+  const std::int64_t reach = line_reach(spec, map);
+  const bool both_ways = spec.wiring == Wiring::grid;
+  const std::int64_t heard = std::min(line_size(spec, map), both_ways ? 2 * reach + 1 : reach + 1);
+  list.push_back(
+      {name + ".w1", dims, Role::map, normal(inverse_root(heard * spec.channels)), true});
+}
+
+void add_attention_map(std::vector<ParamSpec>& list, const ModelSpec& spec, const LineMap& map,
+                       const std::string& name) {
+  const Init init = normal(inverse_root(spec.channels));
+  const Dim c{DimKind::channel, spec.channels}, e{DimKind::hidden, spec.hidden};
+  list.push_back({name + ".query", {c, e}, Role::score, init, true});
+  list.push_back({name + ".key", {c, e}, Role::score, init, true});
+  std::vector<Dim> dims = {c};
+  add_f_input(spec, dims);
+  list.push_back({name + ".value", dims, Role::map, init, true});
+  dims = {{DimKind::head, spec.heads}};
+  const bool causal = spec.wiring == Wiring::causal;
+  add_line(spec, map, causal ? DimKind::tap : DimKind::axis_in, dims);
+  if (!causal) add_line(spec, map, DimKind::axis_out, dims);
+  list.push_back({name + ".bias", dims, Role::score, {Initial::zero, 0}, false});
+}
+
+void add_line_block(std::vector<ParamSpec>& list, const ModelSpec& spec, const std::string& block) {
+  std::vector<LineMap> maps = line_maps(spec);
+  std::reverse(maps.begin(), maps.end());  // from the innermost axis
+  for (const LineMap& map : maps) {
+    const std::string name = block + '.' + line_map_name(spec, map);
     if (spec.norm != Norm::none) list.push_back(gain(name + ".gain", spec.channels));
-    const Dim c{DimKind::channel, spec.channels};
-    const bool both_ways = spec.wiring == Wiring::grid;
-    const std::int64_t inputs = std::min(size, both_ways ? 2 * reach + 1 : reach + 1);
-    std::vector<Dim> dims = {{DimKind::tap, reach + 1, axis}, c};
-    if (spec.wiring != Wiring::causal)
-      dims = {{DimKind::axis_in, size, axis}, c, {DimKind::axis_out, size, axis}};
-    add_f_input(spec, dims);
-    list.push_back(
-        {name + ".w1", dims, Role::map, normal(inverse_root(inputs * spec.channels)), true});
+    if (map.kind == MapKind::joint) add_joint_map(list, spec, map, name);
+    if (map.kind == MapKind::attention) add_attention_map(list, spec, map, name);
     if (spec.out) list.push_back(way_out(spec, name + ".w2"));
     add_biases(list, spec, name);
   }
@@ -165,8 +201,10 @@ std::vector<ParamSpec> param_specs(const ModelSpec& spec) {
     list.push_back({"pre", {width, c}, Role::map, normal(inverse_root(spec.width)), true});
   for (std::int64_t i = 0; i < spec.blocks * spec.branches; ++i) {
     const std::string block = block_name(i / spec.branches, i % spec.branches);
-    if (spec.map == MapKind::joint) add_joint_block(list, spec, block);
-    if (spec.map == MapKind::dense) add_dense_block(list, spec, block);
+    if (has_line_maps(spec))
+      add_line_block(list, spec, block);
+    else
+      add_dense_block(list, spec, block);
   }
   if (spec.norm != Norm::none) list.push_back(gain("final.gain", spec.channels));
   if (spec.width != 0)

@@ -30,8 +30,9 @@ enum class DimKind {
   axis_in,   // coordinate k of the mapped axis
   axis_out,  // coordinate j of the mapped axis
   line,      // coordinate on an axis that is not mapped: separate weights
-  head,      // group of channels with weights of its own
+  head,      // group of channels with weights of its own, or head of attention
   symbol,    // row of a symbol table, or column of a symbol head
+  word,      // row of the word table
   place,     // row of a position table
   item,      // row of the item table
   modality,  // row of the modality table, or column of its head
@@ -48,9 +49,10 @@ enum class Role {
   table,  // embeddings
   gain,   // of a norm
   bias,
-  map,   // the axis map, W1; `in` and pre maps too
-  out,   // W2: what leads a sublayer's result back into the residual stream; post map
-  head,  // to symbols
+  map,    // the axis map, W1; `in` and pre maps too
+  score,  // what attention weighs tokens by: query, key and bias
+  out,    // W2: what leads a sublayer's result back into the residual stream; post map
+  head,   // to symbols
 };
 
 // smooth: each column a wave over the rows, so that rows of neighbouring levels are alike.

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -86,8 +87,8 @@ std::vector<int> mapped_axes(const ModelSpec& spec) {
 
 bool has_self(const ModelSpec& spec, int axis) {
   if (spec.self == Self::every) return true;
-  const int last = spec.map == MapKind::joint ? static_cast<int>(joint_axes(spec).size()) - 1
-                                              : mapped_axes(spec).back();
+  const int last = has_line_maps(spec) ? static_cast<int>(joint_axes(spec).size()) - 1
+                                       : mapped_axes(spec).back();
   return axis == last;
 }
 
@@ -124,7 +125,7 @@ std::vector<PlaceHead> place_heads(const ModelSpec& spec) {
 }
 
 Order tensor_order(const ModelSpec& spec) {
-  return spec.map == MapKind::joint ? Order::channels_inner : Order::batch_inner;
+  return has_line_maps(spec) ? Order::channels_inner : Order::batch_inner;
 }
 
 Shape joint_axes(const ModelSpec& spec) { return spec.tokens.empty() ? Shape{1} : spec.tokens; }
@@ -142,6 +143,8 @@ void check_spec(const ModelSpec& spec) {
   REQUIRE(spec.dropout >= 0 && spec.dropout < 1, "model.dropout ", spec.dropout, ": 0 to below 1");
   check_axis_sizes(spec);
   REQUIRE(!spec.modalities.empty(), "model.modalities is empty; name text, pixel or audio");
+  REQUIRE(spec.words >= 0 && (spec.words == 0 || has_modality(spec, Modality::text)),
+          "model.words ", spec.words, ": rows of a table of words need the modality text");
   REQUIRE(!has_modality(spec, Modality::text) || spec.text_symbols >= 1,
           "the model reads text but no code point is in use: is the data empty?");
   REQUIRE(spec.audio_levels == 256 || spec.audio_levels == 65536, "model.audio_levels ",
@@ -159,12 +162,11 @@ void check_spec(const ModelSpec& spec) {
           "model.activation: sort2 needs an even hidden (", spec.hidden, ") and active: 1");
   check_maps(spec);
   if (spec.map == MapKind::dense) check_dense(spec);
-  if (spec.map == MapKind::joint) {
+  check_line_maps(spec);
+  if (has_line_maps(spec)) {
     REQUIRE(spec.weights == Weights::shared,
-            "model.map: joint has shared weights only; use weights: shared");
+            "model.map: joint and attention have shared weights only; use weights: shared");
     REQUIRE(spec.combine != Combine::single, "model.combine: single is for map: dense");
-    REQUIRE(spec.heads == 1, "model.heads ", spec.heads,
-            " with map: joint: a joint map mixes all channels. Use heads: 1, or map: dense.");
   }
 }
 
@@ -175,17 +177,17 @@ double reach(std::int64_t tokens, std::int64_t shift) {
   return shift >= tokens ? 0.0 : static_cast<double>(tokens - shift) / static_cast<double>(tokens);
 }
 
-// Taps of one token along an axis (of mapped_axes or joint_axes): nominally all, executed the share
-// that does not reach before the window, or out of the line.
-Cost taps(const ModelSpec& spec, size_t axis, std::int64_t size, std::int64_t stride) {
-  const std::int64_t first = has_self(spec, static_cast<int>(axis)) ? 0 : 1;
-  const std::int64_t last = axis_reach(spec, size);
+// Taps of one token along a line: nominally all, executed the share that does not reach before the
+// window, or out of the line.
+Cost taps(const ModelSpec& spec, const Shape& axes, const LineMap& map) {
+  const LineSteps steps(axes, map);
+  const std::int64_t first = has_self(spec, map.axes.back()) ? 0 : 1;
+  const std::int64_t size = steps.count(), last = line_reach(spec, map), tokens = context(spec);
   Cost cost{static_cast<double>(last + 1 - first), 0};
-  const std::int64_t tokens = context(spec);
   double pairs = 0;  // of coordinates of a line
   for (std::int64_t d = first; d <= last; ++d) {
     const bool both_ways = spec.wiring == Wiring::grid && d > 0;
-    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, d * stride);
+    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, steps[d]);
     pairs += static_cast<double>((both_ways ? 2 : 1) * (size - d));
   }
   if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(size);
@@ -193,33 +195,44 @@ Cost taps(const ModelSpec& spec, size_t axis, std::int64_t size, std::int64_t st
   return cost;
 }
 
-Cost block_macs(const ModelSpec& spec) {
+// Of one sublayer. attention: the projections, and a score and a share of a value for each tap.
+Cost line_map_macs(const ModelSpec& spec, const LineMap& map) {
   const auto c = static_cast<double>(spec.channels), e = static_cast<double>(spec.hidden);
   const auto g = static_cast<double>(gated_width(spec));
-  Cost total;
-  const Shape axes = spec.map == MapKind::joint ? joint_axes(spec) : spec.tokens;
-  const Index step = strides(axes);
-  const auto mapped = [&](size_t i) {
-    if (spec.map == MapKind::joint) return true;
-    const std::vector<int> chosen = mapped_axes(spec);
-    return std::find(chosen.begin(), chosen.end(), static_cast<int>(i)) != chosen.end();
-  };
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (!mapped(i)) continue;
-    const Cost axis = taps(spec, i, axes[i], step[i]);
-    const double per_tap =
-        spec.map == MapKind::joint ? c * g : static_cast<double>(layer_input_channels(spec));
-    const double way_out = spec.map == MapKind::joint && spec.out ? e * c : 0;
-    total.nominal += axis.nominal * per_tap + way_out;
-    total.executed += axis.executed * per_tap + way_out;
+  const bool attends = map.kind == MapKind::attention;
+  const Cost line = taps(spec, joint_axes(spec), map);
+  const double per_tap = attends ? e + g : c * g;
+  const double rest = (attends ? c * (2 * e + g) : 0) + (spec.out ? e * c : 0);
+  return {line.nominal * per_tap + rest, line.executed * per_tap + rest};
+}
+
+Cost dense_block_macs(const ModelSpec& spec) {
+  const auto c = static_cast<double>(spec.channels), e = static_cast<double>(spec.hidden);
+  const auto g = static_cast<double>(gated_width(spec));
+  const auto in = static_cast<double>(layer_input_channels(spec));
+  const double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
+  Cost total{ends, ends};
+  for (const int axis : mapped_axes(spec)) {
+    Cost line;  // per channel
+    if (axis == static_cast<int>(spec.tokens.size()))
+      line.nominal = line.executed =
+          static_cast<double>(layer_output_channels(spec)) / static_cast<double>(spec.heads);
+    else
+      line = taps(spec, spec.tokens, {MapKind::dense, {axis}});
+    total.nominal += line.nominal * in;
+    total.executed += line.executed * in;
   }
-  if (spec.map == MapKind::joint) return total;
-  double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
-  if (mapped(axes.size()))
-    ends += static_cast<double>(layer_input_channels(spec)) *
-            static_cast<double>(layer_output_channels(spec)) / static_cast<double>(spec.heads);
-  total.nominal += ends;
-  total.executed += ends;
+  return total;
+}
+
+Cost block_macs(const ModelSpec& spec) {
+  if (!has_line_maps(spec)) return dense_block_macs(spec);
+  Cost total;
+  for (const LineMap& map : line_maps(spec)) {
+    const Cost one = line_map_macs(spec, map);
+    total.nominal += one.nominal;
+    total.executed += one.executed;
+  }
   return total;
 }
 

@@ -17,7 +17,7 @@
 
 namespace ortho {
 
-enum class MapKind { dense, joint };
+enum class MapKind { dense, joint, attention };
 enum class Combine { parallel, sequential, single };
 // ascending: outermost axis first; descending: innermost first.
 enum class Sequence { ascending, descending };
@@ -40,6 +40,10 @@ struct ModelSpec {
 
   // One block: x + out( f( map( in( norm(x) ) ) ) ).
   MapKind map = MapKind::joint;
+  // joint and attention: a column for each token axis, outermost first. Empty lists: `map` along
+  // every axis, and each axis on its own.
+  std::vector<MapKind> maps;
+  std::vector<std::int64_t> sets;  // axes with the same number share one sublayer
   Weights weights = Weights::shared;
   Wiring wiring = Wiring::causal;
   Combine combine = Combine::sequential;
@@ -48,7 +52,7 @@ struct ModelSpec {
   bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
   Self self = Self::every;   // combine: parallel
   std::int64_t radius = 0;   // a sliding window: along token axes |j - k| <= radius; 0: all
-  // Groups of channels with own weights. Dense: H layers side by side, each on 1 / H of the units.
+  // Dense: H layers side by side with own weights. Attention: H softmaxes. Each on 1 / H of the units.
   std::int64_t heads = 1;
   std::int64_t branches = 1;  // sublayers that read the same x and all add to it, with own weights
   bool bias = false;          // added to what the map yields, and to what the way out does
@@ -65,6 +69,7 @@ struct ModelSpec {
   std::int64_t width = 0;  // width of embeddings and heads; 0: C. Else channel maps lead in and out
   std::vector<Modality> modalities = {Modality::text};
   std::int64_t text_symbols = 0;    // rows of the text table: the code points in use
+  std::int64_t words = 0;           // rows of the word table, added to the letters'; 0 = none
   std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
   std::int64_t items = 0;       // rows of the item-index table; 0 = none
@@ -89,6 +94,8 @@ bool has_self(const ModelSpec& spec, int axis);
 // The size that `combine: single` gives its axis; 0: as it is.
 std::int64_t single_output(const ModelSpec& spec);
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none
+// Whether blocks are sublayers with a line map each (model/line_map.h), not one dense layer.
+bool has_line_maps(const ModelSpec& spec);
 // Axes that the layer of a dense block maps, outermost first; tokens.size() is the channel axis.
 std::vector<int> mapped_axes(const ModelSpec& spec);
 // The most coordinates that a map along a token axis of this size reaches over.

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/random.h"
+#include "tensor/attention.h"
 #include "tensor/dense.h"
 #include "tensor/formulas.h"
 #include "tensor/held_rows.h"
@@ -89,6 +90,15 @@ class Backend {
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
   virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
                              bool add) = 0;
+
+  // log_sum [heads][tokens][batch]: of the scores' exponentials; backward computes with it what it
+  // needs of them again. attend_back overwrites dq and adds to dk, dv and dbias; work
+  // [heads][2][sources].
+  virtual void attend(const Attention& attention, const T* q, const T* k, const T* v, const T* bias,
+                      T* z, T* log_sum) = 0;
+  virtual void attend_back(const Attention& attention, const T* q, const T* k, const T* v,
+                           const T* bias, const T* log_sum, const T* dz, T* dq, T* dk, T* dv,
+                           T* dbias, T* work) = 0;
 
   // h = (x - mean) * rho * gain over channels (mean = 0 for rms). stats keeps mean and rho per
   // token and window: [2][rows]. norm_dx adds to dx and to dgain.

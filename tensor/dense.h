@@ -3,9 +3,8 @@
 //   y[.., j, ..] = sum over k of W[..][k][j] * x[.., k, ..]     (docs/layer.md, section 2)
 //
 // grid_causal uses k <= j only; what lies above, outside the radius or on the diagonal without self
-// is never read and gets no gradient. In causal
-// wiring token t receives from t - d * stride, whatever row that falls in; before the start there
-// is nothing. The channel axis is always mapped as a grid.
+// is never read and gets no gradient. In causal wiring token t receives from t - d * stride, whatever
+// row that falls in; before the start there is nothing. The channel axis is always a grid.
 #pragma once
 
 #include <cstdint>

@@ -27,6 +27,7 @@ struct Token {
   // text, audio: {position}; pixel: {row, column, frame}
   std::array<std::int32_t, 3> place{};
   std::int32_t item = 0;  // 0 for the first item of the record, 1 for the next …
+  std::int32_t word = 0;  // text: 1 + row of the word table; 0: none
   bool operator==(const Token&) const = default;
 };
 
@@ -40,7 +41,8 @@ struct Target {
   bool operator==(const Target&) const = default;
 };
 
-// One rank's windows, token-major like the activations: entry [t * windows + b].
+// One rank's windows, or of each the tokens that it holds (HeldRows), token-major like the
+// activations: entry [t * windows + b].
 struct Batch {
   std::int64_t tokens = 0;   // T
   std::int64_t windows = 0;  // B of this rank
@@ -48,6 +50,12 @@ struct Batch {
   std::int64_t first_window = 0;
   std::vector<Token> input;    // [T][B]
   std::vector<Target> target;  // [T][B]
+  bool part = false;           // only the tokens held, numbered among them
+
+  // The entry of a row held, number `row` of whole windows and number `local` of those held.
+  std::size_t entry(std::int64_t row, std::int64_t local) const {
+    return static_cast<std::size_t>(part ? local : row);
+  }
 };
 
 // Row t * windows + b: "token 5 of window 12", the window's global number.

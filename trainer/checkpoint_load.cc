@@ -33,7 +33,18 @@ std::vector<std::int64_t> read_list(const BoxFileReader& file, const std::string
 
 Vocabulary read_vocabulary(const BoxFileReader& file) {
   const auto symbols = read_list(file, "run/vocabulary");
-  return Vocabulary(std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
+  Vocabulary vocabulary(std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
+  if (!file.has("run/words")) return vocabulary;
+  std::vector<std::u32string> words(1);
+  for (const std::int64_t letter : read_list(file, "run/words")) {
+    if (letter == '\n')
+      words.emplace_back();
+    else
+      words.back().push_back(static_cast<char32_t>(letter));
+  }
+  words.pop_back();
+  vocabulary.words.extend(words);
+  return vocabulary;
 }
 
 std::vector<std::string> read_growths(const BoxFileReader& file) {

@@ -21,7 +21,10 @@ constexpr Choice<OptimizerConfig::Decay> kDecays[] = {
     {"cosine", OptimizerConfig::Decay::cosine}};
 constexpr Choice<Switch> kSwitches[] = {
     {"auto", Switch::automatic}, {"true", Switch::on}, {"false", Switch::off}};
-constexpr Choice<MapKind> kMaps[] = {{"joint", MapKind::joint}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kMaps[] = {
+    {"joint", MapKind::joint}, {"attention", MapKind::attention}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kLineMaps[] = {{"joint", MapKind::joint},
+                                         {"attention", MapKind::attention}};
 constexpr Choice<Weights> kWeights[] = {{"shared", Weights::shared},
                                         {"separate", Weights::separate},
                                         {"by_position", Weights::by_position},
@@ -146,11 +149,17 @@ Fields growing_fields(ModelSpec& c) {
   return Fields()
       .integers("tokens", c.tokens, {1, kNoLimit}, "tokens",
                 "sizes of the token axes, outermost first; [] = one token")
+      .choices("maps", c.maps, kLineMaps,
+               "the map along each token axis, outermost first; [] = model.map along all")
+      .integers("sets", c.sets, {0, 1 << 20}, "",
+                "a number for each token axis, outermost first: axes of the same number share one "
+                "sublayer, whose lines are the boxes they span; [] = each has its own")
       .integer("blocks", c.blocks, {1, 4096}, "blocks", "L, blocks in the stack")
       .integer("channels", c.channels, kSize, "channels", "C, width of the residual stream")
       .integer("hidden", c.hidden, {1, 1 << 22}, "channels", "E, width inside a block")
       .choice("weights", c.weights, kWeights, "which lines, channels or axes share a map's weights")
-      .integer("heads", c.heads, kSize, "heads", "groups of channels with weights of their own")
+      .integer("heads", c.heads, kSize, "heads",
+               "dense: groups of channels with weights of their own; attention: H")
       .integer("branches", c.branches, {1, 4096}, "sublayers",
                "sublayers side by side that read the same and add up")
       .integer("radius", c.radius, {0, kSize.hi}, "tokens",
@@ -161,6 +170,8 @@ Fields growing_fields(ModelSpec& c) {
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
       .choices("modalities", c.modalities, kModalityNames, "what the model reads and predicts")
       .group("places", fields(c.places), "position tables")
+      .integer("words", c.words, {0, 1 << 20}, "rows",
+               "table of the data's most frequent words, added to their letters; 0 = none")
       .integer("items", c.items, {0, 1 << 20}, "rows",
                "table of an item's number in its record; 0 = none");
 }
@@ -169,8 +180,10 @@ Fields model_fields(RunConfig& run) {
   ModelSpec& c = run.model;
   return Fields()
       .include(growing_fields(c))
-      .choice("map", c.map, kMaps,
-              "joint: token axis and channels at once; dense: one axis at a time")
+      .choice(
+          "map", c.map, kMaps,
+          "joint: token axis and channels at once; attention: along each token axis; dense: one "
+          "axis at a time")
       .choice("wiring", c.wiring, kWirings, "which tokens of an axis are connected")
       .choice("combine", c.combine, kCombines, "how the axes of a block follow each other")
       .choice("sequence", c.sequence, kSequences, "descending: innermost axis first")

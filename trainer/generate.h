@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataio/modality.h"
 #include "dataio/window.h"
 #include "model/model.h"
 #include "model/stream.h"

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "dataio/media/utf8.h"
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
@@ -54,8 +55,7 @@ struct TrainingRun::StageWork {
   StageWork(TrainingRun& run, const Stage& planned)
       : stage(planned),
         sharding(run.sharding_of(planned)),
-        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
-                               sharding.replica(), sharding.replicas())),
+        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed), sharding)),
         train(planned.config.data.train, Split::train),
         held_out(planned.config.data.train, planned.config.data.held_out),
         identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),
@@ -121,6 +121,9 @@ void TrainingRun::check_ranks() {
   });
   require_same(channel_, "the data", data);
   require_same(channel_, "the data's vocabulary", list_text(vocabulary_.code_points()));
+  std::string words;
+  for (const std::u32string& word : vocabulary_.words.words()) words += encode_utf8(word) + '\n';
+  require_same(channel_, "the data's words", words);
 }
 
 void TrainingRun::choose_meshes() {

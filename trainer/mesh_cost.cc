@@ -16,6 +16,14 @@ namespace {
 constexpr std::int64_t kWeightBytes = sizeof(float);
 
 // As `rank` sees it.
+// Of the loader. Where a rank keeps a part of its tokens, a window is laid out whole first.
+std::int64_t batch_bytes(const ModelSpec& spec, const Sharding& sharding, std::int64_t windows) {
+  constexpr std::int64_t kTokenBytes = sizeof(Token) + sizeof(Target);
+  const std::int64_t held = elements(sharding.local_tokens(sharding.home()));
+  const std::int64_t laid = held < context(spec) ? context(spec) * kTokenBytes : 0;
+  return kLoaderBatches * checked_product(held * windows, kTokenBytes) + laid;
+}
+
 MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
                       const Sharding& sharding, const MachineRate& rate) {
   const ModelSpec& spec = stage.config.model;
@@ -36,9 +44,7 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
-  cost.bytes.batches =
-      kLoaderBatches *
-      checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
+  cost.bytes.batches = batch_bytes(spec, sharding, cost.windows);
   // Where the channels are cut, the maps' work goes by the hidden units.
   const auto part = static_cast<double>(sharding.local(sharding.home(), 1).rows() *
                                         own_units(spec, sharding).size());

@@ -79,6 +79,7 @@ std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder
       std::unique_ptr<RunState> state;
       agree(channel, [&] { state = load(path, config, sharding_of); });
       state->vocabulary.extend(vocabulary.code_points());
+      state->vocabulary.words.extend(vocabulary.words.words());
       say(text("goes on from ", path, " at step ", state->step));
       return state;
     } catch (const SharedError& error) {

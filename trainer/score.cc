@@ -146,6 +146,7 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   scoring.other = others(scoring.pairs.size(), rule.seed);
   scoring.generate.decode.temperature = 0;
   scoring.generate.only = rule.to;
+  scoring.generate.vocabulary = &tokens.vocabulary;
   scoring.generate.slots = stage.config.one_shot.slots;
   scoring.generate.tokens = std::min(context(model.spec()), tokens_that_matter(scoring.pairs));
   if (rule.to == Modality::pixel)  // the images of a data set have one size

@@ -35,6 +35,15 @@ LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica
   return options;
 }
 
+LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, const Sharding& sharding) {
+  LoaderOptions options = loader_options(stage, seed, sharding.replica(), sharding.replicas());
+  HeldRows held = sharding.rows(sharding.home());
+  if (held.all()) return options;
+  held.batch.back() = held.box.hi.back() = 1;  // of each window
+  options.held = held;
+  return options;
+}
+
 Vocabulary run_vocabulary(const RunConfig& config) {
   std::vector<std::uint32_t> all;
   std::vector<std::string> seen;
@@ -50,7 +59,11 @@ Vocabulary run_vocabulary(const RunConfig& config) {
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  return Vocabulary(all);
+  Vocabulary vocabulary(all);
+  std::int64_t words = 0;
+  for (const StageConfig& stage : config.stages) words = std::max(words, stage.model.words);
+  if (words > 0) vocabulary.words.extend(frequent_words(seen, words));
+  return vocabulary;
 }
 
 std::string data_identity(const Stage& stage, std::uint64_t seed, std::int64_t samples) {

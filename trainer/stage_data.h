@@ -12,7 +12,11 @@ namespace ortho {
 // Replica `replica` of `replicas` gets its part of each batch (model/sharding.h).
 LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica, int replicas);
 
-// The code points of all data sets the run ever reads, ascending: the rows of its text table.
+// For a rank: its replica's windows, and of those the tokens that it holds at home.
+LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, const Sharding& sharding);
+
+// The code points of all data sets the run ever reads, ascending: the rows of its text table. Their
+// most frequent words, as many as the stage with the largest word table has rows.
 Vocabulary run_vocabulary(const RunConfig& config);
 
 // What must not change between saving and going on in the middle

@@ -29,6 +29,12 @@ TermSums differentiate(const StepParts& parts, const Batch& batch, const StepRul
   return sum_leaves(parts.channel, sums);
 }
 
+// Whether no other rank has the same batch, or this is the first of those who do.
+bool counts_targets(const Sharding& sharding, const Batch& batch) {
+  if (!batch.part) return sharding.leads_replica();
+  return sharding.mesh().coordinate_along("channels", sharding.rank()) == 0;
+}
+
 // Of the gradient that the ranks' own parts make together.
 double gradient_norm(const StepParts& parts) {
   if (parts.tree != nullptr) {
@@ -47,7 +53,7 @@ double gradient_norm(const StepParts& parts) {
 
 StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
   std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
-  if (parts.model.sharding().leads_replica())  // the others have the same batch
+  if (counts_targets(parts.model.sharding(), batch))
     for (const Target& target : batch.target) counts[0] += target.scored;
   parts.channel.sum(std::span<std::int64_t>(counts));
   const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));

@@ -41,6 +41,7 @@ void Writing::add(const GenerateRule& rule, Token token) {
   const std::array<std::int32_t, 3> place = place_of(rule, index_++, token.modality);
   for (size_t axis = 0; axis < place.size(); ++axis)
     if (token.place[axis] < 0) token.place[axis] = place[axis];
+  if (rule.vocabulary != nullptr) token.word = word_behind(tokens_, token, *rule.vocabulary);
   tokens_.push_back(token);
   ended_ = made() >= rule.tokens;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "dataio/modality.h"
 #include "tensor/token.h"
 #include "trainer/decode.h"
 
@@ -20,8 +21,9 @@ struct GenerateRule {
   std::optional<Modality> only;  // nothing but this; default: what the modality head chooses
   bool new_item = true;  // the new tokens are an item of their own, places from 0; else they go on
   bool may_end = true;   // stop when the modality head says `none`; false: never choose it
-  std::int64_t slots = 0;        // one_shot: as the model was trained (dataio/window.h)
-  std::int64_t image_width = 0;  // pixels a row: where the places of new pixels are
+  std::int64_t slots = 0;                  // one_shot: as the model was trained (dataio/window.h)
+  const Vocabulary* vocabulary = nullptr;  // whose words new tokens carry; nullptr: none
+  std::int64_t image_width = 0;            // pixels a row: where the places of new pixels are
   WhenFull when_full = WhenFull::slide;
   bool places_by_heads = false;  // what has a position head is chosen, the rest follows the rule
 };

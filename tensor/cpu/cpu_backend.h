@@ -43,6 +43,11 @@ class CpuBackend final : public Backend<T> {
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
                      bool add) override;
+  // attention.cc
+  void attend(const Attention& attention, const T* q, const T* k, const T* v, const T* bias, T* z,
+              T* log_sum) override;
+  void attend_back(const Attention& attention, const T* q, const T* k, const T* v, const T* bias,
+                   const T* log_sum, const T* dz, T* dq, T* dk, T* dv, T* dbias, T* work) override;
   // norm.cc
   void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h,
             T* stats) override;

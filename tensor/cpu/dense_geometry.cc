@@ -12,8 +12,8 @@ Shape part(const Shape& shape, size_t from, size_t to) {
           shape.begin() + static_cast<std::ptrdiff_t>(to)};
 }
 
-// Groups of channels along a token axis: lines of neighbouring channels, and all that they repeat
-// over. In lines of one channel and one window, with the channels inside, where each has its own.
+// Groups of channels along a token axis are lines, which repeat over the tokens inside the axis, a
+// gate's halves and, with the channels innermost, the windows.
 void group_token_axis(const DenseMap& map, std::int64_t inner, DenseGeometry& g) {
   const bool halves = map.in_halves && map.weights != Weights::per_channel;
   const std::int64_t slice = map.channels / (map.slices() * (halves ? 2 : 1));

@@ -118,6 +118,31 @@ TEST_F(LoaderTest, GlobalBatchesAreTheSameForAnyNumberOfReplicas) {
   }
 }
 
+// Windows of [4, 2] tokens on ranks that cut one axis or both, unevenly too.
+TEST_F(LoaderTest, APartHasTheTokensOfItsBox) {
+  const Dataset data({path_}, Split::train);
+  for (const Box& box : {Box{{0, 0, 0}, {3, 2, 1}}, Box{{1, 1, 0}, {4, 2, 1}},
+                         Box{{0, 1, 0}, {4, 2, 1}}, Box{{2, 0, 0}, {2, 2, 1}}}) {
+    LoaderOptions part = options(4, 1, 2);
+    part.held = HeldRows{{4, 2, 1}, box};
+    Loader whole(data, none_, options(4, 1, 2)), some(data, none_, part);
+    for (int step = 0; step < 20; ++step) {
+      const Batch all = whole.next(), held = some.next();
+      ASSERT_TRUE(held.part);
+      ASSERT_EQ(held.tokens, 8);
+      ASSERT_EQ(held.first_window, all.first_window);
+      const HeldRows rows{{4, 2, 2}, {box.lo, {box.hi[0], box.hi[1], 2}}};
+      ASSERT_EQ(held.input.size(), static_cast<std::size_t>(rows.count()));
+      ASSERT_EQ(held.target.size(), held.input.size());
+      for_each_row(rows, [&](std::int64_t local, std::int64_t row) {
+        EXPECT_EQ(held.input[held.entry(row, local)], all.input[static_cast<std::size_t>(row)]);
+        EXPECT_EQ(held.target[held.entry(row, local)], all.target[static_cast<std::size_t>(row)]);
+      });
+    }
+    ASSERT_EQ(some.cursor(), whole.cursor());
+  }
+}
+
 TEST_F(LoaderTest, ThePrefetchedBatchesAreTheDirectOnes) {
   const Dataset data({path_}, Split::train);
   LoaderOptions direct_options = options(4);

@@ -175,6 +175,13 @@ TEST(Model, GradientsOfEveryTableAndHead) {
   worst_gradient_error(spec);
 }
 
+// Tokens without a word and words beyond the table are among the batch.
+TEST(Model, GradientsOfTheWordTable) {
+  ModelSpec spec = small_joint();
+  spec.words = 3;
+  worst_gradient_error(spec);
+}
+
 TEST(Model, GradientsWithDropout) {
   ModelSpec spec = small_joint();
   worst_gradient_error(spec, {0.4, 3, 17, 8});

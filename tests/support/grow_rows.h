@@ -130,6 +130,7 @@ inline const std::vector<Row> kRows = {
        s.modality_head = s.modality_table = true;
      }},
     {"symbols", [](ModelSpec& s) { s.text_symbols += 20; }},
+    {"words", [](ModelSpec& s) { s.words += has_modality(s, Modality::text) ? 4 : 0; }},
     {"places and items",
      [](ModelSpec& s) {
        s.places = {8, 9, 2, 2, 18}, s.items = 4;

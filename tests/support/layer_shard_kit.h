@@ -23,6 +23,16 @@ struct LayerCase {
   Nodes nodes() const { return {elements(spec.tokens), windows, channels, order}; }
 };
 
+inline LayerCase plain_case(const Shape& tokens, Combine combine, Weights weights, Wiring wiring,
+                            const Cuts& cuts) {
+  LayerCase one;
+  one.spec = dense_spec(tokens, weights, wiring, combine);
+  one.spec.channels = one.channels = 4;
+  one.windows = 4;
+  one.cuts = cuts;
+  return one;
+}
+
 inline int ranks_of(const Cuts& cuts) { return mesh_of(cuts).ranks(); }
 
 inline std::string case_text(const LayerCase& one) {

@@ -61,6 +61,8 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
       token.symbol = symbols(token.modality);
       token.place = {below(9), below(9), below(3)};
       token.item = below(3);
+      // One beyond the table: a word that only a later stage knows.
+      if (spec.words > 0) token.word = below(spec.words + 2);
       if (below(7) == 0)
         token.modality = static_cast<std::int32_t>(Modality::query), token.symbol = {};
       if (spec.ask && token.modality == static_cast<std::int32_t>(Modality::query))

@@ -7,97 +7,11 @@
 #include <limits>
 
 #include "core/error.h"
-#include "tests/support/dense_terms.h"
+#include "tests/support/dense_kit.h"
 #include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
-
-constexpr Order kOrders[] = {Order::batch_inner, Order::channels_inner};
-
-struct Wired {
-  Wiring wiring;
-  Weights weights;
-};
-constexpr Wired kWired[] = {
-    {Wiring::grid, Weights::separate},           {Wiring::grid, Weights::shared},
-    {Wiring::grid_causal, Weights::separate},    {Wiring::grid_causal, Weights::shared},
-    {Wiring::causal, Weights::separate},         {Wiring::causal, Weights::shared},
-    {Wiring::causal, Weights::by_position},      {Wiring::grid, Weights::per_channel},
-    {Wiring::grid_causal, Weights::per_channel}, {Wiring::causal, Weights::per_channel},
-};
-
-DenseMap make(const Shape& tokens, std::int64_t channels, std::int64_t batch, int axis,
-              const Wired& wired, Order order) {
-  DenseMap map{tokens, batch, channels, order, axis, 1, wired.weights, wired.wiring};
-  map.out = map.size();
-  return map;
-}
-
-// Every axis of a grid in every wiring and both orders.
-std::vector<DenseMap> every_map(const Shape& tokens, std::int64_t channels, std::int64_t batch) {
-  std::vector<DenseMap> maps;
-  for (int axis = 0; axis <= static_cast<int>(tokens.size()); ++axis)
-    for (const Wired& wired : kWired)
-      for (const Order order : kOrders) {
-        const bool channel_axis = axis == static_cast<int>(tokens.size());
-        if (channel_axis && wired.wiring != Wiring::grid) continue;
-        if (channel_axis && wired.weights == Weights::per_channel) continue;
-        maps.push_back(make(tokens, channels, batch, axis, wired, order));
-      }
-  return maps;
-}
-
-std::string describe(const DenseMap& map) {
-  return text("tokens ", shape_text(map.tokens), " C ", map.channels, " B ", map.batch, " axis ",
-              map.axis, " out ", map.out, " weights ", static_cast<int>(map.weights), " wiring ",
-              static_cast<int>(map.wiring), " order ", static_cast<int>(map.order), " groups ",
-              map.groups, " halves ", map.in_halves, map.out_halves, " radius ", map.radius,
-              " self ", map.self);
-}
-
-// x, w, dy of one map and what the three operations must give, from the definition.
-template <class T>
-struct Case {
-  DenseMap map;
-  Nodes in, out;
-  std::vector<T> x, w, dy, y, dx, dw;
-
-  explicit Case(const DenseMap& m) : map(m), in(input_nodes(m)), out(output_nodes(m)) {
-    const std::int64_t weights = elements(weight_shape(map));
-    x = whole_numbers<T>(in.elements(), 1);
-    w = whole_numbers<T>(weights, 2);
-    dy = whole_numbers<T>(out.elements(), 3);
-    y.assign(dy.size(), 0);
-    dx.assign(x.size(), 0);
-    dw.assign(w.size(), 0);
-    for (const Term& term : dense_terms(map))
-      for (std::int64_t b = 0; b < map.batch; ++b) {
-        const size_t o = place(out, term.out, b), i = place(in, term.in, b);
-        const auto at = static_cast<size_t>(term.weight);
-        y[o] += w[at] * x[i];
-        dx[i] += w[at] * dy[o];
-        dw[at] += x[i] * dy[o];
-      }
-  }
-};
-
-// Whole numbers, so the order of the sums does not matter and the comparison is ==.
-template <class T>
-void expect_exact(const DenseMap& map) {
-  SCOPED_TRACE(describe(map));
-  const Case<T> c(map);
-  for (const bool add : {false, true}) {
-    std::vector<T> y(c.y.size(), T(5)), dx(c.dx.size(), T(5)), dw(c.dw.size(), T(5));
-    cpu_dense(map, c.x.data(), c.w.data(), y.data(), add);
-    cpu_dense_dx(map, c.dy.data(), c.w.data(), dx.data(), add);
-    cpu_dense_dw(map, c.x.data(), c.dy.data(), dw.data());
-    const T before = add ? T(5) : T(0);
-    for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], c.y[i] + before) << "y " << i;
-    for (size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], c.dx[i] + before) << "dx " << i;
-    for (size_t i = 0; i < dw.size(); ++i) ASSERT_EQ(dw[i], c.dw[i] + T(5)) << "dw " << i;
-  }
-}
 
 TEST(Dense, EqualsItsDefinition) {
   // Batches with every kind of remainder: below, at and between the vector widths.
@@ -126,61 +40,6 @@ TEST(Dense, AxisTakesAnotherSize) {
       map.out = out;
       expect_exact<float>(map);
     }
-  }
-}
-
-// ---- windows, nodes that do not hear themselves, groups ----
-
-TEST(Dense, ASlidingWindowEqualsItsDefinition) {
-  for (const Shape& tokens : {Shape{9, 5}, Shape{2, 11, 3}, Shape{1, 4}})
-    for (const std::int64_t batch : {3, 16})
-      for (DenseMap map : every_map(tokens, 3, batch)) {
-        if (map.on_channels()) continue;
-        for (const std::int64_t radius : {1, 2, 4, 30}) {
-          map.radius = radius;
-          expect_exact<float>(map);
-        }
-      }
-}
-
-TEST(Dense, ANodeThatDoesNotHearItselfEqualsItsDefinition) {
-  for (const Shape& tokens : {Shape{9, 5}, Shape{2, 11, 3}, Shape{1, 4}})
-    for (DenseMap map : every_map(tokens, 3, 7)) {
-      if (map.on_channels()) continue;
-      map.self = false;
-      for (const std::int64_t radius : {0, 1, 3}) {
-        map.radius = radius;
-        expect_exact<float>(map);
-      }
-    }
-}
-
-TEST(Dense, GroupsOfChannelsEqualTheirDefinition) {
-  for (const Shape& tokens : {Shape{3, 5}, Shape{2, 3, 4}, Shape{}})
-    for (const bool halves : {false, true})
-      for (const std::int64_t groups : {1, 2, 3})
-        for (const std::int64_t batch : {1, 9})
-          for (DenseMap map : every_map(tokens, 12, batch)) {
-            map.groups = groups;
-            map.in_halves = map.out_halves = halves;
-            for (const std::int64_t radius : {0, 1}) {
-              map.radius = map.on_channels() ? 0 : radius;
-              expect_exact<float>(map);
-            }
-          }
-}
-
-TEST(Dense, GroupsAlongTheChannelsTakeAnotherSize) {
-  for (DenseMap map : every_map({2, 3}, 12, 5)) {
-    if (!map.on_channels()) continue;
-    map.groups = 3;
-    for (const bool in_halves : {false, true})
-      for (const bool out_halves : {false, true}) {
-        map.in_halves = in_halves;
-        map.out_halves = out_halves;
-        map.out = 18;
-        expect_exact<float>(map);
-      }
   }
 }
 
@@ -353,32 +212,6 @@ TEST(Dense, MaskedWeightsAreNeitherReadNorGivenAGradient) {
   EXPECT_EQ(dx, c.dx);
   for (size_t k = 0; k < 4; ++k)
     for (size_t j = 0; j < k; ++j) EXPECT_EQ(dw[k * 4 + j], 0.0f);
-}
-
-// The same of what lies outside a window, or on the diagonal.
-TEST(Dense, WeightsOutsideAreNeitherReadNorGivenAGradient) {
-  for (const Order order : kOrders)
-    for (const std::int64_t radius : {0, 1})
-      for (const bool self : {true, false}) {
-        DenseMap map = make({5}, 2, 3, 0, {Wiring::grid, Weights::shared}, order);
-        map.radius = radius;
-        map.self = self;
-        const Case<float> c(map);
-        std::vector<float> w = c.w, y(c.y.size()), dx(c.dx.size()), dw(w.size(), 0.0f);
-        const auto is_used = [&](size_t k, size_t j) {
-          const size_t d = k > j ? k - j : j - k;
-          return (radius == 0 || d <= 1) && (self || d > 0);
-        };
-        for (size_t i = 0; i < w.size(); ++i)
-          if (!is_used(i / 5, i % 5)) w[i] = std::numeric_limits<float>::quiet_NaN();
-        cpu_dense(map, c.x.data(), w.data(), y.data(), false);
-        cpu_dense_dx(map, c.dy.data(), w.data(), dx.data(), false);
-        cpu_dense_dw(map, c.x.data(), c.dy.data(), dw.data());
-        EXPECT_EQ(y, c.y) << describe(map);
-        EXPECT_EQ(dx, c.dx) << describe(map);
-        for (size_t i = 0; i < w.size(); ++i)
-          EXPECT_TRUE(is_used(i / 5, i % 5) || dw[i] == 0.0f) << describe(map);
-      }
 }
 
 TEST(Dense, SixteenAxesOfTwo) {

@@ -130,6 +130,8 @@ loss: {ends: false})"));
                      .blocks = 3,
                      .refeeds = 4,
                      .map = MapKind::dense,
+                     .maps = {},
+                     .sets = {},
                      .weights = Weights::by_position,
                      .wiring = Wiring::grid_causal,
                      .combine = Combine::single,
@@ -156,6 +158,25 @@ loss: {ends: false})"));
                      .item_head = true};
   EXPECT_EQ(c.model, expected);
   EXPECT_EQ(c.stages[0].model, expected);
+}
+
+// Columns under the token axes, which a stage with another axis gives anew.
+TEST(Config, MapsAndSetsOfTheAxes) {
+  const RunConfig c = parse(R"(data: {train: a}
+model:
+  {tokens: [2, 4, 4], maps: [attention, joint, joint], sets: [1, 2, 2], heads: 4}
+stages:
+  - {until: {steps: 5}}
+  - {tokens: [2, 2, 4, 4], maps: [joint, attention, joint, joint], sets: [9, 1, 2, 2],
+     until: {steps: 5}})");
+  using enum MapKind;
+  EXPECT_EQ(c.stages[0].model.maps, (std::vector{attention, joint, joint}));
+  EXPECT_EQ(c.stages[0].model.heads, 4);
+  EXPECT_EQ(c.stages[1].model.maps, (std::vector{joint, attention, joint, joint}));
+  EXPECT_EQ(c.stages[1].model.sets, (std::vector<std::int64_t>{9, 1, 2, 2}));
+  EXPECT_EQ(parse(config_text(c)), c);
+  EXPECT_EQ(parse(minimal("model: {map: attention}")).model.map, attention);
+  expect_in("one of [joint, attention]", refusal(minimal("model: {maps: [dense]}")));
 }
 
 TEST(Config, SwitchesAreResolvedOnceForTheRun) {
