@@ -122,8 +122,8 @@ void JointMap<T>::segments_forward(const T* h, T* z) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
   if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
   for (const Range& part : *parts_)
-    for (std::int64_t d = first_tap_; d < taps_ && d * lines_.stride < part.size(); ++d) {
-      const std::int64_t shift = d * lines_.stride;
+    for (std::int64_t d = first_tap_; d < taps_ && steps_[d] < part.size(); ++d) {
+      const std::int64_t shift = steps_[d];
       backend_.channel_map(nodes_.with_tokens(part.size() - shift), out_, h + part.lo * in,
                            weight_.value + d * nodes_.channels * out_, z + (part.lo + shift) * out,
                            d > 0);
