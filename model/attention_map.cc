@@ -40,7 +40,9 @@ void for_each_token(const Shape& axes, const Box& box, Act act) {
 template <class T>
 AttentionScratch<T> take_attention_scratch(const Build<T>& build,
                                            std::span<const JointSite> sites) {
-  const auto& [spec, sharding, params, backend, arena, moves] = build;
+  const ModelSpec& spec = build.spec;
+  const Sharding& sharding = build.sharding;
+  Arena<T>& arena = build.arena;
   std::int64_t rows = 0, keys = 0, halo = 0, line = 0;
   for (const JointSite& site : sites) {
     if (site.map.kind != MapKind::attention) continue;

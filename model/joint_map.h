@@ -7,7 +7,8 @@
 // A causal tap is one GEMM from one contiguous run of rows into another: nothing is copied. A grid
 // gathers each line into one row and is one GEMM of inner size s * C (docs/layer.md, section 3).
 // Taps beyond the radius are not stored; the diagonal and what lies beyond the radius of a grid are
-// never read and get no gradient. Where causal taps reach into another rank, that rank's rows come as a halo beside the own ones.
+// never read and get no gradient. Where causal taps reach into another rank, that rank's rows come
+// as a halo beside the own ones.
 #pragma once
 
 #include <span>

@@ -52,7 +52,7 @@ struct ModelSpec {
   bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
   Self self = Self::every;   // combine: parallel
   std::int64_t radius = 0;   // a sliding window: along token axes |j - k| <= radius; 0: all
-  // Dense: H layers side by side with own weights. Attention: H softmaxes. Each on 1 / H of the units.
+  // H. Dense: layers side by side with own weights. Attention: softmaxes. Each on 1 / H of the units.
   std::int64_t heads = 1;
   std::int64_t branches = 1;  // sublayers that read the same x and all add to it, with own weights
   bool bias = false;          // added to what the map yields, and to what the way out does

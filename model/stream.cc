@@ -56,10 +56,10 @@ Stream<T>::Stream(const ModelSpec& spec, std::int64_t windows, Params<T>& params
   const Sharding sharding(spec_, windows);
   Moves<T> moves(sharding, nullptr, arena);
   const Build<T> build{spec_, sharding, params, backend, arena, moves};
-  if (spec.map == MapKind::dense)
-    add_dense_steps(build, chunk_);
-  else
+  if (has_line_maps(spec))
     add_joint_steps(build, chunk_);
+  else
+    add_dense_steps(build, chunk_);
   const std::int64_t rows = chunk_ * windows;
   x_ = arena.take(rows * spec.channels, "residual stream");
   y_ = arena.take(rows * spec.channels, "residual stream");
@@ -73,7 +73,7 @@ template <class T>
 typename Stream<T>::Part Stream<T>::part_of(Params<T>& params, const std::string& prefix) const {
   Part part;
   if (spec_.norm != Norm::none) part.gain = &params.at(prefix + ".gain");
-  if (spec_.out) part.way_out = &params.at(prefix + (spec_.map == MapKind::dense ? ".out" : ".w2"));
+  if (spec_.out) part.way_out = &params.at(prefix + (has_line_maps(spec_) ? ".w2" : ".out"));
   if (spec_.bias) part.map_bias = &params.at(prefix + ".b1");
   if (spec_.bias && spec_.out) part.out_bias = &params.at(prefix + ".b2");
   return part;
