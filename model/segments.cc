@@ -14,8 +14,8 @@ Segments segments_at(const ModelSpec& spec, const Sharding& sharding,
           "read each other. Give each a window of its own.");
   REQUIRE(
       !has_attention(spec),
-      "several prompts in one window need maps: joint or dense; attention would read across. Give "
-      "each a window of its own.");
+      "several prompts in one window cannot go through attention, which has no mask between them "
+      "yet. Give each a window of its own.");
   const std::vector<int>& cuts = sharding.cuts().tokens;
   REQUIRE(
       std::all_of(cuts.begin(), cuts.end(), [](int parts) { return parts == 1; }),

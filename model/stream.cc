@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "model/block.h"
 #include "model/joint_sites.h"
-#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -31,10 +30,7 @@ struct Ends {
 std::string stream_refusal(const ModelSpec& spec) {
   if (spec.wiring != Wiring::causal)
     return "its wiring is not causal, so that a new token changes those before it";
-  const std::vector<LineMap> maps = has_line_maps(spec) ? line_maps(spec) : std::vector<LineMap>{};
-  for (const LineMap& map : maps)
-    if (map.kind == MapKind::attention || map.axes.size() > 1)
-      return "attention, and sublayers over several axes, keep nothing of earlier tokens yet";
+  if (has_attention(spec)) return "its attention reads the keys of the whole line";
   return "";
 }
 
@@ -60,8 +56,10 @@ Stream<T>::Stream(const ModelSpec& spec, std::int64_t windows, Params<T>& params
   const Sharding sharding(spec_, windows);
   Moves<T> moves(sharding, nullptr, arena);
   const Build<T> build{spec_, sharding, params, backend, arena, moves};
-  if (has_line_maps(spec)) add_joint_steps(build, chunk_);
-  if (!has_line_maps(spec)) add_dense_steps(build, chunk_);
+  if (has_line_maps(spec))
+    add_joint_steps(build, chunk_);
+  else
+    add_dense_steps(build, chunk_);
   const std::int64_t rows = chunk_ * windows;
   x_ = arena.take(rows * spec.channels, "residual stream");
   y_ = arena.take(rows * spec.channels, "residual stream");
@@ -83,17 +81,16 @@ typename Stream<T>::Part Stream<T>::part_of(Params<T>& params, const std::string
 
 template <class T>
 void Stream<T>::add_joint_steps(const Build<T>& build, std::int64_t chunk) {
-  const size_t axes = joint_axes(spec_).size();
+  const size_t maps = line_maps(spec_).size();
   const std::vector<JointSite> sites = joint_sites(spec_, build.sharding);
   for (size_t i = 0; i < sites.size(); ++i) {
-    const auto block = static_cast<std::int64_t>(i / axes) % spec_.blocks;
-    const std::string axis =
-        text(".axis.", axes - 1 - static_cast<size_t>(sites[i].map.axes.back()));
-    if (spec_.combine != Combine::parallel || i % axes == 0) steps_.emplace_back();
+    const auto block = static_cast<std::int64_t>(i / maps) % spec_.blocks;
+    const std::string along = '.' + line_map_name(spec_, sites[i].map);
+    if (spec_.combine != Combine::parallel || i % maps == 0) steps_.emplace_back();
     for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
-      const std::string prefix = block_name(block, branch) + axis;
+      const std::string prefix = block_name(block, branch) + along;
       Part part = part_of(build.params, prefix);
-      part.map = std::make_unique<JointStream<T>>(build, sites[i].map.axes.back(),
+      part.map = std::make_unique<JointStream<T>>(build, sites[i].map,
                                                   build.params.at(prefix + ".w1"), chunk);
       steps_.back().push_back(std::move(part));
     }

@@ -9,9 +9,9 @@ namespace ortho {
 namespace {
 
 // Tokens that a causal map along `axis` reaches back.
-std::int64_t tokens_back(const ModelSpec& spec, const Shape& axes, int axis) {
+std::int64_t tokens_back(const ModelSpec& spec, int axis) {
   const auto a = static_cast<size_t>(axis);
-  return axis_reach(spec, axes[a]) * strides(axes)[a];
+  return axis_reach(spec, spec.tokens[a]) * strides(spec.tokens)[a];
 }
 
 template <class T>
@@ -37,16 +37,16 @@ void Ring<T>::put(Backend<T>& backend, std::int64_t first, std::int64_t count, c
 }
 
 template <class T>
-JointStream<T>::JointStream(const Build<T>& build, int axis, Param<T>& weight, std::int64_t chunk)
+JointStream<T>::JointStream(const Build<T>& build, const LineMap& map, Param<T>& weight,
+                            std::int64_t chunk)
     : nodes_(token_nodes(build, build.spec.channels)),
       out_(gated_width(build.spec)),
-      stride_(strides(joint_axes(build.spec))[static_cast<size_t>(axis)]),
-      first_tap_(has_self(build.spec, axis) ? 0 : 1),
-      taps_(axis_reach(build.spec, joint_axes(build.spec)[static_cast<size_t>(axis)]) + 1),
+      steps_(joint_axes(build.spec), map),
+      first_tap_(has_self(build.spec, map.axes.back()) ? 0 : 1),
+      taps_(line_reach(build.spec, map) + 1),
       weight_(weight),
       backend_(build.backend),
-      ring_(build.arena, tokens_back(build.spec, joint_axes(build.spec), axis) + chunk,
-            nodes_.elements()) {}
+      ring_(build.arena, steps_[taps_ - 1] + chunk, nodes_.elements()) {}
 
 // By d, ascending, as JointMap adds them.
 template <class T>
@@ -55,7 +55,7 @@ void JointStream<T>::run(const StreamPart& part, const T* h, T* z) {
   const std::int64_t end = part.position + part.count;
   if (first_tap_ > 0) backend_.zero(part.count * nodes_.batch * out_, z);
   for (std::int64_t d = first_tap_; d < taps_; ++d) {
-    const std::int64_t shift = d * stride_, first = std::max(part.position, shift);
+    const std::int64_t shift = steps_[d], first = std::max(part.position, shift);
     if (first >= end) break;
     ring_.each_run(first - shift, end - first,
                    [&](std::int64_t offset, std::int64_t tokens, const T* rows) {
@@ -84,7 +84,7 @@ DenseStream<T>::DenseStream(const Build<T>& build, const std::string& block, std
     if (map.on_channels()) {
       widest = std::max(widest, map.out);
     } else {
-      const std::int64_t size = tokens_back(spec, spec.tokens, map.axis) + chunk;
+      const std::int64_t size = tokens_back(spec, map.axis) + chunk;
       if (chained_) part.ring = std::make_unique<Ring<T>>(arena, size, map.batch * map.channels);
       longest = std::max(longest, size);
       taps = std::max(taps, map.size());

@@ -7,6 +7,7 @@
 
 #include "model/arena.h"
 #include "model/build.h"
+#include "model/line_map.h"
 #include "model/token_runs.h"
 
 namespace ortho {
@@ -48,17 +49,18 @@ class StreamMap {
   virtual void run(const StreamPart& part, const T* h, T* z) = 0;
 };
 
-// z[t] = sum_d h[t - d * stride] * W[d] along a token axis (model/joint_map.h).
+// z[t] = sum_d h[t - step_d] * W[d] along a line (model/joint_map.h).
 template <class T>
 class JointStream final : public StreamMap<T> {
  public:
-  // Of the axis `axis` of joint_axes(spec); up to `chunk` tokens at a time.
-  JointStream(const Build<T>& build, int axis, Param<T>& weight, std::int64_t chunk);
+  // Up to `chunk` tokens at a time.
+  JointStream(const Build<T>& build, const LineMap& map, Param<T>& weight, std::int64_t chunk);
   void run(const StreamPart& part, const T* h, T* z) override;
 
  private:
   Nodes nodes_;  // of a token
-  std::int64_t out_, stride_;
+  std::int64_t out_;
+  LineSteps steps_;
   std::int64_t first_tap_, taps_;  // used are first_tap_ … taps_ - 1, as in JointMap
   Param<T>& weight_;
   Backend<T>& backend_;

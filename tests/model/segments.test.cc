@@ -80,6 +80,8 @@ TEST(Segments, RefusesWhatWouldMixThem) {
     EXPECT_NE(refusal(whole, starts).find("the first begins at 0"), std::string::npos);
   const Sharding cut(spec, kWindows, {1, {3}, 1}, 0);
   EXPECT_NE(refusal(cut, {0, 3}).find("the mesh cuts token axes"), std::string::npos);
+  spec.map = MapKind::attention;
+  EXPECT_NE(refusal(whole, {0, 3}).find("attention"), std::string::npos);
   spec.wiring = Wiring::grid;
   EXPECT_NE(refusal(whole, {0, 3}).find("wiring: causal"), std::string::npos);
 }

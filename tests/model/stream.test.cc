@@ -65,6 +65,8 @@ std::vector<ModelSpec> specs() {
     spec.heads = i > 3 ? 2 : 1;
     all.push_back(spec);
   }
+  all.push_back(joint_spec());
+  all.back().sets = {0, 1, 0};  // the first axis with the last
   ModelSpec bare = dense_spec(Weights::separate, Combine::sequential);
   bare.in = bare.out = bare.gate = false;
   bare.hidden = bare.channels;
@@ -165,6 +167,9 @@ TEST(Stream, RefusesWhatItCannotDo) {
   spec.wiring = Wiring::grid;
   spec.weights = Weights::shared;
   EXPECT_NE(stream_refusal(spec).find("not causal"), std::string::npos);
+  spec = joint_spec();
+  spec.map = MapKind::attention;
+  EXPECT_NE(stream_refusal(spec).find("attention"), std::string::npos);
 }
 
 }  // namespace

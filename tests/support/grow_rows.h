@@ -60,8 +60,6 @@ inline ModelSpec draw_spec(MapKind map, Draws& choice) {
   spec.items = choice.of<std::int64_t>({0, 2});
   spec.modality_head = spec.modalities.size() > 1 || choice.coin();
   spec.modality_table = choice.coin();
-  spec.place_heads = choice.coin();
-  spec.item_head = spec.items > 0 && choice.coin();
   spec.bias = choice.coin() && choice.coin();
   spec.branches = choice.of<std::int64_t>({1, 1, 2});
   spec.radius = choice.of<std::int64_t>({0, 0, 1, 2});
@@ -71,6 +69,9 @@ inline ModelSpec draw_spec(MapKind map, Draws& choice) {
     spec.weights =
         choice.of<Weights>({spec.weights, spec.weights, Weights::per_channel, Weights::tied});
   }
+  // Without a draw, so that the other choices stay what they are.
+  spec.item_head = spec.place_heads = spec.items > 0;
+  spec.place_heads = !place_heads(spec).empty();
   return spec;
 }
 

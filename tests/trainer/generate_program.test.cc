@@ -42,9 +42,9 @@ TEST_F(GenerateProgram, WithPositionHeads) {
   const Outcome apart = generate("heads", "--prompt 'coun' --prompt 'co'");
   EXPECT_EQ(together.output, apart.output);  // 5 tokens for each fit into 16
   for (const char* options :
-       {"--prompt cou --tokens 60 --when-full beyond", "--prompt cou --tokens 60 --when-full half",
+       {"--prompt cou --when-full beyond", "--prompt cou --when-full half",
         "--prompt cou --places heads"}) {
-    const Outcome more = generate("heads", options);
+    const Outcome more = generate("heads", options, "60");
     EXPECT_EQ(more.code, 0) << options << more.output;
   }
 }
@@ -65,7 +65,7 @@ TEST_F(GenerateProgram, OneShotWithEveryDraw) {
   const std::string likeliest = answer("--temperature 0");
   EXPECT_EQ(answer("--top-k 1"), likeliest);
   EXPECT_EQ(answer("--top-p 0.0001"), likeliest);
-  const Outcome together = generate("answers", "--prompt a --prompt b --together");
+  const Outcome together = generate("answers", "--prompt a --prompt r --together");
   EXPECT_NE(together.output.find("wiring: causal"), std::string::npos) << together.output;
 }
 
