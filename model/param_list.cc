@@ -130,6 +130,13 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   if (has_modality(spec, Modality::audio)) head("audio", DimKind::symbol, spec.audio_levels);
 }
 
+// The maps of the blocks, drawn so that what they yield keeps its variance with fewer weights.
+void make_sparse(const ModelSpec& spec, ParamSpec& param) {
+  if (param.role != Role::map || !param.name.starts_with("block.")) return;
+  param.density = spec.density;
+  param.init.std /= std::sqrt(spec.density);
+}
+
 }  // namespace
 
 std::vector<ParamSpec> param_specs(const ModelSpec& spec) {
@@ -148,6 +155,7 @@ std::vector<ParamSpec> param_specs(const ModelSpec& spec) {
   if (spec.width != 0)
     list.push_back({"post", {c, width}, Role::out, normal(inverse_root(spec.channels)), true});
   add_heads(list, spec);
+  for (ParamSpec& param : list) make_sparse(spec, param);
   return list;
 }
 

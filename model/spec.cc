@@ -100,6 +100,8 @@ void check_spec(const ModelSpec& spec) {
           ": 0 (= channels) to 2^20");
   REQUIRE(spec.active > 0 && spec.active <= 1, "model.active ", spec.active, ": above 0, up to 1");
   REQUIRE(spec.dropout >= 0 && spec.dropout < 1, "model.dropout ", spec.dropout, ": 0 to below 1");
+  REQUIRE(spec.density > 0 && spec.density <= 1, "model.density ", spec.density,
+          ": above 0, up to 1");
   check_axis_sizes(spec);
   REQUIRE(!spec.modalities.empty(), "model.modalities is empty; name text, pixel or audio");
   REQUIRE(!has_modality(spec, Modality::text) || spec.text_symbols >= 1,
@@ -157,15 +159,16 @@ Cost block_macs(const ModelSpec& spec) {
         spec.map == MapKind::joint ? c * g : static_cast<double>(layer_input_channels(spec));
     const double way_out = spec.map == MapKind::joint && spec.out ? e * c : 0;
     total.nominal += axis.nominal * per_tap + way_out;
-    total.executed += axis.executed * per_tap + way_out;
+    total.executed += axis.executed * per_tap * spec.density + way_out;
   }
   if (spec.map == MapKind::joint) return total;
-  double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
+  double maps = spec.in ? c * g : 0;
   if (mapped(axes.size()))
-    ends += static_cast<double>(layer_input_channels(spec)) *
+    maps += static_cast<double>(layer_input_channels(spec)) *
             static_cast<double>(layer_output_channels(spec));
-  total.nominal += ends;
-  total.executed += ends;
+  const double way_out = spec.out ? e * c : 0;
+  total.nominal += maps + way_out;
+  total.executed += maps * spec.density + way_out;
   return total;
 }
 

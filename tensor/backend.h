@@ -48,6 +48,12 @@ struct AdamwStep {
   double rate, beta1, beta2, epsilon, decay;  // decay is already 0 where it does not apply
   double gradient_scale;                      // clipping
   std::int64_t step;                          // of these weights, from 1: bias correction
+  double opened = 0;  // above 0: weights of 0 stay as they are, all others stay this far from it
+};
+
+struct SgdStep {
+  double rate, momentum, decay, gradient_scale;
+  double opened = 0;  // as above
 };
 
 constexpr std::int64_t kSoftmaxPart = 3;  // numbers that a part tells of a row
@@ -134,9 +140,9 @@ class Backend {
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
   virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
                      T* second) = 0;
-  // w -= rate * (scale * g + decay * w), with momentum: velocity = momentum * velocity + scale * g.
-  virtual void sgd(double rate, double momentum, double decay, double gradient_scale,
-                   std::int64_t count, const T* grad, T* weight, T* velocity) = 0;
+  // velocity = momentum * velocity + scale * g; w -= rate * (velocity + decay * w).
+  virtual void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight,
+                   T* velocity) = 0;
 };
 
 // The CPU's: oneDNN for large products in float, own loops elsewhere. `threads` per rank.

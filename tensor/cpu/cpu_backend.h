@@ -71,8 +71,7 @@ class CpuBackend final : public Backend<T> {
   double sum_squares(std::int64_t count, const T* x) override;
   void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
              T* second) override;
-  void sgd(double rate, double momentum, double decay, double gradient_scale, std::int64_t count,
-           const T* grad, T* weight, T* velocity) override;
+  void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight, T* velocity) override;
 };
 
 }  // namespace ortho
