@@ -31,6 +31,7 @@ class DenseAxisMap {
   void backward_input(const T* dy, T* dx, bool add);
 
  private:
+  void weight_gradient(const T* x, const T* dy);
   DenseMap map_;
   Nodes output_;
   Move<T>* gather_ = nullptr;

@@ -31,7 +31,8 @@ JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointS
   }
   return {build.arena.take(rows * spec.channels, "gathered lines"),
           build.arena.take(rows * own_gated_width(spec, build.sharding), "mapped lines"),
-          build.arena.take(halo, "the halo's gradient")};
+          build.arena.take(halo, "the halo's gradient"),
+          take_open_room(build, spec.channels, own_gated_width(spec, build.sharding))};
 }
 
 template <class T>
@@ -43,7 +44,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
       out_(own_gated_width(build.spec, build.sharding)),
       weight_(weight),
       backend_(build.backend),
-      scratch_(scratch) {
+      scratch_(scratch),
+      taps_(weight, build.backend, scratch.open) {
   const Sharding& sharding = build.sharding;
   ASSERT(lines_.size == joint_axes(build.spec)[static_cast<size_t>(site.axis)], "a map along axis ",
          site.axis, " where a rank has ", lines_.size, " of it");
@@ -109,8 +111,8 @@ void JointMap<T>::causal_forward(const T* h, T* z) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
   const auto tap = [&](const T* rows) {
     return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map(reached, out_, rows + from * in,
-                           weight_.value + d * nodes_.channels * out_, z + to * out, d > 0);
+      taps_.forward(reached, out_, d * nodes_.channels * out_, rows + from * in, z + to * out,
+                    d > 0);
     };
   };
   if (halo_) halo_->start(Way::forward, h, halo_rows_, Fill::over);
@@ -126,14 +128,14 @@ void JointMap<T>::causal_backward(const T* h, const T* dz, T* dh) {
   // Own tap 0 reaches every own row and comes first: it overwrites.
   const auto to_input = [&](T* rows) {
     return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map_dx(reached, out_, dz + to * out,
-                              weight_.value + d * nodes_.channels * out_, rows + from * in, d > 0);
+      taps_.backward_input(reached, out_, d * nodes_.channels * out_, dz + to * out,
+                           rows + from * in, d > 0);
     };
   };
   const auto to_weight = [&](const T* rows) {
     return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map_dw(reached, out_, rows + from * in, dz + to * out,
-                              weight_.grad + d * nodes_.channels * out_);
+      taps_.backward_weight(reached, out_, d * nodes_.channels * out_, rows + from * in,
+                            dz + to * out);
     };
   };
   if (halo_) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);

@@ -13,6 +13,7 @@
 
 #include "model/block_map.h"
 #include "model/build.h"
+#include "model/channel_weight.h"
 #include "model/joint_sites.h"
 
 namespace ortho {
@@ -23,6 +24,7 @@ struct JointScratch {
   T* rows_in;        // [lines][s * C], not causal
   T* rows_out;       // [lines][s * G], not causal
   T* halo_gradient;  // of the halo
+  OpenRoom<T> open;  // of sparse weights
 };
 // For the largest of the sites.
 template <class T>
@@ -53,6 +55,7 @@ class JointMap final : public BlockMap<T> {
   Param<T>& weight_;
   Backend<T>& backend_;
   JointScratch<T> scratch_;
+  ChannelWeight<T> taps_;
   // Coordinates outside the axes that the taps carry over: each has its tokens in one run, and
   // `reach_` tokens of halo before it.
   std::int64_t segments_ = 1;

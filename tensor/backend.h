@@ -58,6 +58,14 @@ struct SgdStep {
 
 constexpr std::int64_t kSoftmaxPart = 3;  // numbers that a part tells of a row
 
+// What a channel map of a sparse weight [C][E] works in.
+template <class T>
+struct OpenRoom {
+  double density = 1;              // of the weight
+  T* values = nullptr;             // C * E; null: nothing is skipped with the channels innermost
+  std::int32_t* inputs = nullptr;  // C * E + max(C, E) + 1
+};
+
 template <class T>
 class Backend {
  public:
@@ -77,10 +85,20 @@ class Backend {
   virtual void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy,
                               T* dw) = 0;
 
+  // The same for a sparse W: what is 0 may be skipped, and dw left as it is there.
+  virtual void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                const T* x, const T* w, T* y, bool add) = 0;
+  virtual void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* dy, const T* w, T* dx, bool add) = 0;
+  virtual void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* x, const T* dy, const T* w, T* dw) = 0;
+
   // The dense map along one axis; dense_dw adds to dw.
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
+  // The same for a sparse w: where it is 0, dw may be left as it is.
+  virtual void dense_dw_open(const DenseMap& map, const T* x, const T* dy, const T* w, T* dw) = 0;
 
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;

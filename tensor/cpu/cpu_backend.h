@@ -33,6 +33,14 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  void dense_dw_open(const DenseMap& map, const T* x, const T* dy, const T* w, T* dw) override;
+  // open_channel_map.cc
+  void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room, const T* x,
+                        const T* w, T* y, bool add) override;
+  void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* dy, const T* w, T* dx, bool add) override;
+  void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* x, const T* dy, const T* w, T* dw) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
