@@ -1,6 +1,5 @@
-// Sparse maps beside dense ones: ms of forward, dx and dw of a layer of separate dense maps (batch
-// innermost) and of the channel maps of a joint block's taps, at several densities. What
-// tensor/cpu/break_even.h says follows from it.
+// Channel maps that skip closed connections beside those that do not: ms of forward, dx and dw with
+// the shapes of a joint block's taps, at several densities. tensor/cpu/break_even.h follows from it.
 //
 //   OMP_NUM_THREADS=1 build/release/bench/sparse
 // Dense and skipping runs in turn; least of all repeats.
@@ -57,41 +56,6 @@ void print(const std::string& name, double density, const std::vector<double>& m
   std::printf("\n");
 }
 
-void dense_layer(Backend<float>& backend, const Shape& grid, std::int64_t batch, double density) {
-  const Shape tokens(grid.begin(), grid.end() - 1);
-  const std::int64_t nodes = elements(grid) * batch;
-  const Buffer<float> x = random_buffer(nodes, "x"), dy = random_buffer(nodes, "dy");
-  Buffer<float> y(nodes, "y"), dx(nodes, "dx");
-  std::vector<DenseMap> dense, open;
-  std::vector<Buffer<float>> w, dw;
-  for (size_t axis = 0; axis < grid.size(); ++axis) {
-    dense.push_back({tokens, batch, grid.back(), Order::batch_inner, static_cast<int>(axis),
-                     grid[axis], Weights::separate, Wiring::grid});
-    open.push_back(dense.back());
-    open.back().density = 1e-9;  // always skips
-    const std::int64_t weights = elements(weight_shape(dense.back()));
-    w.push_back(random_buffer(weights, "w", density));
-    dw.emplace_back(weights, "dw");
-  }
-  std::vector<std::function<void()>> runs;
-  const auto add = [&](auto run) {
-    for (const auto* maps : {&dense, &open})
-      runs.push_back([&, maps, run] {
-        for (size_t i = 0; i < maps->size(); ++i) run((*maps)[i], i);
-      });
-  };
-  add([&](const DenseMap& map, size_t i) {
-    backend.dense(map, x.data(), w[i].data(), y.data(), i > 0);
-  });
-  add([&](const DenseMap& map, size_t i) {
-    backend.dense_dx(map, dy.data(), w[i].data(), dx.data(), i > 0);
-  });
-  add([&](const DenseMap& map, size_t i) {
-    backend.dense_dw_open(map, x.data(), dy.data(), w[i].data(), dw[i].data());
-  });
-  print(text('[', grid[0], "]^", grid.size(), " b", batch), density, least_ms(9, runs));
-}
-
 void channel_map(Backend<float>& backend, std::int64_t rows, std::int64_t in, std::int64_t out,
                  double density) {
   const Nodes nodes{rows, 1, in, Order::channels_inner};
@@ -119,8 +83,6 @@ int main() {
   const auto backend = make_cpu_backend<float>(omp_get_max_threads());
   std::printf("%d threads; ms skipping / dense = ratio\n", omp_get_max_threads());
   for (const double density : {0.75, 0.5, 0.25, 0.1}) {
-    dense_layer(*backend, {16, 16, 16, 16}, 64, density);
-    dense_layer(*backend, {64, 64, 64}, 16, density);
     channel_map(*backend, 768, 128, 224, density);
     channel_map(*backend, 768, 128, 128, density);
   }

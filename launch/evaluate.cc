@@ -63,6 +63,7 @@ int run_evaluate(const EvaluateOptions& options) {
   Arena<float> arena;
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
+  model.keep_active(options.active_nodes);
   LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
                                         sharding.replica(), sharding.replicas());
   loader.windows = sharding.windows();

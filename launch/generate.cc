@@ -126,6 +126,7 @@ int run_generate(const GenerateOptions& options) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
+  model.keep_active(options.active_nodes);
   const bool one_shot = run.stage.config.objective.one_shot > 0;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();

@@ -206,6 +206,8 @@ Command parse_evaluate(const Words& arguments) {
   listing.option("score", po::value(&scores)->composing()->value_name("FROM:TO"),
                  "exact matches of an item predicted from another: image:text; with shuffled pairs "
                  "as the control");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("limit", po::value(&o.limit)->default_value(0),
                  "records or windows to score; 0 = all");
   if (store(listing, arguments))
@@ -229,6 +231,8 @@ Command parse_generate(const Words& arguments) {
                  "a text, image or audio file to begin with");
   listing.option("tokens", po::value(&o.tokens)->default_value(0),
                  "tokens to make; 0 = until the end");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("temperature", po::value(&o.temperature)->default_value(1.0, "1"),
                  "0 = always the likeliest");
   listing.option("top-k", po::value(&o.top_k)->default_value(0),

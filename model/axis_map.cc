@@ -7,7 +7,6 @@ namespace ortho {
 template <class T>
 DenseAxisMap<T>::DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend)
     : map_(map), output_(output_nodes(map)), weight_(weight), backend_(backend) {
-  map_.density = weight.spec.density;
   const Shape shape = merge_halves(weight.spec.dims, extent(weight.box));
   ASSERT(shape == weight_shape(map), weight.spec.name, " has shape ", shape_text(shape),
          ", its map needs ", shape_text(weight_shape(map)));
@@ -28,27 +27,19 @@ void DenseAxisMap<T>::forward(const T* x, T* y, bool add) {
 }
 
 template <class T>
-void DenseAxisMap<T>::weight_gradient(const T* x, const T* dy) {
-  if (weight_.spec.sparse())
-    backend_.dense_dw_open(map_, x, dy, weight_.value, weight_.grad);
-  else
-    backend_.dense_dw(map_, x, dy, weight_.grad);
-}
-
-template <class T>
 void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
   if (gather_ != nullptr) {
     gather_->run(Way::forward, dy, all_->data(), Fill::over);
     dy = all_->data();
   }
-  weight_gradient(x, dy);
+  backend_.dense_dw(map_, x, dy, weight_.grad);
   backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
   ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
-  weight_gradient(x, dy);
+  backend_.dense_dw(map_, x, dy, weight_.grad);
 }
 
 template <class T>

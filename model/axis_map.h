@@ -31,7 +31,6 @@ class DenseAxisMap {
   void backward_input(const T* dy, T* dx, bool add);
 
  private:
-  void weight_gradient(const T* x, const T* dy);
   DenseMap map_;
   Nodes output_;
   Move<T>* gather_ = nullptr;

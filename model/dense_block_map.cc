@@ -23,10 +23,9 @@ DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
     : nodes_(build.sharding.local(build.sharding.whole_channels(build.sharding.home()),
                                   build.spec.channels)),
       own_(build.spec.in ? nullptr : own_channels(build, block)),
-      layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)) {
-  if (build.spec.in)
-    in_.emplace(build.params.at(block + ".in"), build.backend,
-                OpenRoom<T>{.density = build.spec.density});
+      layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
+      backend_(build.backend) {
+  if (build.spec.in) in_ = &build.params.at(block + ".in");
   if (!in_ && !own_) return;
   mapped_ = build.arena.take(layer_.input().elements(), "the layer's input");
   gradient_ = build.arena.take(layer_.input().elements(), "its gradient");
@@ -35,7 +34,7 @@ DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
 template <class T>
 void DenseBlockMap<T>::forward(const T* h, T* z) {
   if (in_)
-    in_->forward(nodes_, layer_.input().channels, 0, h, mapped_, false);
+    backend_.channel_map(nodes_, layer_.input().channels, h, in_->value, mapped_, false);
   else if (own_)
     own_->run(Way::forward, h, mapped_, Fill::over);
   layer_.forward(mapped_ ? mapped_ : h, z);
@@ -46,8 +45,8 @@ void DenseBlockMap<T>::backward(const T* h, const T* dz, T* dh) {
   if (!mapped_) return layer_.backward(h, dz, dh);
   layer_.backward(mapped_, dz, gradient_);
   if (own_) return own_->run(Way::backward, gradient_, dh, Fill::over);
-  in_->backward_weight(nodes_, layer_.input().channels, 0, h, gradient_);
-  in_->backward_input(nodes_, layer_.input().channels, 0, gradient_, dh, false);
+  backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
+  backend_.channel_map_dx(nodes_, layer_.input().channels, gradient_, in_->value, dh, false);
 }
 
 template class DenseBlockMap<float>;

@@ -2,11 +2,9 @@
 // an optional channel map C -> G, then the paper's layer.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "model/block_map.h"
-#include "model/channel_weight.h"
 #include "model/layer.h"
 
 namespace ortho {
@@ -22,9 +20,10 @@ class DenseBlockMap final : public BlockMap<T> {
 
  private:
   Nodes nodes_;  // of h
-  std::optional<ChannelWeight<T>> in_;
+  Param<T>* in_ = nullptr;
   Move<T>* own_ = nullptr;  // without in_: the layer's channels out of all; null: it takes all
   Layer<T> layer_;
+  Backend<T>& backend_;
   T *mapped_ = nullptr,
     *gradient_ = nullptr;  // the layer's input, where it is not h, and its gradient
 };

@@ -97,8 +97,6 @@ class Backend {
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
-  // The same for a sparse w: where it is 0, dw may be left as it is.
-  virtual void dense_dw_open(const DenseMap& map, const T* x, const T* dy, const T* w, T* dw) = 0;
 
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
@@ -121,6 +119,10 @@ class Backend {
   // batch. The draw of a node is a function of `random`, its global window * T + its global token,
   // and its global channel alone, so forward and backward, both orders and every mesh agree.
   virtual void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) = 0;
+
+  // In place: of each row's channels the `count` of largest magnitude stay, the first where they are
+  // equal; the others become 0.
+  virtual void keep_largest(const Nodes& nodes, std::int64_t count, T* x) = 0;
 
   virtual void copy(std::int64_t count, const T* from, T* to) = 0;
   virtual void add(std::int64_t count, const T* x, T* y) = 0;  // y += x

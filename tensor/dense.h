@@ -32,9 +32,6 @@ struct DenseMap {
   std::int64_t out = 0;
   Weights weights = Weights::separate;
   Wiring wiring = Wiring::grid;
-  // Share of the weights that are not 0. Below 1 those that are 0 may be skipped, the results are
-  // the same bits.
-  double density = 1;
 
   std::int64_t size() const;  // of the mapped axis in the input
   bool on_channels() const { return axis == static_cast<int>(tokens.size()); }

@@ -1,14 +1,12 @@
-// From which density on the CPU skips closed connections: below, the open_* kernels are faster than
-// the dense ones.
+// Below which density the CPU's channel maps skip closed connections: where `bench/sparse` finds the
+// open_* kernels faster than the products of the whole weight.
 //
-//   build/release/bench/sparse
+//   OMP_NUM_THREADS=1 build/release/bench/sparse
 #pragma once
 
 namespace ortho {
 
-constexpr double kOpenDense = 0.5;       // forward and dx of a dense map
-constexpr double kOpenDenseDw = 0.5;     // dw of a separate one
-constexpr double kOpenChannels = 0.5;    // forward and dx of a channel map
-constexpr double kOpenChannelsDw = 0.5;  // its dw
+constexpr double kOpenChannels = 0.4;     // forward and dx
+constexpr double kOpenChannelsDw = 0.25;  // dw: lanes must be summed at the end of each tile
 
 }  // namespace ortho

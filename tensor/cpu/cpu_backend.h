@@ -33,7 +33,6 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
-  void dense_dw_open(const DenseMap& map, const T* x, const T* dy, const T* w, T* dw) override;
   // open_channel_map.cc
   void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room, const T* x,
                         const T* w, T* y, bool add) override;
@@ -55,6 +54,8 @@ class CpuBackend final : public Backend<T> {
   void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) override;
   // dropout.cc
   void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) override;
+  // keep_largest.cc
+  void keep_largest(const Nodes& nodes, std::int64_t count, T* x) override;
   // move.cc
   void copy(std::int64_t count, const T* from, T* to) override;
   void add(std::int64_t count, const T* x, T* y) override;

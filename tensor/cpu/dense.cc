@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "tensor/cpu/break_even.h"
 #include "tensor/cpu/cpu_backend.h"
 #include "tensor/cpu/dense_channels.h"
 #include "tensor/cpu/dense_geometry.h"
@@ -53,15 +52,13 @@ void apply(const DenseMap& map, const DenseGeometry& g, const Piece& p, const Ta
                                      g.row, taps.band, add});
     return;
   }
-  const auto rows =
-      map.density < kOpenDense ? dense_kernels<T>().open_rows : dense_kernels<T>().rows;
-  rows({a, x, y, p.lines, to.rows, p.run, g.w_line, from.line, to.line, taps.a_out, taps.a_in,
-        g.row, g.row, taps.band, add});
+  dense_kernels<T>().rows({a, x, y, p.lines, to.rows, p.run, g.w_line, from.line, to.line,
+                           taps.a_out, taps.a_in, g.row, g.row, taps.band, add});
 }
 
 template <class T>
 void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, const T* x,
-                 const T* dy, const T* w, T* dw) {
+                 const T* dy, T* dw) {
   const Taps taps = forward_taps(g, p.outer);
   const T* u = x + p.outer * g.in.outer + p.line * g.in.line;
   const T* v = dy + p.outer * g.out.outer + p.line * g.out.line;
@@ -72,11 +69,8 @@ void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, co
                                      taps.a_in, taps.a_out, taps.band});
     return;
   }
-  const DotsTask<T> task{u,     v,         d,          p.lines,    g.out.rows, 1,
-                         g.run, g.in.line, g.out.line, g.w_line,   g.row,      0,
-                         g.row, 0,         taps.a_in,  taps.a_out, taps.band,  true};
-  if (w == nullptr) return dense_kernels<T>().dots(task);
-  dense_kernels<T>().open_dots({task, w + (d - dw)});
+  dense_kernels<T>().dots({u, v, d, p.lines, g.out.rows, 1, g.run, g.in.line, g.out.line, g.w_line,
+                           g.row, 0, g.row, 0, taps.a_in, taps.a_out, taps.band, true});
 }
 
 // The channel axis with the channels innermost has no runs; its map is a small product per token.
@@ -107,20 +101,19 @@ void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add)
 }
 
 template <class T>
-void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw, const T* w) {
+void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
   if (is_product_per_token(map)) return channels_dense_dw(map, x, dy, dw);
   const DenseGeometry g = dense_geometry(map);
   if (map.weights != Weights::separate) return shared_dense_dw(g, x, dy, dw);
-  if (map.density >= kOpenDenseDw) w = nullptr;
-  for_each_piece(g, [&](const Piece& p) { separate_dw(map, g, p, x, dy, w, dw); });
+  for_each_piece(g, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
 }
 
 template void cpu_dense(const DenseMap&, const float*, const float*, float*, bool);
 template void cpu_dense(const DenseMap&, const double*, const double*, double*, bool);
 template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, bool);
 template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool);
-template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*, const float*);
-template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*, const double*);
+template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*);
+template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*);
 
 template <class T>
 void CpuBackend<T>::dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
@@ -135,11 +128,6 @@ void CpuBackend<T>::dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx
 template <class T>
 void CpuBackend<T>::dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
   cpu_dense_dw(map, x, dy, dw);
-}
-
-template <class T>
-void CpuBackend<T>::dense_dw_open(const DenseMap& map, const T* x, const T* dy, const T* w, T* dw) {
-  cpu_dense_dw(map, x, dy, dw, w);
 }
 
 template class CpuBackend<float>;

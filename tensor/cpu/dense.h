@@ -17,8 +17,8 @@ void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add);
 template <class T>
 void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add);
 
-// dw += d(loss)/d(w). Given a sparse w, dw may be left as it is where w is 0.
+// dw += d(loss)/d(w).
 template <class T>
-void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw, const T* w = nullptr);
+void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw);
 
 }  // namespace ortho

@@ -17,8 +17,7 @@ constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx2>;
   using Open = DenseOpen<T, Avx2>;
   return {DenseRows<T, Avx2>::rows, DenseDots<T, Avx2>::dots, Lanes::channel_rows,
-          Lanes::channel_dots,      Open::open_rows,          Open::open_dots,
-          Open::open_channels,      Open::open_channels_dots};
+          Lanes::channel_dots,      Open::open_channels,      Open::open_channels_dots};
 }
 
 }  // namespace

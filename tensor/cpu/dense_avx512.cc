@@ -16,14 +16,8 @@ template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx512>;
   using Open = DenseOpen<T, Avx512>;
-  return {DenseRows<T, Avx512>::rows,
-          DenseDots<T, Avx512>::dots,
-          Lanes::channel_rows,
-          Lanes::channel_dots,
-          Open::open_rows,
-          Open::open_dots,
-          Open::open_channels,
-          Open::open_channels_dots};
+  return {DenseRows<T, Avx512>::rows, DenseDots<T, Avx512>::dots, Lanes::channel_rows,
+          Lanes::channel_dots,        Open::open_channels,        Open::open_channels_dots};
 }
 
 }  // namespace

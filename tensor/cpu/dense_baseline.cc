@@ -16,14 +16,8 @@ template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Baseline>;
   using Open = DenseOpen<T, Baseline>;
-  return {DenseRows<T, Baseline>::rows,
-          DenseDots<T, Baseline>::dots,
-          Lanes::channel_rows,
-          Lanes::channel_dots,
-          Open::open_rows,
-          Open::open_dots,
-          Open::open_channels,
-          Open::open_channels_dots};
+  return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, Lanes::channel_rows,
+          Lanes::channel_dots,          Open::open_channels,          Open::open_channels_dots};
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ struct ChannelDotsTask {
   Band band;
 };
 
-// ---- where most weights are 0, see dense_open.h ----
+// ---- channel maps where most weights are 0, see dense_open.h ----
 
 // The weights of one output that are not 0, by rising input.
 template <class T>
@@ -104,14 +104,7 @@ struct OpenLists {
   }
 };
 
-// The same dot products where w, which lies like d, is not 0; d is untouched elsewhere.
-template <class T>
-struct OpenDotsTask {
-  DotsTask<T> dots;
-  const T* w;
-};
-
-constexpr std::int64_t kOpenTile = 1 << 14;  // elements of a tile: at most so many inputs
+constexpr std::int64_t kOpenTile = 1 << 15;  // elements of a tile: at most so many inputs
 
 // y[row][o] (+)= sum over the list of o of value * x[row][input].
 template <class T>
@@ -137,8 +130,6 @@ struct DenseKernels {
   void (*dots)(const DotsTask<T>& task);
   void (*channel_rows)(const ChannelTask<T>& task);
   void (*channel_dots)(const ChannelDotsTask<T>& task);
-  void (*open_rows)(const RowsTask<T>& task);
-  void (*open_dots)(const OpenDotsTask<T>& task);
   void (*open_channels)(const OpenChannelsTask<T>& task);
   void (*open_channels_dots)(const OpenChannelsDotsTask<T>& task);
 };

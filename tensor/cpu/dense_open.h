@@ -1,8 +1,8 @@
-// The tiles of the open_* tasks: sums without the terms whose weight is 0.
+// The tiles of the open_* tasks: channel maps without the terms whose weight is 0.
 //
-// The open weights of one output are listed, then each is broadcast over up to four vectors of its
-// input's run. Terms come in the order of the dense tiles, a chain for each output: without the
-// zeros the sums of open_rows are the same bits.
+// A tile of rows is turned around, so that an open weight is broadcast over up to four vectors of
+// its input's rows. Each output is one chain of additions over rising inputs, so neither tiles nor
+// the number of rows change a result.
 #pragma once
 
 #include "tensor/cpu/dense_dots.h"
@@ -14,13 +14,14 @@ struct DenseOpen : DenseDots<T, Isa> {
   using Base = DenseDots<T, Isa>;
   template <int kBytes>
   using Vector = typename Base::template Vector<kBytes>;
-  using Base::kScalar, Base::load, Base::store, Base::kPacked, Base::pack, Base::pack_transposed;
+  using Base::kScalar, Base::load, Base::store, Base::pack_transposed;
   using typename Base::I;
   using List = OpenList<T>;
 
-  static constexpr I kRows = 64;    // of a transposed tile
-  static constexpr I kBlock = 32;   // outputs that are transposed back at once
-  static constexpr int kGroup = 8;  // dot products at once
+  static constexpr I kRows = 64;      // of a transposed tile
+  static constexpr I kBlock = 32;     // outputs that are transposed back at once
+  static constexpr I kDotRows = 256;  // of a tile for dot products, whose lanes must be summed
+  static constexpr int kGroup = Isa::kOutputs * 2;  // dot products at once
 
   // ---- sums of rows ----
 
@@ -50,57 +51,6 @@ struct DenseOpen : DenseDots<T, Isa> {
     } else if constexpr (kBytes > kScalar) {
       open_columns<kBytes / 2, 1>(list, x, x_in, y, r, run, add);
     }
-  }
-
-  // Lists the inputs k in the band of output j whose weight w[k * w_in] is open.
-  static void list_output(const Band& band, I j, const T* w, I w_in, List& list) {
-    const I end = band.hi(j);
-    I count = 0;
-    for (I k = band.lo(j); k < end; ++k) {
-      const T value = w[k * w_in];
-      list.values[count] = value;
-      list.inputs[count] = static_cast<std::int32_t>(k);
-      count += value != 0 ? 1 : 0;
-    }
-    list.count = count;
-  }
-
-  // At least the inputs that any output has.
-  static I widest(const Band& band, I outputs) {
-    I most = band.lo_slope == band.hi_slope ? band.hi_at - band.lo_at : 1;
-    for (I j = 0; j < outputs; j += outputs > 1 ? outputs - 1 : 1)
-      if (band.hi(j) - band.lo(j) > most) most = band.hi(j) - band.lo(j);
-    return most;
-  }
-
-  static void open_rows(const RowsTask<T>& t) {
-    constexpr I kLists = 64;  // outputs whose lists are held
-    constexpr I kStep = 4 * Base::kLanes;
-    const I most = widest(t.band, t.outputs), inputs = t.band.hi(t.outputs - 1);
-    if (most > kPacked) return Base::rows(t);
-    const I held = kPacked / most < kLists ? kPacked / most : kLists;
-    T values[kPacked], strip[kPacked];
-    std::int32_t numbers[kPacked];
-    List lists[kLists];
-    const bool packed = t.band.lo(0) >= 0 && inputs * kStep <= kPacked;
-    for (I line = 0; line < t.lines; ++line)
-      for (I first = 0; first < t.outputs; first += held) {
-        const I count = t.outputs - first < held ? t.outputs - first : held;
-        for (I o = 0; o < count; ++o) {
-          lists[o] = {values + o * most, numbers + o * most, 0};
-          list_output(t.band, first + o, t.a + line * t.a_line + (first + o) * t.a_out, t.a_in,
-                      lists[o]);
-        }
-        const T* x = t.x + line * t.x_line;
-        T* y = t.y + line * t.y_line + first * t.y_out;
-        for (I r = 0; r < t.run; r += kStep) {
-          const I run = t.run - r < kStep ? t.run - r : kStep;
-          if (packed) pack(x + r, t.x_in, inputs, run, t.x_line, strip);
-          for (I o = 0; o < count; ++o)
-            open_columns<Isa::kBytes, 4>(lists[o], packed ? strip : x + r, packed ? run : t.x_in,
-                                         y + o * t.y_out + r, 0, run, t.add);
-        }
-      }
   }
 
   // ---- dot products ----
@@ -138,35 +88,6 @@ struct DenseOpen : DenseDots<T, Isa> {
     if constexpr (kCount > 1) open_dots_list<kBytes, kCount / 2>(list, e, u, u_in, v, run, add);
   }
 
-  template <int kBytes>
-  static void open_dots_lines(const OpenDotsTask<T>& task) {
-    const DotsTask<T>& t = task.dots;
-    if constexpr (kBytes > 16)
-      if (t.run * kScalar < kBytes) return open_dots_lines<kBytes / 2>(task);
-    T values[kPacked], rows[kPacked];
-    std::int32_t numbers[kPacked];
-    List list{values, numbers, 0};
-    const I inputs = t.band.hi(t.outputs - 1);
-    const bool packed = t.band.lo(0) >= 0 && inputs * t.run <= kPacked;
-    for (I line = 0; line < t.lines; ++line) {
-      const T* u = t.u + line * t.u_line;
-      if (packed) pack(u, t.u_in, inputs, t.run, t.u_line, rows);
-      for (I j = 0; j < t.outputs; ++j) {
-        list_output(t.band, j, task.w + line * t.d_line + j * t.d_out, t.d_in, list);
-        T* d = t.d + line * t.d_line + j * t.d_out;
-        open_dots_list<kBytes, kGroup>(list, 0, packed ? rows : u, packed ? t.run : t.u_in,
-                                       t.v + line * t.v_line + j * t.v_out, t.run,
-                                       [&](I e, T total) { d[numbers[e] * t.d_in] += total; });
-      }
-    }
-  }
-
-  static void open_dots(const OpenDotsTask<T>& task) {
-    const DotsTask<T>& t = task.dots;
-    if (t.segments != 1 || !t.add || widest(t.band, t.outputs) > kPacked) return Base::dots(t);
-    open_dots_lines<Isa::kBytes>(task);
-  }
-
   // ---- rows with their channels side by side ----
 
   static void open_channels(const OpenChannelsTask<T>& t) {
@@ -198,8 +119,8 @@ struct DenseOpen : DenseDots<T, Isa> {
   }
 
   static void open_channels_dots(const OpenChannelsDotsTask<T>& t) {
-    T u[kOpenTile], v[kBlock * kRows];
-    const I most = kOpenTile / t.in < kRows ? kOpenTile / t.in : kRows;
+    T u[kOpenTile], v[kBlock * kDotRows];
+    const I most = kOpenTile / t.in < kDotRows ? kOpenTile / t.in : kDotRows;
     for (I row = 0; row < t.rows; row += most) {
       const I rows = t.rows - row < most ? t.rows - row : most;
       pack_transposed(t.u + row * t.in, t.in, rows, t.in, most * t.in, u);

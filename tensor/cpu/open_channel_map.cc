@@ -1,5 +1,5 @@
-// The channel map of a sparse weight. Channels innermost: tiles of rows are turned around so that a
-// weight meets a run of them. Batch innermost: the dense map along the channel axis.
+// The channel map of a sparse weight, its channels innermost: lists of the open weights, made anew
+// for each call, then tiles of rows. Else, and above the break-even, the dense map.
 #include <omp.h>
 
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include "tensor/box.h"
 #include "tensor/cpu/break_even.h"
 #include "tensor/cpu/cpu_backend.h"
-#include "tensor/cpu/dense.h"
 #include "tensor/cpu/dense_kernels.h"
 
 namespace ortho {
@@ -15,17 +14,8 @@ namespace {
 
 constexpr std::int64_t kPieceRows = 64;  // of a thread at a time: a tile
 
-DenseMap map_of(const Nodes& nodes, std::int64_t out, double density) {
-  return {{nodes.tokens},  nodes.batch,  nodes.channels, Order::batch_inner, 1, out,
-          Weights::shared, Wiring::grid, density};
-}
-
-bool skips_in_runs(const Nodes& nodes, double density) {
-  return nodes.order == Order::batch_inner && density < kOpenDense;
-}
-
 template <class T>
-bool skips_rows(const Nodes& nodes, const OpenRoom<T>& room, double below, std::int64_t inputs) {
+bool skips(const Nodes& nodes, const OpenRoom<T>& room, double below, std::int64_t inputs) {
   return nodes.order == Order::channels_inner && room.values != nullptr && room.density < below &&
          inputs <= kOpenTile;
 }
@@ -63,9 +53,7 @@ void map_rows(const OpenLists<T>& lists, std::int64_t rows, std::int64_t in, std
 template <class T>
 void CpuBackend<T>::open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
                                      const T* x, const T* w, T* y, bool add) {
-  if (skips_in_runs(nodes, room.density))
-    return cpu_dense(map_of(nodes, out, room.density), x, w, y, add);
-  if (!skips_rows(nodes, room, kOpenChannels, nodes.channels))
+  if (!skips(nodes, room, kOpenChannels, nodes.channels))
     return channel_map(nodes, out, x, w, y, add);
   map_rows(list_weights(room, out, nodes.channels, w, std::int64_t{1}, out), nodes.rows(),
            nodes.channels, out, x, y, add);
@@ -75,10 +63,7 @@ template <class T>
 void CpuBackend<T>::open_channel_map_dx(const Nodes& nodes, std::int64_t out,
                                         const OpenRoom<T>& room, const T* dy, const T* w, T* dx,
                                         bool add) {
-  if (skips_in_runs(nodes, room.density))
-    return cpu_dense_dx(map_of(nodes, out, room.density), dy, w, dx, add);
-  if (!skips_rows(nodes, room, kOpenChannels, out))
-    return channel_map_dx(nodes, out, dy, w, dx, add);
+  if (!skips(nodes, room, kOpenChannels, out)) return channel_map_dx(nodes, out, dy, w, dx, add);
   map_rows(list_weights(room, nodes.channels, out, w, out, std::int64_t{1}), nodes.rows(), out,
            nodes.channels, dy, dx, add);
 }
@@ -87,7 +72,7 @@ template <class T>
 void CpuBackend<T>::open_channel_map_dw(const Nodes& nodes, std::int64_t out,
                                         const OpenRoom<T>& room, const T* x, const T* dy,
                                         const T* w, T* dw) {
-  if (!skips_rows(nodes, room, kOpenChannelsDw, nodes.channels))
+  if (!skips(nodes, room, kOpenChannelsDw, nodes.channels))
     return channel_map_dw(nodes, out, x, dy, dw);
   const OpenLists<T> lists = list_weights(room, out, nodes.channels, w, std::int64_t{1}, out);
   std::fill_n(lists.values, lists.starts[out], T(0));
