@@ -115,10 +115,18 @@ TEST(Density, AnExchangeClosesTheSmallestAndOpensOthersBesideZero) {
     float largest = 0, least = 1e9f;
     for (std::int64_t i = 0; i < param.size && param.spec.sparse(); ++i) {
       const float was = before[static_cast<size_t>(param.offset + i)], is = param.value[i];
-      if (was != 0 && is == 0) ++closed, largest = std::max(largest, std::abs(was));
-      if (was != 0 && is != 0) least = std::min(least, std::abs(was)), EXPECT_EQ(is, was);
-      if (was == 0 && is != 0) ++opened, EXPECT_EQ(std::abs(is), static_cast<float>(kOpened));
-      if (is == 0) EXPECT_EQ(state.optimizer.first[state.params.moment_of(param, i)], 0.0f);
+      if (was != 0 && is == 0) {
+        ++closed;
+        largest = std::max(largest, std::abs(was));
+      } else if (was != 0) {
+        least = std::min(least, std::abs(was));
+        EXPECT_EQ(is, was);
+      } else if (is != 0) {
+        ++opened;
+        EXPECT_EQ(std::abs(is), static_cast<float>(kOpened));
+      }
+      if (is != 0) continue;
+      EXPECT_EQ(state.optimizer.first[state.params.moment_of(param, i)], 0.0f);
     }
     if (!param.spec.sparse()) continue;
     EXPECT_EQ(closed, std::llround(0.1 * static_cast<double>(open_target(param.spec))));
@@ -197,7 +205,8 @@ TEST(Density, WhatIsClosedStaysExactlyZeroAndWhatIsOpenStaysOpen) {
       for (std::int64_t i = 0; i < param.size && param.spec.sparse(); ++i) {
         const bool closed = before[static_cast<size_t>(param.offset + i)] == 0;
         EXPECT_EQ(param.value[i] == 0, closed);
-        if (closed) EXPECT_EQ(state.optimizer.first[state.params.moment_of(param, i)], 0.0f);
+        if (!closed) continue;
+        EXPECT_EQ(state.optimizer.first[state.params.moment_of(param, i)], 0.0f);
       }
   }
 }
