@@ -94,6 +94,12 @@ void take_digit(Search& search, int place, std::span<const std::int64_t> counts)
   search.found = true;  // there are fewer: all belong to them
 }
 
+// An own key of a weight that shares all digits found so far.
+struct Candidate {
+  size_t weight;
+  Key key;
+};
+
 // For each sparse weight the least of its `keep` largest keys over all ranks, digit by digit;
 // none if it keeps nothing. key_of(weight, element of the box, index). Collective.
 template <class KeyOf>
@@ -101,17 +107,32 @@ std::vector<OptionalKey> least_kept(Channel& channel, const Params<float>& param
                                     const std::vector<std::int64_t>& keep, KeyOf key_of) {
   std::vector<Search> all(keep.size());
   for (size_t w = 0; w < keep.size(); ++w) all[w] = {keep[w], {}, keep[w] <= 0};
+  std::vector<Candidate> left;  // from the second digit on: to make a key takes time
+  const auto is_left = [&](size_t w, const Key& key, int place) {
+    return !all[w].found && leading(key, place) == all[w].least;
+  };
+  const auto each_key = [&](auto act) {
+    each_own(params, [&](size_t w, std::int64_t i, std::int64_t index) {
+      if (all[w].found) return;
+      if (const OptionalKey key = key_of(w, i, index)) act(w, *key);
+    });
+  };
   const auto is_found = [](const Search& search) { return search.found; };
   for (int place = 0; place < kDigits && !std::all_of(all.begin(), all.end(), is_found); ++place) {
     std::vector<std::int64_t> counts(all.size() * kValues, 0);
-    each_own(params, [&](size_t w, std::int64_t i, std::int64_t index) {
-      if (all[w].found) return;
-      const OptionalKey key = key_of(w, i, index);
-      if (key && leading(*key, place) == all[w].least) ++counts[w * kValues + digit(*key, place)];
-    });
+    const auto count = [&](size_t w, const Key& key) { ++counts[w * kValues + digit(key, place)]; };
+    if (place == 0) each_key(count);
+    for (const Candidate& one : left) count(one.weight, one.key);
     channel.sum(std::span<std::int64_t>(counts));
     for (size_t w = 0; w < all.size(); ++w)
       if (!all[w].found) take_digit(all[w], place, std::span(counts).subspan(w * kValues, kValues));
+    if (place == 0)
+      each_key([&](size_t w, const Key& key) {
+        if (is_left(w, key, 1)) left.push_back({w, key});
+      });
+    else
+      std::erase_if(left,
+                    [&](const Candidate& one) { return !is_left(one.weight, one.key, place + 1); });
   }
   std::vector<OptionalKey> least;
   for (size_t w = 0; w < all.size(); ++w)
@@ -131,7 +152,8 @@ class Connections {
     const float value = weights_[weight]->value[i];
     if (value == 0) return std::nullopt;
     if (mask_ == Mask::random) return by_chance(weight, index);
-    return Key{std::bit_cast<std::uint32_t>(std::abs(value)), ~static_cast<std::uint64_t>(index)};
+    const std::uint64_t bits = std::bit_cast<std::uint32_t>(std::abs(value));
+    return Key{bits << 32, ~static_cast<std::uint64_t>(index)};
   }
   OptionalKey closed(size_t weight, std::int64_t i, std::int64_t index) const {
     if (weights_[weight]->value[i] != 0) return std::nullopt;

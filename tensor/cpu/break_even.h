@@ -6,7 +6,7 @@
 
 namespace ortho {
 
-constexpr double kOpenChannels = 0.4;     // forward and dx
-constexpr double kOpenChannelsDw = 0.25;  // dw: lanes must be summed at the end of each tile
+constexpr double kOpenChannels = 0.4;    // forward and dx
+constexpr double kOpenChannelsDw = 0.2;  // dw: lanes must be summed at the end of each tile
 
 }  // namespace ortho
