@@ -259,7 +259,7 @@ void drop_closed_gradients(Params<float>& params) {
     if (!param.spec.sparse()) continue;
     const Range own = params.own(param);
     for (std::int64_t i = own.lo; i < own.hi; ++i)
-      if (param.value[i] == 0) param.grad[i] = 0;
+      param.grad[i] = param.value[i] == 0 ? 0 : param.grad[i];
   }
 }
 

@@ -23,12 +23,11 @@ struct AdamwFactors {
   double beta1, beta2, decay, rate, root2, epsilon, scale, opened;
 };
 
-// What a sparse weight moves to: a closed one stays, no other comes nearer to 0 than `opened`.
+// What a sparse weight moves to: a closed one (open = 0) stays 0, others stay `opened` away from it.
 template <class T>
-[[gnu::always_inline]] inline T stay_open(T weight, T moved, T opened) {
-  const T beside = moved < 0 ? -opened : opened;
-  const T open = (moved < 0 ? -moved : moved) < opened ? beside : moved;
-  return weight == 0 ? T(0) : open;
+[[gnu::always_inline]] inline T stay_open(T open, T moved, T opened) {
+  const T size = std::abs(moved);
+  return open * std::copysign(size < opened ? opened : size, moved);
 }
 
 // kSparse: a weight of 0 is closed. Its moments are 0 too and stay so, without a branch.
@@ -42,11 +41,12 @@ ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* 
   const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
           scale = static_cast<T>(f.scale), opened = static_cast<T>(f.opened);
   for (std::int64_t i = 0; i < count; ++i) {
-    const T g = kSparse && weight[i] == 0 ? T(0) : grad[i] * scale;
+    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
+    const T g = kSparse ? open * (grad[i] * scale) : grad[i] * scale;
     first[i] = b1 * first[i] + c1 * g;
     second[i] = b2 * second[i] + c2 * g * g;
     const T moved = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
-    weight[i] = kSparse ? stay_open(weight[i], moved, opened) : moved;
+    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
   }
 }
 
@@ -54,10 +54,11 @@ template <bool kSparse, class T>
 ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, T opened, std::int64_t count,
                           const T* __restrict grad, T* __restrict weight, T* __restrict velocity) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const T g = kSparse && weight[i] == 0 ? T(0) : grad[i];
+    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
+    const T g = kSparse ? open * grad[i] : grad[i];
     velocity[i] = momentum * velocity[i] + scale * g;
     const T moved = weight[i] - rate * (velocity[i] + decay * weight[i]);
-    weight[i] = kSparse ? stay_open(weight[i], moved, opened) : moved;
+    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
   }
 }
 
