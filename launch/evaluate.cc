@@ -65,6 +65,7 @@ int run_evaluate(const EvaluateOptions& options) {
   Arena<float> arena;
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
+  model.keep_active(options.active_nodes);
   const bool speaks = world->rank() == 0;
   const auto objectives = objectives_of(run.stage.config.objective);
   for (const Objective objective : objectives) {

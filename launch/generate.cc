@@ -167,13 +167,16 @@ Prompts answers(OpenRun& run, Channel& world, const GenerateOptions& options, Ob
   const bool one_shot = objective == Objective::one_shot;
   const std::string reason = no_stream(state.spec, state.sharding.ranks());
   const bool one_by_one = objective == Objective::next_token && !options.together;
-  if (one_by_one && reason.empty()) {
+  if (one_by_one && reason.empty() && options.active_nodes == 1) {
     Stream<float> stream(state.spec, static_cast<std::int64_t>(prompts.size()), run.state->params,
                          *backend, arena);
     return stream_prompts(stream, prompts, rule);
   }
-  if (one_by_one) say("each token is read from the whole window: " + reason);
+  if (one_by_one)
+    say("each token is read from the whole window: " +
+        (reason.empty() ? "active nodes are chosen in whole windows" : reason));
   Model<float> model(state.spec, state.sharding, run.state->params, *backend, arena, &world);
+  model.keep_active(options.active_nodes);
   REQUIRE(objective != Objective::diffusion || !options.together,
           "--together: diffusion hides tokens from each other, not prompts; give each a window of "
           "its own");

@@ -252,6 +252,8 @@ Command parse_evaluate(const Words& arguments) {
   listing.option("score", po::value(&scores)->composing()->value_name("FROM:TO"),
                  "exact matches of an item predicted from another: image:text; with shuffled pairs "
                  "as the control");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("limit", po::value(&o.limit)->default_value(0),
                  "records or windows to score; 0 = all");
   if (store(listing, arguments))
@@ -287,6 +289,8 @@ Command parse_generate(const Words& arguments) {
                  "slide = read the last T tokens for each; half = begin anew; beyond = go on");
   listing.option("places", po::value(&places)->default_value("rule"),
                  "places of new tokens: rule = counted on; heads = chosen by the model's heads");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("temperature", po::value(&o.temperature)->default_value(1.0, "1"),
                  "0 = always the likeliest");
   listing.option("top-k", po::value(&o.top_k)->default_value(0),

@@ -40,6 +40,7 @@ struct EvaluateOptions {
   std::string split;              // train, valid or test; "": the run's held_out
   std::vector<Score> scores;      // none: the loss alone
   std::int64_t limit = 0;         // records or windows to score; 0 = all
+  double active_nodes = 1;        // share of each token's hidden units that stay
 };
 
 struct GenerateOptions {
@@ -54,6 +55,7 @@ struct GenerateOptions {
   double temperature = 1.0;  // 0 = always the likeliest
   std::int64_t top_k = 0;    // 0 = all
   double top_p = 1.0;
+  double active_nodes = 1;  // share of each token's hidden units that stay
   std::int64_t seed = 1;
   std::string objective;    // how; "": as the stage was trained
   std::int64_t rounds = 0;  // of unmasking; 0 = a token a round

@@ -1,6 +1,7 @@
 #include "model/block.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -59,6 +60,10 @@ template <class T>
 void Sublayer<T>::make_q(const DropoutKey& key) {
   backend_.activate(gate_, hidden_, z_, scratch_.q);
   drop(key, scratch_.q);
+  if (key.active_nodes == 1) return;
+  const auto units = static_cast<double>(hidden_.channels);
+  const std::int64_t kept = std::llround(key.active_nodes * units);
+  backend_.keep_largest(hidden_, std::max<std::int64_t>(1, kept), scratch_.q);
 }
 
 template <class T>

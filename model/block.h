@@ -28,11 +28,12 @@ struct Scratch {
 template <class T>
 Scratch<T> take_scratch(const Build<T>& build, std::int64_t rows);
 
-// Which numbers dropout draws in this training step; p = 0 while evaluating.
+// Which hidden units stay: what dropout draws in this training step, and the largest.
 struct DropoutKey {
   double p = 0;
   std::uint64_t seed = 0, step = 0;
   std::int64_t first_window = 0;
+  double active_nodes = 1;  // while evaluating: share of each token's hidden units that stay
 };
 
 template <class T>

@@ -47,6 +47,11 @@ Promise find_promise(const GrowPlan& plan) {
                           ": the stack's output passes through it another number of times");
     return promise;
   }
+  if (to.density < from.density) {
+    promise.kind = PromiseKind::none;
+    promise.reason = text("density ", from.density, " -> ", to.density, ": connections close");
+    return promise;
+  }
   const bool rms_widened = from.channels != to.channels && to.norm == Norm::rms;
   if (rms_widened && !to.residual) {
     promise.kind = PromiseKind::none;
@@ -70,7 +75,7 @@ Promise find_promise(const GrowPlan& plan) {
   else if (adds_modalities(plan))
     promise.kind = PromiseKind::old_modalities;
   if (from.channels != to.channels || from.hidden != to.hidden || from.weights != to.weights ||
-      promise.kind == PromiseKind::halves)
+      from.density != to.density || promise.kind == PromiseKind::halves)
     loosen(promise, kRounding, "sums gain zeros and may be taken in another order");
   if (rms_widened) {
     const double wider = static_cast<double>(to.channels) / static_cast<double>(from.channels) - 1;
@@ -152,6 +157,10 @@ void add_lines(GrowPlan& plan) {
   add_change(plan.lines, "radius", from.radius, to.radius, "new taps start at zero");
   if (from.bias != to.bias) plan.lines.push_back("biases added: they start at zero");
   add_change(plan.lines, "refeeds", from.refeeds, to.refeeds, "outputs change");
+  add_change(plan.lines, "density", from.density, to.density,
+             to.density > from.density ? "opened connections start beside zero"
+                                       : "closed connections become zero");
+  if (from.mask != to.mask) plan.lines.push_back("mask: another choice from now on");
   add_change(plan.lines, "dropout", from.dropout, to.dropout, "only training sees it");
   add_end_lines(plan);
 }

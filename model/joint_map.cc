@@ -37,7 +37,8 @@ JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointS
   return {build.arena.take(rows * spec.channels, "gathered lines"),
           build.arena.take(rows * gated, "mapped lines"),
           build.arena.take(rows_between * std::max(spec.channels, gated), "lines between passes"),
-          build.arena.take(halo, "the halo's gradient")};
+          build.arena.take(halo, "the halo's gradient"),
+          take_open_room(build, spec.channels, gated)};
 }
 
 template <class T>
@@ -53,7 +54,8 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
       weight_(weight),
       backend_(build.backend),
       scratch_(scratch),
-      parts_(build.segments) {
+      parts_(build.segments),
+      whole_(weight, build.backend, scratch.open) {
   const Sharding& sharding = build.sharding;
   ASSERT(steps_.count() == line_size(build.spec, site.map), name, " where a rank has lines of ",
          steps_.count(), " tokens");
@@ -153,9 +155,11 @@ void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
   const auto tap = [&](const T* rows) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
+      const std::int64_t first = d * nodes_.channels * out_;
+      if (direction.columns.front().all())
+        return whole_.forward(reached, out_, first, rows + from * in, z + to * out, d > 0);
       for (const Columns<T>& columns : direction.columns)
-        columns.map(reached, rows + from * in, weight_.value + d * nodes_.channels * out_,
-                    z + to * out, d > 0);
+        columns.map(reached, rows + from * in, weight_.value + first, z + to * out, d > 0);
     };
   };
   Move<T>* const halo = direction.halo;
@@ -173,9 +177,8 @@ void JointMap<T>::segments_forward(const T* h, T* z) {
   for (const Range& part : *parts_)
     for (std::int64_t d = first_tap_; d < taps_ && steps_[d] < part.size(); ++d) {
       const std::int64_t shift = steps_[d];
-      backend_.channel_map(nodes_.with_tokens(part.size() - shift), out_, h + part.lo * in,
-                           weight_.value + d * nodes_.channels * out_, z + (part.lo + shift) * out,
-                           d > 0);
+      whole_.forward(nodes_.with_tokens(part.size() - shift), out_, d * nodes_.channels * out_,
+                     h + part.lo * in, z + (part.lo + shift) * out, d > 0);
     }
 }
 
@@ -186,10 +189,12 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
   const auto to_input = [&](T* rows) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
+      const std::int64_t first = d * nodes_.channels * out_;
       bool add = d > 0 || direction.ahead;
+      if (direction.columns.front().all())
+        return whole_.backward_input(reached, out_, first, dz + to * out, rows + from * in, add);
       for (const Columns<T>& columns : direction.columns) {
-        columns.map_dx(reached, dz + to * out, weight_.value + d * nodes_.channels * out_,
-                       rows + from * in, add);
+        columns.map_dx(reached, dz + to * out, weight_.value + first, rows + from * in, add);
         add = true;
       }
     };
@@ -197,9 +202,11 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
   const auto to_weight = [&](const T* rows) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
+      const std::int64_t first = d * nodes_.channels * out_;
+      if (direction.columns.front().all())
+        return whole_.backward_weight(reached, out_, first, rows + from * in, dz + to * out);
       for (const Columns<T>& columns : direction.columns)
-        columns.map_dw(reached, rows + from * in, dz + to * out,
-                       weight_.grad + d * nodes_.channels * out_);
+        columns.map_dw(reached, rows + from * in, dz + to * out, weight_.grad + first);
     };
   };
   Move<T>* const halo = direction.halo;

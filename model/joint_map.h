@@ -17,6 +17,7 @@
 
 #include "model/block_map.h"
 #include "model/build.h"
+#include "model/channel_weight.h"
 #include "model/columns.h"
 #include "model/joint_sites.h"
 #include "model/line_rows.h"
@@ -30,6 +31,7 @@ struct JointScratch {
   T* rows_out;       // [lines][s * G], of a grid
   T* between;        // of lines on their way into rows that are gathered in several passes
   T* halo_gradient;  // of the halo
+  OpenRoom<T> open;  // of sparse weights
 };
 // For the largest of the sites.
 template <class T>
@@ -82,6 +84,7 @@ class JointMap final : public BlockMap<T> {
   JointScratch<T> scratch_;
   const Segments* parts_;              // of the window (model/segments.h), asked at each forward
   std::vector<Direction> directions_;  // of a wiring that carries
+  ChannelWeight<T> whole_;             // of one direction alone
   // Coordinates outside the axes that the taps carry over: each has its tokens in one run, and
   // `reach_` tokens of halo beside it, before or after.
   std::int64_t segments_ = 1;

@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include "core/error.h"
+
 namespace ortho {
 namespace {
 
@@ -57,16 +59,32 @@ TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double 
 }
 
 template <class T>
+void Model<T>::keep_active(double share) {
+  REQUIRE(share > 0 && share <= 1, "active nodes ", share, ": above 0, up to 1");
+  REQUIRE(share == 1 || sharding_.cuts().channels == 1, "active nodes ", share,
+          ": no rank sees all units of a token where the mesh cuts the "
+          "channels. Use fewer ranks, or a number that the batch or the token axes can be cut by.");
+  active_nodes_ = share;
+}
+
+template <class T>
+DropoutKey Model<T>::inference() const {
+  DropoutKey key;
+  key.active_nodes = active_nodes_;
+  return key;
+}
+
+template <class T>
 TermSums Model<T>::score(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({});
+  stack_.forward(inference());
   return head_.score(batch, stack_.output());
 }
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({});
+  stack_.forward(inference());
   head_.forward_rows(stack_.output());
 }
 

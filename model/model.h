@@ -40,6 +40,10 @@ class Model {
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients
 
+  // From here on score and run keep the share of largest magnitude of each token's hidden units; the
+  // others are 0. Error(usage) where the channels are cut: no rank sees all units.
+  void keep_active(double share);
+
   // For generation and promises: run once, then ask for logits at rows t * B + b of the batch. See
   // Head::logits. Collective over the ranks of a replica alone: each may generate at its own pace.
   void run(const Batch& batch);
@@ -48,6 +52,7 @@ class Model {
   Head<T>& head() { return head_; }
 
  private:
+  DropoutKey inference() const;
   ModelSpec spec_;
   Sharding sharding_;
   Nodes nodes_;
@@ -60,6 +65,7 @@ class Model {
   Stack<T> stack_;
   Head<T> head_;
   T* gradient_;
+  double active_nodes_ = 1;
 };
 
 }  // namespace ortho

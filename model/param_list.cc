@@ -186,6 +186,15 @@ void add_heads(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   if (spec.item_head) head("item", DimKind::item, spec.items);
 }
 
+// The maps of the blocks, drawn so that what they yield keeps its variance with fewer weights.
+// Attention's projections are no maps along an axis.
+void make_sparse(const ModelSpec& spec, ParamSpec& param) {
+  if (param.role != Role::map || !param.name.starts_with("block.")) return;
+  if (param.name.ends_with(".value")) return;
+  param.density = spec.density;
+  param.init.std /= std::sqrt(spec.density);
+}
+
 }  // namespace
 
 std::string block_name(std::int64_t block, std::int64_t branch) {
@@ -210,6 +219,7 @@ std::vector<ParamSpec> param_specs(const ModelSpec& spec) {
   if (spec.width != 0)
     list.push_back({"post", {c, width}, Role::out, normal(inverse_root(spec.channels)), true});
   add_heads(list, spec);
+  for (ParamSpec& param : list) make_sparse(spec, param);
   return list;
 }
 

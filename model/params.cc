@@ -76,7 +76,16 @@ double smooth_value(const ParamSpec& spec, const Random& random, std::int64_t in
          std::cos(kWaves * random.normal(2 * column) * place + phase);
 }
 
+// Whether the draw of a sparse weight leaves element `index` open.
+bool drawn_open(const ParamSpec& spec, const Random& order, std::int64_t index) {
+  return !spec.sparse() || order.uniform(static_cast<std::uint64_t>(index)) < spec.density;
+}
+
 }  // namespace
+
+Random opening_order(const ParamSpec& spec, std::uint64_t seed, std::int64_t step) {
+  return {seed, "open/" + spec.name, static_cast<std::uint64_t>(step)};
+}
 
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index) {
   switch (spec.init.fill) {
@@ -87,6 +96,7 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
     case Initial::identity:
       return identity_value(spec, index);
     case Initial::normal:
+      if (!drawn_open(spec, opening_order(spec, seed), index)) return 0;
       return spec.init.std *
              Random(seed, "init/" + spec.name).normal(static_cast<std::uint64_t>(index));
     case Initial::smooth:
@@ -98,12 +108,13 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 template <class T>
 void initial_values(const ParamSpec& spec, std::uint64_t seed, std::int64_t first,
                     std::int64_t count, T* out) {
-  const Random random(seed, "init/" + spec.name);
-  for (std::int64_t i = 0; i < count; ++i)
-    out[i] =
-        static_cast<T>(spec.init.fill == Initial::normal
-                           ? spec.init.std * random.normal(static_cast<std::uint64_t>(first + i))
-                           : initial_value(spec, seed, first + i));
+  const Random random(seed, "init/" + spec.name), order = opening_order(spec, seed);
+  const auto draw = [&](std::int64_t index) {
+    if (spec.init.fill != Initial::normal) return initial_value(spec, seed, index);
+    if (!drawn_open(spec, order, index)) return 0.0;
+    return spec.init.std * random.normal(static_cast<std::uint64_t>(index));
+  };
+  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<T>(draw(first + i));
 }
 
 template <class T>

@@ -69,8 +69,20 @@ struct ParamSpec {
   Role role;
   Init init;
   bool decay;  // weight decay applies
+  // Below 1 the weight is sparse: an element that is 0 is closed, no update moves it. There is no
+  // other mask. At the start an element is open with this chance.
+  double density = 1;
+  bool sparse() const { return density < 1; }
   Shape shape() const;
 };
+
+// What an opened connection starts at, with either sign: no float sum sees it.
+constexpr double kOpened = 1e-30;
+
+// Whom to open first, and whom to close last, by chance: the order of random.bits(index), lowest
+// first. A weight's first draw opens those below its density, so the sets of a higher and of a lower
+// density are nested.
+Random opening_order(const ParamSpec& spec, std::uint64_t seed, std::int64_t step = 0);
 
 // u's units and then v's as one dimension: how the maps see it. The same numbers in the same order.
 Shape merge_halves(const std::vector<Dim>& dims, const Shape& shape);

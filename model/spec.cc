@@ -144,6 +144,8 @@ void check_spec(const ModelSpec& spec) {
           ": 0 (= channels) to 2^20");
   REQUIRE(spec.active > 0 && spec.active <= 1, "model.active ", spec.active, ": above 0, up to 1");
   REQUIRE(spec.dropout >= 0 && spec.dropout < 1, "model.dropout ", spec.dropout, ": 0 to below 1");
+  REQUIRE(spec.density > 0 && spec.density <= 1, "model.density ", spec.density,
+          ": above 0, up to 1");
   check_axis_sizes(spec);
   REQUIRE(!spec.modalities.empty(), "model.modalities is empty; name text, pixel or audio");
   REQUIRE(spec.words >= 0 && (spec.words == 0 || has_modality(spec, Modality::text)),
@@ -214,15 +216,16 @@ Cost line_map_macs(const ModelSpec& spec, const LineMap& map) {
   const Cost line = taps(spec, joint_axes(spec), map);
   const double per_tap = attends ? e + g : c * g;
   const double rest = (attends ? c * (2 * e + g) : 0) + (spec.out ? e * c : 0);
-  return {line.nominal * per_tap + rest, line.executed * per_tap + rest};
+  const double open = attends ? 1 : spec.density;
+  return {line.nominal * per_tap + rest, line.executed * per_tap * open + rest};
 }
 
 Cost dense_block_macs(const ModelSpec& spec) {
   const auto c = static_cast<double>(spec.channels), e = static_cast<double>(spec.hidden);
   const auto g = static_cast<double>(gated_width(spec));
   const auto in = static_cast<double>(layer_input_channels(spec));
-  const double ends = (spec.in ? c * g : 0) + (spec.out ? e * c : 0);
-  Cost total{ends, ends};
+  const double way_in = spec.in ? c * g : 0, way_out = spec.out ? e * c : 0;
+  Cost total{way_in + way_out, way_in * spec.density + way_out};
   for (const int axis : mapped_axes(spec)) {
     Cost line;  // per channel
     if (axis == static_cast<int>(spec.tokens.size()))
@@ -231,7 +234,7 @@ Cost dense_block_macs(const ModelSpec& spec) {
     else
       line = taps(spec, spec.tokens, {MapKind::dense, {axis}});
     total.nominal += line.nominal * in;
-    total.executed += line.executed * in;
+    total.executed += line.executed * in * spec.density;
   }
   return total;
 }

@@ -19,6 +19,8 @@ namespace ortho {
 
 enum class MapKind { dense, joint, attention };
 enum class Combine { parallel, sequential, single };
+// Which connections close when some must: those of smallest magnitude, or any.
+enum class Mask { magnitude, random };
 // ascending: outermost axis first; descending: innermost first.
 enum class Sequence { ascending, descending };
 // Which axes of a sum connect a node to itself: each, or only the last one that is mapped.
@@ -64,6 +66,9 @@ struct ModelSpec {
   Activation activation = Activation::melu;
   double active = 1.0;   // share of the channels the activation applies to; the rest stays linear
   double dropout = 0.0;  // on the hidden units, after the gate
+  // Share of the weights of the blocks' maps that are open; the others are closed: 0, and stay 0.
+  double density = 1.0;
+  Mask mask = Mask::magnitude;
 
   // The ends.
   std::int64_t width = 0;  // width of embeddings and heads; 0: C. Else channel maps lead in and out
@@ -121,7 +126,7 @@ void check_spec(const ModelSpec& spec);
 // Multiply-adds of one forward pass per token of the window.
 struct Cost {
   double nominal = 0;   // every tap at every token
-  double executed = 0;  // without taps that reach before the window
+  double executed = 0;  // without taps that reach before the window, and closed connections
 };
 Cost forward_macs(const ModelSpec& spec);
 

@@ -49,9 +49,23 @@ struct AdamwStep {
   double rate, beta1, beta2, epsilon, decay;  // decay is already 0 where it does not apply
   double gradient_scale;                      // clipping
   std::int64_t step;                          // of these weights, from 1: bias correction
+  double opened = 0;  // above 0: weights of 0 stay as they are, all others stay this far from it
+};
+
+struct SgdStep {
+  double rate, momentum, decay, gradient_scale;
+  double opened = 0;  // as above
 };
 
 constexpr std::int64_t kSoftmaxPart = 3;  // numbers that a part tells of a row
+
+// What a channel map of a sparse weight [C][E] works in.
+template <class T>
+struct OpenRoom {
+  double density = 1;              // of the weight
+  T* values = nullptr;             // C * E; null: nothing is skipped with the channels innermost
+  std::int32_t* inputs = nullptr;  // C * E + max(C, E) + 1
+};
 
 template <class T>
 class Backend {
@@ -71,6 +85,14 @@ class Backend {
                               bool add) = 0;
   virtual void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy,
                               T* dw) = 0;
+
+  // The same for a sparse W: what is 0 may be skipped, and dw left as it is there.
+  virtual void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                const T* x, const T* w, T* y, bool add) = 0;
+  virtual void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* dy, const T* w, T* dx, bool add) = 0;
+  virtual void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* x, const T* dy, const T* w, T* dw) = 0;
 
   // The dense map along one axis; dense_dw adds to dw.
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
@@ -117,6 +139,10 @@ class Backend {
   // and its global channel alone, so forward and backward, both orders and every mesh agree.
   virtual void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) = 0;
 
+  // In place: of each row's channels the `count` of largest magnitude stay, the first where they are
+  // equal; the others become 0.
+  virtual void keep_largest(const Nodes& nodes, std::int64_t count, T* x) = 0;
+
   virtual void copy(std::int64_t count, const T* from, T* to) = 0;
   virtual void add(std::int64_t count, const T* x, T* y) = 0;  // y += x
   virtual void zero(std::int64_t count, T* x) = 0;
@@ -154,9 +180,9 @@ class Backend {
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
   virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
                      T* second) = 0;
-  // w -= rate * (scale * g + decay * w), with momentum: velocity = momentum * velocity + scale * g.
-  virtual void sgd(double rate, double momentum, double decay, double gradient_scale,
-                   std::int64_t count, const T* grad, T* weight, T* velocity) = 0;
+  // velocity = momentum * velocity + scale * g; w -= rate * (velocity + decay * w).
+  virtual void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight,
+                   T* velocity) = 0;
 };
 
 // The CPU's: oneDNN for large products in float, own loops elsewhere. `threads` per rank.

@@ -119,6 +119,14 @@ struct OptimizerConfig {
   bool operator==(const OptimizerConfig&) const = default;
 };
 
+// Sparse maps close some connections and open as many others (trainer/density.h).
+struct RegrowConfig {
+  std::int64_t every = 0;  // steps; 0 = never
+  double share = 0.1;      // of the open connections
+  double until = 0.75;     // share of the run's steps: the last ones need time to learn
+  bool operator==(const RegrowConfig&) const = default;
+};
+
 struct EvaluateConfig {
   std::int64_t every = 250;  // steps; 0 = only at the end of a stage, where it always runs
   std::int64_t windows = 0;  // 0 = all held-out windows
@@ -150,6 +158,7 @@ struct RunConfig {
   Switch modality_head = Switch::automatic;   // the same, or when ends are scored
   std::vector<StageConfig> stages;
   OptimizerConfig optimizer;
+  RegrowConfig regrow;
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
   RanksConfig ranks;

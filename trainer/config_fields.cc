@@ -40,6 +40,7 @@ constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
 constexpr Choice<Sequence> kSequences[] = {{"descending", Sequence::descending},
                                            {"ascending", Sequence::ascending}};
 constexpr Choice<Self> kSelves[] = {{"every", Self::every}, {"once", Self::once}};
+constexpr Choice<Mask> kMasks[] = {{"magnitude", Mask::magnitude}, {"random", Mask::random}};
 constexpr Choice<Norm> kNorms[] = {
     {"rms", Norm::rms}, {"layer", Norm::layer}, {"none", Norm::none}};
 constexpr Choice<Activation> kActivations[] = {{"melu", Activation::melu},
@@ -172,6 +173,10 @@ Fields growing_fields(ModelSpec& c) {
       .integer("refeeds", c.refeeds, {1, 4096}, "passes",
                "R, passes through the stack with the same weights")
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
+      .real("density", c.density, {0, 1, Limits::Open::lo}, "",
+            "share of the weights of the blocks' maps that are open; the others stay 0")
+      .choice("mask", c.mask, kMasks,
+              "which connections close when some must: the smallest, or any")
       .choices("modalities", c.modalities, kModalityNames, "what the model reads and predicts")
       .group("places", fields(c.places), "position tables")
       .integer("words", c.words, {0, 1 << 20}, "rows",
@@ -263,6 +268,14 @@ Fields fields(CheckpointConfig& c) {
       .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay");
 }
 
+Fields fields(RegrowConfig& c) {
+  return Fields()
+      .integer("every", c.every, kFromZero, "steps",
+               "steps between exchanges of connections of sparse maps; 0 = never")
+      .real("share", c.share, kBelowOne, "", "of the open connections, that close for others")
+      .real("until", c.until, kShare, "", "share of the run's steps after which none is exchanged");
+}
+
 // What the first stage inherits.
 StageConfig top_level(const RunConfig& c) {
   return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}};
@@ -305,6 +318,7 @@ Fields fields(RunConfig& c) {
           [&c] { c.stages.clear(); },
           "what the model is, stage by stage; what a stage does not name it inherits")
       .group("optimizer", fields(c.optimizer), "the update and its rate")
+      .group("regrow", fields(c.regrow), "how sparse maps change their connections")
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
       .group("checkpoint", fields(c.checkpoint), "what is kept");

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "dataio/media/utf8.h"
 #include "trainer/checkpoint.h"
+#include "trainer/density.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
 #include "trainer/program.h"
@@ -134,6 +135,7 @@ void TrainingRun::start_or_resume() {
     plan_ = plan_run(config_, vocabulary_.size());
     check_growths(plan_);
     agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_, sharding); });
+    fit_density(channel_, *state_, static_cast<std::uint64_t>(config_.seed), Fit::both);
     say(text("starts: ", plan_.stages.size(), " stages, ", plan_.steps, " steps, ",
              count_weights(param_specs(state_->spec)), " weights on ", channel_.ranks(),
              channel_.ranks() == 1 ? " rank" : " ranks"));
@@ -262,6 +264,7 @@ bool TrainingRun::one_step(StageWork& work) {
   take_slowest(channel_, traffic);
   state_->step += 1;
   state_->saved.clear();
+  regrow();
   state_->cursors[static_cast<size_t>(objective)] = work.data.cursor(objective);
   state_->tokens += work.stage.tokens;
   state_->seconds += now_sec() - began;
@@ -276,6 +279,13 @@ bool TrainingRun::one_step(StageWork& work) {
     if (channel_.rank() == 0) write_step(work, objective, result, traffic, rule.rate);
   });
   return !result.stop;
+}
+
+void TrainingRun::regrow() {
+  const RegrowConfig& rule = config_.regrow;
+  const double last = rule.until * static_cast<double>(plan_.steps);
+  if (is_due(rule.every, state_->step) && static_cast<double>(state_->step) <= last)
+    exchange_connections(channel_, *state_, static_cast<std::uint64_t>(config_.seed), rule.share);
 }
 
 void TrainingRun::write_step(const StageWork& work, Objective objective, const StepResult& result,

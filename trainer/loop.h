@@ -43,6 +43,7 @@ class TrainingRun {
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);
   bool one_step(StageWork& work);  // false: asked to stop
+  void regrow();                   // exchanges connections of sparse maps where it is due
   void write_step(const StageWork& work, Objective objective, const StepResult& result,
                   const StepTraffic& traffic, double rate);
   void evaluate(StageWork& work);  // each of its objectives

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "trainer/density.h"
 #include "trainer/stop_flag.h"
 #include "trainer/sums.h"
 
@@ -60,6 +61,7 @@ StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule
   StepResult result;
   result.sums = differentiate(parts, batch, rule, normaliser);
   parts.replicas.sum_gradients();
+  drop_closed_gradients(parts.params);
   result.grad_norm = gradient_norm(parts);
   result.stop = counts[1] > 0;
   const double loss = result.sums.loss(rule.weights);

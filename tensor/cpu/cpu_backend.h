@@ -39,6 +39,13 @@ class CpuBackend final : public Backend<T> {
   // bias.cc
   void add_bias(const Nodes& nodes, const T* bias, T* x) override;
   void bias_dw(const Nodes& nodes, const T* dx, T* dbias) override;
+  // open_channel_map.cc
+  void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room, const T* x,
+                        const T* w, T* y, bool add) override;
+  void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* dy, const T* w, T* dx, bool add) override;
+  void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* x, const T* dy, const T* w, T* dw) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
@@ -58,6 +65,8 @@ class CpuBackend final : public Backend<T> {
   void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) override;
   // dropout.cc
   void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) override;
+  // keep_largest.cc
+  void keep_largest(const Nodes& nodes, std::int64_t count, T* x) override;
   // move.cc
   void copy(std::int64_t count, const T* from, T* to) override;
   void add(std::int64_t count, const T* x, T* y) override;
@@ -84,8 +93,7 @@ class CpuBackend final : public Backend<T> {
   double sum_squares(std::int64_t count, const T* x) override;
   void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
              T* second) override;
-  void sgd(double rate, double momentum, double decay, double gradient_scale, std::int64_t count,
-           const T* grad, T* weight, T* velocity) override;
+  void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight, T* velocity) override;
 };
 
 }  // namespace ortho
