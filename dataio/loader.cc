@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "dataio/masking.h"
 
 namespace ortho {
 namespace {
@@ -22,8 +23,9 @@ struct WindowMaker {
     return rule.padding == Padding::end ? 0 : random_padding(seed, epoch, record, spare);
   }
 
-  void make(const SampleList::Window& from, std::int64_t epoch, std::int64_t window,
-            Batch& batch) const {
+  // `mask`: what diffusion draws by.
+  void make(const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
+            std::int64_t window, Batch& batch) const {
     const auto items = dataset.items(from.record);
     if (rule.objective == Objective::one_shot)
       return make_one_shot(from, items, epoch, window, batch);
@@ -34,6 +36,7 @@ struct WindowMaker {
     };
     lay_next_token(from.index, spare_before(from.record, spare, epoch), length, rule, read, window,
                    batch);
+    if (rule.objective == Objective::diffusion) mask_window(mask, window, batch);
   }
 
   void make_one_shot(const SampleList::Window& from, const std::vector<ItemSize>& items,
@@ -63,7 +66,7 @@ struct WindowMaker {
 // Windows `own` of a batch, empty, with the tokens that are kept.
 Batch new_batch(const LoaderOptions& options, const Range& own) {
   const std::int64_t tokens = options.window.tokens;
-  if (!options.held) return empty_batch(tokens, own.size(), own.lo);
+  if (!options.held) return empty_batch(tokens, own.size(), own.lo, options.window.objective);
   ASSERT(elements(options.held->batch) == tokens && options.held->windows() == 1,
          "the tokens kept are some of ", shape_text(options.held->batch), ", windows have ",
          tokens);
@@ -75,11 +78,11 @@ Batch new_batch(const LoaderOptions& options, const Range& own) {
 
 // Lays one window into column `window` of such a batch.
 void lay_window(const WindowMaker& maker, const LoaderOptions& options,
-                const SampleList::Window& from, std::int64_t epoch, std::int64_t window,
-                Batch& batch) {
-  if (!options.held) return maker.make(from, epoch, window, batch);
+                const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
+                std::int64_t window, Batch& batch) {
+  if (!options.held) return maker.make(from, epoch, mask, window, batch);
   Batch one = empty_batch(options.window.tokens, 1, 0);
-  maker.make(from, epoch, 0, one);
+  maker.make(from, epoch, mask, 0, one);
   for_each_row(*options.held, [&](std::int64_t local, std::int64_t token) {
     const auto at = static_cast<std::size_t>(local * batch.windows + window);
     batch.input[at] = one.input[static_cast<std::size_t>(token)];
@@ -157,7 +160,9 @@ struct Loader::State {
     Batch batch = new_batch(options, own);
     for (std::int64_t window = 0; window < own.size(); ++window) {
       const SampleId id = plan.at(samples[static_cast<std::size_t>(own.lo + window)]);
-      lay_window(maker, options, list.window(id), making.epoch, window, batch);
+      const MaskDraw mask = {options.order.seed, making.epoch, making.consumed, own.lo + window,
+                             options.windows};
+      lay_window(maker, options, list.window(id), making.epoch, mask, window, batch);
     }
     making.consumed += options.windows;
     return batch;
@@ -278,7 +283,9 @@ std::optional<Batch> HeldOut::next() {
   Batch batch = new_batch(options_, own);
   for (std::int64_t window = 0; window < own.size(); ++window) {
     const std::int64_t sample = number * options_.windows + own.lo + window;
-    if (sample < samples()) lay_window(maker, options_, list_.window(sample), 0, window, batch);
+    if (sample < samples())
+      lay_window(maker, options_, list_.window(sample), 0,
+                 held_out_draw(options_.order.seed, sample), window, batch);
   }
   ++given_;
   return batch;

@@ -82,8 +82,8 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-// All windows of a split once, in order, with padding at the end; the last batch is filled up with
-// empty windows. All replicas get equally many batches. Reads without a thread.
+// All windows of a split once, in order, with padding at the end and, for diffusion, masks that are
+// always the same; the last batch is filled up with empty windows. All replicas get equally many batches. Reads without a thread.
 class HeldOut {
  public:
   HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& options);

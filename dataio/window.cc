@@ -1,6 +1,7 @@
 #include "dataio/window.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "core/error.h"
@@ -22,9 +23,15 @@ WordRule word_rule(Objective objective) {
     case Objective::next_token:
       return WordRule::behind;
     case Objective::one_shot:
+    case Objective::diffusion:
       return WordRule::inside;
   }
   return WordRule::none;
+}
+
+std::string objective_name(Objective objective) {
+  constexpr std::array<const char*, kObjectives> kNames = {"next_token", "one_shot", "diffusion"};
+  return kNames[static_cast<std::size_t>(objective)];
 }
 
 std::int64_t total_tokens(std::span<const ItemSize> items) {
@@ -114,9 +121,15 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
   }
 }
 
-Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window) {
+Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,
+                  Objective objective) {
   const auto places = static_cast<std::size_t>(checked_product(tokens, windows));
-  return {tokens, windows, first_window, std::vector<Token>(places), std::vector<Target>(places)};
+  return {tokens,
+          windows,
+          first_window,
+          std::vector<Token>(places),
+          std::vector<Target>(places),
+          objective == Objective::diffusion};
 }
 
 }  // namespace ortho

@@ -1,8 +1,10 @@
 // Window: how one record's tokens lie in the T places of a window, and what each must predict.
 //
 // next_token slices the record: place p of window w holds token w * T - before + p and predicts the
-// one after it. one_shot puts the input items first, then slots marked `query` to the window's end,
-// or as many as the rule says at its very end; slot i predicts token i of the output. Places without a token are padding: zeros, never scored.
+// one after it. diffusion slices it the same way and hides some tokens (dataio/masking.h). one_shot
+// puts the input items first, then slots marked `query` to the window's end, or as many as the rule
+// says at its very end; slot i predicts token i of the output. Places without a token are padding:
+// zeros, never scored.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,9 @@
 
 namespace ortho {
 
-enum class Objective { next_token, one_shot };
+enum class Objective { next_token, one_shot, diffusion };
+constexpr int kObjectives = 3;
+std::string objective_name(Objective objective);  // "next_token"
 enum class Padding { random, end };  // spare places: some before by chance, or all behind
 
 struct WindowRule {
@@ -79,6 +83,7 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
                   std::int64_t window, Batch& batch, Modality asked = Modality::none);
 
 // An empty batch: padding everywhere, nothing scored.
-Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window);
+Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,
+                  Objective objective = Objective::next_token);
 
 }  // namespace ortho

@@ -16,6 +16,7 @@
 #include "launch/open_run.h"
 #include "launch/program_path.h"
 #include "trainer/stage_data.h"
+#include "trainer/unmask.h"
 
 namespace ortho {
 namespace {
@@ -66,8 +67,24 @@ std::vector<Token> first_token(Modality modality, const TokenRule& rule) {
   return {token};
 }
 
-// At least one prompt, none of them empty.
-Prompts prompts_of(const GenerateOptions& options, const TokenRule& rule, const Media& media) {
+// How the prompts are answered: as asked, or as the stage was trained.
+Objective objective_of(const GenerateOptions& options, const StageConfig& stage) {
+  if (options.objective.empty()) return answering_objective(stage.objective);
+  const Objective objective = objective_from_name(options.objective);
+  REQUIRE(weight_of(stage.objective, objective) > 0, "--objective ", options.objective, ": stage ",
+          stage.name, " was not trained on it");
+  return objective;
+}
+
+// When --tokens does not say: diffusion cannot end by itself and fills its window.
+std::int64_t tokens_unasked(Objective objective, const ModelSpec& spec, size_t prompt) {
+  if (objective != Objective::diffusion) return kTokensUnasked;
+  return std::max<std::int64_t>(1, context(spec) - static_cast<std::int64_t>(prompt));
+}
+
+// At least one prompt, none of them empty but for diffusion.
+Prompts prompts_of(const GenerateOptions& options, const TokenRule& rule, Objective objective,
+                   const Media& media) {
   Prompts prompts;
   const auto add = [&](const std::vector<Part>& parts, const std::string& name) {
     prompts.push_back(tokens_of(parts, rule, name));
@@ -82,9 +99,10 @@ Prompts prompts_of(const GenerateOptions& options, const TokenRule& rule, const 
     Decoder decoder(program_beside("orthotope-decode"));
     add(import_parts(read_bytes(file), file, import, decoder), file);
   }
-  if (prompts.empty()) prompts.push_back(first_token(options.modality, rule));
+  if (prompts.empty()) prompts.emplace_back();
   for (std::vector<Token>& prompt : prompts)
-    if (prompt.empty()) prompt = first_token(options.modality, rule);
+    if (prompt.empty() && objective != Objective::diffusion)
+      prompt = first_token(options.modality, rule);
   return prompts;
 }
 
@@ -116,8 +134,8 @@ void write_result(const GenerateOptions& options, const std::string& out,
   std::printf("%s: %zu tokens\n", out.c_str(), tokens.size());
 }
 
-GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, const Media& media,
-                     const Prompts& prompts) {
+GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, Objective objective,
+                     const Media& media, const Prompts& prompts) {
   GenerateRule rule;
   rule.decode = {options.temperature, options.top_k, options.top_p,
                  static_cast<std::uint64_t>(options.seed)};
@@ -127,33 +145,40 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, const M
   rule.when_full = options.when_full;
   rule.slots = run.stage.config.one_shot.slots;
   rule.places_by_heads = options.places_by_heads;
-  rule.tokens = options.tokens > 0 ? options.tokens : kTokensUnasked;
+  const size_t first = prompts.front().size();
+  rule.tokens =
+      options.tokens > 0 ? options.tokens : tokens_unasked(objective, run.state->spec, first);
   rule.may_end = options.tokens == 0 && options.modality != Modality::pixel;
   const auto is_new = [&](const std::vector<Token>& prompt) {
-    return prompt.back().modality != static_cast<std::int32_t>(options.modality);
+    return !prompt.empty() && prompt.back().modality != static_cast<std::int32_t>(options.modality);
   };
   rule.new_item = is_new(prompts.front());
   if (options.modality == Modality::pixel)
-    rule.tokens = media.height * media.width -
-                  static_cast<std::int64_t>(rule.new_item ? 0 : prompts.front().size());
+    rule.tokens = media.height * media.width - static_cast<std::int64_t>(rule.new_item ? 0 : first);
   return rule;
 }
 
 // Token by token where that can be, else by way of the whole window.
-Prompts answers(OpenRun& run, Channel& world, const GenerateOptions& options,
+Prompts answers(OpenRun& run, Channel& world, const GenerateOptions& options, Objective objective,
                 const Prompts& prompts, const GenerateRule& rule) {
   const RunState& state = *run.state;
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
-  const bool one_shot = run.stage.config.objective.one_shot > 0;
+  const bool one_shot = objective == Objective::one_shot;
   const std::string reason = no_stream(state.spec, state.sharding.ranks());
-  if (!one_shot && !options.together && reason.empty()) {
+  const bool one_by_one = objective == Objective::next_token && !options.together;
+  if (one_by_one && reason.empty()) {
     Stream<float> stream(state.spec, static_cast<std::int64_t>(prompts.size()), run.state->params,
                          *backend, arena);
     return stream_prompts(stream, prompts, rule);
   }
-  if (!one_shot && !options.together) say("each token is read from the whole window: " + reason);
+  if (one_by_one) say("each token is read from the whole window: " + reason);
   Model<float> model(state.spec, state.sharding, run.state->params, *backend, arena, &world);
+  REQUIRE(objective != Objective::diffusion || !options.together,
+          "--together: diffusion hides tokens from each other, not prompts; give each a window of "
+          "its own");
+  if (objective == Objective::diffusion)
+    return unmask_prompts(model, prompts, rule, {options.rounds, options.order});
   if (options.together)
     return one_shot ? answer_together(model, prompts, rule)
                     : continue_together(model, prompts, rule);
@@ -171,17 +196,17 @@ int run_generate(const GenerateOptions& options) {
   REQUIRE(has_modality(run.state->spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
           " has other modalities");
-  const bool one_shot = run.stage.config.objective.one_shot > 0;
+  const Objective objective = objective_of(options, run.stage.config);
   const TokenRule rule = {run.state->vocabulary, static_cast<int>(run.stage.config.data.audio_bits),
-                          word_rule(one_shot ? Objective::one_shot : Objective::next_token)};
+                          word_rule(objective)};
   Media media = media_of(run);
   if (options.image_height > 0) media = {options.image_height, options.image_width, media.rate};
   REQUIRE(options.modality != Modality::pixel || media.width > 0,
           "the training data hold no image; give --image-size");
 
-  const Prompts prompts = prompts_of(options, rule, media);
-  const GenerateRule generate = rule_of(options, run, media, prompts);
-  Prompts made = answers(run, *world, options, prompts, generate);
+  const Prompts prompts = prompts_of(options, rule, objective, media);
+  const GenerateRule generate = rule_of(options, run, objective, media, prompts);
+  Prompts made = answers(run, *world, options, objective, prompts, generate);
   agree(*world, [&] {
     if (world->rank() != 0) return;
     for (size_t i = 0; i < made.size(); ++i) {

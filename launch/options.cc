@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "trainer/config.h"
+#include "trainer/objectives.h"
 
 namespace ortho {
 namespace {
@@ -270,7 +271,7 @@ WhenFull when_full_word(const std::string& word) {
 
 Command parse_generate(const Words& arguments) {
   GenerateOptions o;
-  std::string modality, size, when_full, places;
+  std::string modality, size, when_full, places, order;
   Listing listing("generate");
   listing.argument("path", po::value(&o.path)->required(), 1);
   listing.option("modality", po::value(&modality)->default_value("text"),
@@ -293,6 +294,12 @@ Command parse_generate(const Words& arguments) {
   listing.option("top-p", po::value(&o.top_p)->default_value(1.0, "1"),
                  "draw from the likeliest that make up this share");
   listing.option("seed", po::value(&o.seed)->default_value(1), "of the draws");
+  listing.option("objective", po::value(&o.objective)->value_name("NAME"),
+                 "next_token, one_shot or diffusion; as the stage was trained if not given");
+  listing.option("rounds", po::value(&o.rounds)->default_value(0),
+                 "diffusion: rounds that fill in a window; 0 = a token a round");
+  listing.option("order", po::value(&order)->default_value("confident"),
+                 "diffusion: which tokens a round keeps: confident, random");
   listing.option("out", po::value(&o.out)->value_name("FILE"),
                  "where to write: .txt, .png, .wav; text also to standard output");
   listing.option("image-size", po::value(&size)->value_name("HxW"),
@@ -302,6 +309,10 @@ Command parse_generate(const Words& arguments) {
         listing, "RUN [options]",
         "Makes a text, an image (PNG) or a sound (WAV) with a run folder or a checkpoint.")};
   o.modality = modality_word(modality);
+  if (!o.objective.empty()) objective_from_name(o.objective);  // checks
+  REQUIRE(order == "confident" || order == "random", "--order ", order, ": confident or random");
+  if (order == "random") o.order = UnmaskRule::Order::random;
+  check_count("--rounds", o.rounds, 0);
   if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size("--image-size", size);
   check_count("--tokens", o.tokens, 0);
   check_count("--top-k", o.top_k, 0);

@@ -10,6 +10,7 @@
 
 #include "dataio/pack.h"
 #include "tensor/token.h"
+#include "trainer/unmask.h"
 #include "trainer/writing.h"
 
 namespace ortho {
@@ -54,6 +55,9 @@ struct GenerateOptions {
   std::int64_t top_k = 0;    // 0 = all
   double top_p = 1.0;
   std::int64_t seed = 1;
+  std::string objective;    // how; "": as the stage was trained
+  std::int64_t rounds = 0;  // of unmasking; 0 = a token a round
+  UnmaskRule::Order order = UnmaskRule::Order::confident;
   std::string out;                                 // file; "": text to standard output
   std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
 };

@@ -25,11 +25,13 @@ class Embed {
   struct Table {
     Param<T>* param;
     std::int32_t modality;  // the tokens it applies to; kAny: all but padding
+    bool hidden;            // of those to be found that hide this modality
     std::int32_t (*row)(const Token&);
     std::int32_t* rows;  // of the rows held, -1 = none
   };
   void add(const Build<T>& build, const std::string& name, std::int32_t modality,
-           std::int32_t (*row)(const Token&));
+           std::int32_t (*row)(const Token&), bool hidden = false);
+  static bool applies(const Table& table, const Token& token);
   std::span<const std::int32_t> rows_of(const Table& table) const {
     return {table.rows, static_cast<size_t>(nodes_.rows())};
   }

@@ -55,6 +55,16 @@ Promise find_promise(const GrowPlan& plan) {
                           "rms's epsilon, the wider mean changes it");
     return promise;
   }
+  if (context(from) != context(to) && from.wiring == Wiring::mirrored) {
+    promise.kind = PromiseKind::none;
+    promise.reason = text(
+        "tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
+        " with wiring: mirrored: tokens see those that now come after the old window's end. What "
+        "is "
+        "new adds nothing: the model is the old one with its taps running on through the longer "
+        "window");
+    return promise;
+  }
   if (context(from) != context(to))
     promise.kind = from.wiring == Wiring::causal ? PromiseKind::window_start : PromiseKind::halves;
   else if (adds_modalities(plan))
@@ -85,7 +95,7 @@ void add_axis_lines(GrowPlan& plan) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     if (axis < old_axes && old_size != size)
       plan.lines.push_back(text("token axis ", axis, " lengthened ", old_size, " -> ", size, ": ",
-                                to.wiring == Wiring::causal
+                                carries(to.wiring)
                                     ? "its new taps start at zero"
                                     : "its maps are block-diagonal, other axes repeat theirs"));
     if (axis < old_axes) continue;

@@ -25,7 +25,7 @@ const char* name(Weights weights) {
   return kNames[static_cast<size_t>(weights)];
 }
 const char* name(Wiring wiring) {
-  constexpr const char* kNames[] = {"grid", "causal", "grid_causal"};
+  constexpr const char* kNames[] = {"grid", "causal", "grid_causal", "mirrored"};
   return kNames[static_cast<size_t>(wiring)];
 }
 const char* name(Combine combine) {
@@ -101,11 +101,11 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     REQUIRE(size >= old_size, change, ": token axis ", axis, " from the inside shrinks from ",
             old_size, " to ", size, ". Keep it, and put new axes outside (to the left).");
-    REQUIRE(size == old_size || from.wiring != Wiring::causal || !outside, change,
+    REQUIRE(size == old_size || !carries(from.wiring) || !outside, change,
             ": lengthening token axis ", axis,
             " from the inside changes the strides of the axes outside it, and with them which "
-            "tokens their causal taps reach. Lengthen the outermost axis or add an axis outside.");
-    REQUIRE(from.wiring == Wiring::causal || size % old_size == 0, change, ": token axis ", axis,
+            "tokens their taps reach. Lengthen the outermost axis or add an axis outside.");
+    REQUIRE(carries(from.wiring) || size % old_size == 0, change, ": token axis ", axis,
             " from the inside grows from ", old_size, " to ", size,
             ", but a grid's axis grows by a whole factor. Use a multiple of ", old_size, ".");
     outside = outside || old_size > 1;
@@ -135,7 +135,7 @@ void check_attention(const ModelSpec& from, const ModelSpec& to, const LineMap& 
           "another activation than sort2 from the start.");
   for (const int axis : map.axes) {
     const auto inside = static_cast<int>(joint_axes(from).size()) - 1 - axis;
-    REQUIRE(from.wiring == Wiring::causal || axis_size(from, inside) == axis_size(to, inside),
+    REQUIRE(carries(from.wiring) || axis_size(from, inside) == axis_size(to, inside),
             "model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
             ": token axis ", inside,
             " from the inside has attention in a grid, whose softmax would share itself "
@@ -187,7 +187,7 @@ void check_radius(const ModelSpec& from, const ModelSpec& to) {
   const bool wider = from.radius > 0 && (to.radius == 0 || to.radius > from.radius);
   REQUIRE(wider, "model.radius ", from.radius, " -> ", to.radius,
           ": a narrower window drops taps. Keep ", from.radius, " or choose more.");
-  REQUIRE(from.wiring == Wiring::causal, "model.radius ", from.radius, " -> ", to.radius,
+  REQUIRE(carries(from.wiring), "model.radius ", from.radius, " -> ", to.radius,
           " with wiring: ", name(from.wiring),
           ": what lies outside the window was never trained. Keep ", from.radius, ".");
 }

@@ -48,22 +48,28 @@ Segments repeated(std::int64_t old_size, std::int64_t size) {
   return list;
 }
 
-// E hidden units fall in two kinds, which stay what they are: those before the cut are active, or
-// the lower partners of sort2; those behind it are linear, or the upper partners.
-std::int64_t unit_cut(const ModelSpec& spec) {
-  return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
+// E hidden units fall in kinds, which stay what they are: those before the cut are active, or the
+// lower partners of sort2; those behind it are linear, or the upper partners. In mirrored wiring
+// those before the half look back and the others ahead. Where each kind begins, and the end.
+std::vector<std::int64_t> unit_kinds(const ModelSpec& spec) {
+  const std::int64_t half = spec.hidden / 2;
+  const std::int64_t cut = spec.activation == Activation::sort2 ? half : active_units(spec);
+  if (spec.wiring != Wiring::mirrored) return {0, cut, spec.hidden};
+  if (spec.active <= 0.5) return {0, cut, half, spec.hidden};
+  return {0, half, cut, spec.hidden};
 }
 
 Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
-  const std::int64_t old_cut = unit_cut(from), cut = unit_cut(to);
-  const std::int64_t behind = cut + from.hidden - old_cut;
-  ASSERT(old_cut <= cut && behind <= to.hidden, "units ", old_cut, " of ", from.hidden, " -> ", cut,
-         " of ", to.hidden);
+  const std::vector<std::int64_t> old_kinds = unit_kinds(from), kinds = unit_kinds(to);
   Segments list;
-  push(list, {0, old_cut, 0, start});
-  push(list, {old_cut, cut, -1, start});
-  push(list, {cut, behind, old_cut, start});
-  push(list, {behind, to.hidden, -1, start});
+  for (size_t kind = 0; kind + 1 < kinds.size(); ++kind) {
+    const std::int64_t old_lo = old_kinds[kind], old_hi = old_kinds[kind + 1];
+    const std::int64_t lo = kinds[kind], hi = kinds[kind + 1], kept = lo + old_hi - old_lo;
+    ASSERT(kept <= hi, "units ", old_lo, " to ", old_hi, " of ", from.hidden, " -> ", lo, " to ",
+           hi, " of ", to.hidden);
+    push(list, {lo, kept, old_lo, start});
+    push(list, {kept, hi, -1, start});
+  }
   return list;
 }
 

@@ -1,6 +1,7 @@
 #include "model/head.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "model/block.h"
@@ -29,6 +30,7 @@ std::string term_name(Term term) {
 void TermSums::add(const TermSums& other) {
   for (size_t i = 0; i < kTerms; ++i) {
     nats[i] += other.nats[i];
+    asked[i] += other.asked[i];
     targets[i] += other.targets[i];
     hits[i] += other.hits[i];
   }
@@ -39,6 +41,11 @@ double TermSums::loss(const TermWeights& weights) const {
   double total = 0;
   for (size_t i = 0; i < kTerms; ++i) total += weights.weight[i] * nats[i];
   return scored > 0 ? total / static_cast<double>(scored) : 0;
+}
+
+double TermSums::mean(Term term) const {
+  const auto i = static_cast<size_t>(term);
+  return targets[i] > 0 ? nats[i] / asked[i] : 0;
 }
 
 template <class T>
@@ -134,6 +141,7 @@ std::int32_t Head<T>::Step::wanted(const Target& target) const {
 template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   asked_ = 0;
+  weights_.clear();
   const auto classes = static_cast<std::int32_t>(step.classes());
   const Range own = step.own();
   for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
@@ -148,27 +156,55 @@ void Head<T>::choose_rows(const Batch& batch, const Step& step) {
         wanted >= own.lo && wanted < own.hi ? wanted - static_cast<std::int32_t>(own.lo) : -1;
     for (size_t g = 0; g < step.given.size(); ++g)
       selected_[g][asked_] = target.symbol[static_cast<size_t>(step.given[g].symbol)];
+    if (batch.window_means)
+      weights_.push_back(
+          1.0 / static_cast<double>(of_windows_[static_cast<size_t>(row % batch.windows)]));
     ++asked_;
   });
 }
 
-// Of the logits of these targets' rows. Each rank tells of its classes in a place of its own: adding
+// Of the rows held here. A window counts where its first target is.
+template <class T>
+std::int64_t Head<T>::count_scored(const Batch& batch) {
+  ASSERT(!batch.part || !batch.window_means, "the means of windows that are not whole");
+  of_windows_ = targets_of_windows(batch);
+  std::vector<bool> begun(of_windows_.size(), false);
+  std::vector<bool> first(batch.window_means ? batch.target.size() : 0, false);
+  for (size_t row = 0; row < first.size(); ++row) {
+    const size_t window = row % begun.size();
+    first[row] = batch.target[row].scored != 0 && !begun[window];
+    begun[window] = begun[window] || first[row];
+  }
+  std::int64_t scored = 0;
+  for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
+    if (batch.window_means)
+      scored += first[static_cast<size_t>(row)];
+    else
+      scored += batch.target[batch.entry(row, local)].scored;
+  });
+  return scored;
+}
+
+// Of the logits of the rows `first` on. Each rank tells of its classes in a place of its own: adding
 // the zeros of others changes no number.
 template <class T>
-void Head<T>::cross_entropy(const Step& step, std::span<const std::int32_t> targets, double scale,
+void Head<T>::cross_entropy(const Step& step, std::int64_t first, std::int64_t rows, double scale,
                             TermSums& sums) {
-  const auto rows = static_cast<std::int64_t>(targets.size());
+  const std::span<const std::int32_t> targets(targets_ + first, static_cast<size_t>(rows));
+  std::span<const double> weights;
+  if (!weights_.empty())
+    weights = std::span<const double>(weights_).subspan(static_cast<size_t>(first), targets.size());
   const std::int64_t columns = step.own().size();
   const auto term = static_cast<size_t>(step.term);
   if (!gather_)
-    return backend_.cross_entropy(rows, columns, targets, scale, logits_, &sums.nats[term],
+    return backend_.cross_entropy(rows, columns, targets, weights, scale, logits_, &sums.nats[term],
                                   &sums.hits[term]);
   ASSERT(alike_ != nullptr, "other ranks hold classes of these rows: they must be known");
   const std::int64_t parts = alike_->ranks(), part = rows * kSoftmaxPart;
   backend_.zero(parts * part, told_);
   backend_.softmax_part(rows, columns, targets, logits_, told_ + alike_->rank() * part);
   alike_->sum(std::span<T>(told_, static_cast<size_t>(parts * part)));
-  backend_.cross_entropy_part(rows, columns, targets, scale, parts, told_, logits_,
+  backend_.cross_entropy_part(rows, columns, targets, weights, scale, parts, told_, logits_,
                               &sums.nats[term], &sums.hits[term]);
 }
 
@@ -188,7 +224,7 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
                 classes, logits_, classes, false);
   for (size_t g = 0; g < step.given.size(); ++g)
     backend_.embed(nodes, part(selected_[g]), step.given[g].table->value, logits_);
-  cross_entropy(step, part(targets_), scale, sums);
+  cross_entropy(step, first, count, scale, sums);
   if (!differentiate || classes == 0) return;
   // A later step adds, whole sums to whole sums, so that no bit depends on which rows are asked.
   const bool in_place = direct && &step == &steps_.front();
@@ -206,8 +242,12 @@ template <class T>
 void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermSums& sums) {
   const std::int64_t total = asked_;
   // Green and blue ask the same tokens as red: a pixel is one target.
-  if (step.index == 0 || step.term == Term::place)
-    sums.targets[static_cast<size_t>(step.term)] += total;
+  if (step.index == 0 || step.term == Term::place) {
+    const auto term = static_cast<size_t>(step.term);
+    sums.targets[term] += total;
+    sums.asked[term] += weights_.empty() ? static_cast<double>(total)
+                                         : std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  }
   for (std::int64_t first = 0; first < total; first += chunk_rows_)
     run_chunk(step, first, std::min(chunk_rows_, total - first), scale, differentiate, sums);
 }
@@ -219,9 +259,7 @@ TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double nor
   ASSERT(static_cast<std::int64_t>(batch.target.size()) == expected, "targets of ",
          batch.target.size(), " rows for a model of ", shape_text(held_.batch));
   TermSums sums;
-  for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
-    sums.scored += batch.target[batch.entry(row, local)].scored;
-  });
+  sums.scored = count_scored(batch);
   forward_rows(x);
   if (differentiate) backend_.zero(wide_.elements(), wide_dh_);
   for (const Step& step : steps_) {

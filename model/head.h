@@ -2,9 +2,10 @@
 //
 // First the modality ("none": nothing more comes), then the symbol head of that modality: text,
 // audio, or red, then green given red, then blue given both; then its place and its item, where the
-// model has heads for them. Each target token asks the modality head and its own modality's heads. Loss = sum over terms of weight * cross-entropy, divided by
-// the number of scored targets of the whole batch (all ranks); every term is counted apart. A rank
-// works on its own tokens; where the mesh cuts the channels, on a part of each head's classes.
+// model has heads for them. Each target token asks the modality head and its own modality's heads.
+// Loss = sum over terms of weight * cross-entropy, divided by loss_divisor() of the whole batch (all
+// ranks); every term is counted apart. A rank works on its own tokens; where the mesh cuts the
+// channels, on a part of each head's classes.
 #pragma once
 
 #include <array>
@@ -26,14 +27,17 @@ struct TermWeights {
   std::array<double, kTerms> weight = {1, 1, 1, 1, 1, 1};
 };
 
-// Sums over target tokens; add over ranks and batches, then divide.
+// Sums over target tokens; add over ranks and batches, then divide. With window means each target
+// has the weight 1 / targets of its window, else 1.
 struct TermSums {
-  std::array<double, kTerms> nats{};           // summed cross-entropy
+  std::array<double, kTerms> nats{};           // summed weight * cross-entropy
+  std::array<double, kTerms> asked{};          // summed weights of the tokens asked
   std::array<std::int64_t, kTerms> targets{};  // tokens asked; of place: places, one each axis
   std::array<std::int64_t, kTerms> hits{};     // largest logit was right (pixel: of 3 per token)
-  std::int64_t scored = 0;                     // scored target tokens
+  std::int64_t scored = 0;                     // scored target tokens, or windows that have any
   void add(const TermSums& other);
-  double loss(const TermWeights& weights) const;  // weighted nats per scored token
+  double loss(const TermWeights& weights) const;  // weighted nats per scored token, or window
+  double mean(Term term) const;                   // nats per token asked
 };
 
 template <class T>
@@ -48,7 +52,7 @@ class Head {
   // tokens; those that several ranks hold count on the first of them.
   TermSums score(const Batch& batch, const T* x);
   // Counts, adds to the weights' gradients and writes dx.
-  // `normaliser`: scored targets of all ranks.
+  // `normaliser`: loss_divisor() of all ranks.
   TermSums score_and_differentiate(const Batch& batch, const TermWeights& weights,
                                    double normaliser, const T* x, T* dx);
 
@@ -86,8 +90,9 @@ class Head {
   void local_logits(const Step& step, std::span<const std::int32_t> rows,
                     const std::vector<std::vector<std::int32_t>>& given, T* out);
   void choose_rows(const Batch& batch, const Step& step);
+  std::int64_t count_scored(const Batch& batch);
   void run_step(const Step& step, double scale, bool differentiate, TermSums& sums);
-  void cross_entropy(const Step& step, std::span<const std::int32_t> targets, double scale,
+  void cross_entropy(const Step& step, std::int64_t first, std::int64_t count, double scale,
                      TermSums& sums);
   void to_stream(const T* x, T* dx);  // from wide_dh_
   void run_chunk(const Step& step, std::int64_t first, std::int64_t count, double scale,
@@ -112,7 +117,9 @@ class Head {
   // rank's), and the symbols each given-table selects.
   std::int64_t asked_ = 0;
   std::int32_t *rows_ = nullptr, *targets_ = nullptr;
-  std::vector<std::int32_t*> selected_;  // as many as the step with the most given symbols needs
+  std::vector<std::int64_t> of_windows_;  // their targets, with window means
+  std::vector<double> weights_;           // of the targets asked, with window means
+  std::vector<std::int32_t*> selected_;   // as many as the step with the most given symbols needs
 };
 
 }  // namespace ortho

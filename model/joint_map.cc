@@ -6,13 +6,28 @@
 
 namespace ortho {
 
+namespace {
+
+// Columns of G whose taps look ahead, or back. Mirrored, a rank's units below the half of E look
+// back in u and ahead in v, the others the other way round: so the gate crosses the directions.
+std::vector<Range> columns_of(const ModelSpec& spec, const Range& units, bool ahead) {
+  const std::int64_t own = units.size(), gated = spec.gate ? 2 * own : own;
+  if (spec.wiring != Wiring::mirrored) return {{0, gated}};
+  const std::int64_t half = std::clamp(spec.hidden / 2, units.lo, units.hi) - units.lo;
+  if (ahead) return {{half, spec.gate ? own + half : own}};
+  if (!spec.gate) return {{0, half}};
+  return {{0, half}, {own + half, gated}};
+}
+
+}  // namespace
+
 template <class T>
 JointScratch<T> take_joint_scratch(const Build<T>& build, std::span<const JointSite> sites) {
   const ModelSpec& spec = build.spec;
   std::int64_t rows = 0, rows_between = 0, halo = 0;
   for (const JointSite& site : sites) {
     if (site.map.kind != MapKind::joint) continue;
-    if (spec.wiring != Wiring::causal)
+    if (!carries(spec.wiring))
       rows = std::max(rows, build.sharding.local(site.layout, spec.channels).rows());
     const LineRows<T> lines(site_axes(build.spec, build.sharding, site), site.map, build.backend);
     if (lines.needs_between()) rows_between = rows;
@@ -42,22 +57,43 @@ JointMap<T>::JointMap(const Build<T>& build, const JointSite& site, Param<T>& we
   const Sharding& sharding = build.sharding;
   ASSERT(steps_.count() == line_size(build.spec, site.map), name, " where a rank has lines of ",
          steps_.count(), " tokens");
-  if (!site.halo) return;
+  if (!carries(wiring_)) return;
+  for (const bool ahead : {false, true}) {
+    if (ahead && wiring_ != Wiring::mirrored) break;
+    Direction direction{ahead};
+    for (const Range& range : columns_of(build.spec, own_units(build.spec, sharding), ahead))
+      if (range.size() > 0) direction.columns.push_back({backend_, out_, range});
+    if (site.halo) add_halo(build, site, name, direction);
+    directions_.push_back(std::move(direction));
+  }
+}
+
+template <class T>
+void JointMap<T>::add_halo(const Build<T>& build, const JointSite& site, const std::string& name,
+                           Direction& direction) {
+  const Sharding& sharding = build.sharding;
+  Halo halo = *site.halo;
+  halo.ahead = direction.ahead;
   const Shape tokens = sharding.local_tokens(site.layout);
-  segments_ = elements(Shape(tokens.begin(), tokens.begin() + site.halo->first));
+  segments_ = elements(Shape(tokens.begin(), tokens.begin() + halo.first));
   reach_ = steps_[taps_ - 1];
   const std::int64_t size = halo_elements(sharding, site, nodes_.channels);
   ASSERT(size == segments_ * reach_ * nodes_.batch * nodes_.channels, "a halo of ", size,
          " elements for ", segments_, " x ", reach_, " tokens");
-  halo_ = build.moves.add_halo(sharding.nodes(nodes_.channels),
-                               sharding.whole_channels(site.layout), *site.halo, name + ", halo");
-  halo_rows_ = build.arena.take(size, "halo");
+  direction.halo =
+      build.moves.add_halo(sharding.nodes(nodes_.channels), sharding.whole_channels(site.layout),
+                           halo, name + (halo.ahead ? ", halo ahead" : ", halo"));
+  direction.halo_rows = build.arena.take(size, "halo");
 }
 
 template <class T>
 void JointMap<T>::forward(const T* h, T* z) {
   if (parts_ && !parts_->empty()) return segments_forward(h, z);
-  if (wiring_ == Wiring::causal) return causal_forward(h, z);
+  if (carries(wiring_)) {
+    if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
+    for (const Direction& direction : directions_) taps_forward(direction, h, z);
+    return;
+  }
   rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
   lines_forward();
   rows_.scatter(nodes_.with_channels(out_), scratch_.rows_out, z, scratch_.between);
@@ -65,7 +101,13 @@ void JointMap<T>::forward(const T* h, T* z) {
 
 template <class T>
 void JointMap<T>::backward(const T* h, const T* dz, T* dh) {
-  if (wiring_ == Wiring::causal) return causal_backward(h, dz, dh);
+  if (carries(wiring_)) {
+    // Else own tap 0 of the first columns reaches every own row and comes first: it overwrites. A
+    // rank may have no units that look back.
+    if (first_tap_ > 0 || directions_.front().columns.empty()) backend_.zero(nodes_.elements(), dh);
+    for (const Direction& direction : directions_) taps_backward(direction, h, dz, dh);
+    return;
+  }
   rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
   rows_.gather(nodes_.with_channels(out_), dz, scratch_.rows_out, scratch_.between);
   lines_backward(scratch_.rows_in);
@@ -76,44 +118,51 @@ void JointMap<T>::backward(const T* h, const T* dz, T* dh) {
 // many of z from `to` on. By d, ascending: the order of the sums.
 template <class T>
 template <class Act>
-void JointMap<T>::each_own_tap(Act act) {
+void JointMap<T>::each_own_tap(const Direction& direction, Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
   for (std::int64_t d = first_tap_; d < taps_; ++d) {
     const std::int64_t shift = steps_[d];
     if (shift >= own) break;
-    for (std::int64_t s = 0; s < segments_; ++s)
-      act(d, nodes_.with_tokens(own - shift), s * own, s * own + shift);
-    if (halo_) halo_->progress();
+    for (std::int64_t s = 0; s < segments_; ++s) {
+      const std::int64_t early = s * own, late = early + shift;
+      act(d, nodes_.with_tokens(own - shift), direction.ahead ? late : early,
+          direction.ahead ? early : late);
+    }
+    if (direction.halo) direction.halo->progress();
   }
 }
 
-// The same from tokens of the halo. A rank has whole lines, so no tap reaches over all its tokens.
+// The same from tokens of the halo, which lies before the own tokens or after them. A rank has whole
+// lines, so no tap reaches over all its tokens.
 template <class T>
 template <class Act>
-void JointMap<T>::each_halo_tap(Act act) {
+void JointMap<T>::each_halo_tap(const Direction& direction, Act act) {
   const std::int64_t own = nodes_.tokens / segments_;
-  for (std::int64_t d = 1; halo_ && d < taps_; ++d) {
+  for (std::int64_t d = 1; direction.halo && d < taps_; ++d) {
     const std::int64_t shift = steps_[d];
     for (std::int64_t s = 0; s < segments_; ++s)
-      act(d, nodes_.with_tokens(shift), s * reach_ + reach_ - shift, s * own);
+      act(d, nodes_.with_tokens(shift), s * reach_ + (direction.ahead ? 0 : reach_ - shift),
+          s * own + (direction.ahead ? own - shift : 0));
   }
 }
 
 // An element's own taps are those with the smaller d: each sum is in the order of d, on any mesh.
 template <class T>
-void JointMap<T>::causal_forward(const T* h, T* z) {
+void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
   const auto tap = [&](const T* rows) {
-    return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map(reached, out_, rows + from * in,
-                           weight_.value + d * nodes_.channels * out_, z + to * out, d > 0);
+    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                                 std::int64_t to) {
+      for (const Columns<T>& columns : direction.columns)
+        columns.map(reached, rows + from * in, weight_.value + d * nodes_.channels * out_,
+                    z + to * out, d > 0);
     };
   };
-  if (first_tap_ > 0) backend_.zero(nodes_.rows() * out_, z);
-  if (halo_) halo_->start(Way::forward, h, halo_rows_, Fill::over);
-  each_own_tap(tap(h));
-  if (halo_) halo_->finish();
-  each_halo_tap(tap(halo_rows_));
+  Move<T>* const halo = direction.halo;
+  if (halo) halo->start(Way::forward, h, direction.halo_rows, Fill::over);
+  each_own_tap(direction, tap(h));
+  if (halo) halo->finish();
+  each_halo_tap(direction, tap(direction.halo_rows));
 }
 
 // Each part of the window by itself: no tap leads into it.
@@ -132,29 +181,35 @@ void JointMap<T>::segments_forward(const T* h, T* z) {
 
 // The halo's gradient travels home while the weights' is computed.
 template <class T>
-void JointMap<T>::causal_backward(const T* h, const T* dz, T* dh) {
+void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T* dz, T* dh) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
-  // Own tap 0 reaches every own row and comes first: it overwrites.
   const auto to_input = [&](T* rows) {
-    return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map_dx(reached, out_, dz + to * out,
-                              weight_.value + d * nodes_.channels * out_, rows + from * in, d > 0);
+    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                                 std::int64_t to) {
+      bool add = d > 0 || direction.ahead;
+      for (const Columns<T>& columns : direction.columns) {
+        columns.map_dx(reached, dz + to * out, weight_.value + d * nodes_.channels * out_,
+                       rows + from * in, add);
+        add = true;
+      }
     };
   };
   const auto to_weight = [&](const T* rows) {
-    return [=, this](std::int64_t d, const Nodes& reached, std::int64_t from, std::int64_t to) {
-      backend_.channel_map_dw(reached, out_, rows + from * in, dz + to * out,
-                              weight_.grad + d * nodes_.channels * out_);
+    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                                 std::int64_t to) {
+      for (const Columns<T>& columns : direction.columns)
+        columns.map_dw(reached, rows + from * in, dz + to * out,
+                       weight_.grad + d * nodes_.channels * out_);
     };
   };
-  if (first_tap_ > 0) backend_.zero(nodes_.elements(), dh);
-  if (halo_) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);
-  each_halo_tap(to_input(scratch_.halo_gradient));
-  each_own_tap(to_input(dh));
-  if (halo_) halo_->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
-  each_own_tap(to_weight(h));
-  each_halo_tap(to_weight(halo_rows_));
-  if (halo_) halo_->finish();
+  Move<T>* const halo = direction.halo;
+  if (halo) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);
+  each_halo_tap(direction, to_input(scratch_.halo_gradient));
+  each_own_tap(direction, to_input(dh));
+  if (halo) halo->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
+  each_own_tap(direction, to_weight(h));
+  each_halo_tap(direction, to_weight(direction.halo_rows));
+  if (halo) halo->finish();
 }
 
 template <class T>

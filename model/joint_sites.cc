@@ -78,13 +78,13 @@ void keep_balanced(const NodeShape& nodes, const std::vector<std::vector<int>>& 
   std::erase_if(layouts, [&](const Layout& layout) { return largest(layout) > limit; });
 }
 
-// Causal taps of a map reach back over the innermost cut axis outside it.
+// Taps of a map reach back over the innermost cut axis outside it.
 std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, const LineMap& map) {
   const Shape axes = joint_axes(spec);
   const int innermost = map.axes.back();
   const std::int64_t rows =
       LineSteps(axes, map)[line_reach(spec, map)] / strides(axes)[static_cast<size_t>(innermost)];
-  if (spec.wiring != Wiring::causal || rows == 0) return std::nullopt;
+  if (!carries(spec.wiring) || rows == 0) return std::nullopt;
   for (int first = map.axes.front(); first-- > 0;)
     if (layout.parts(first) > 1) return Halo{first, innermost, rows};
   return std::nullopt;
@@ -107,6 +107,7 @@ std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const Shardin
             std::max(sec[i].back(), plan_sec(plan_halo(nodes, sharding.whole_channels(layout),
                                                        *halo, rank, int{sizeof(float)}),
                                              link));
+      if (spec.wiring == Wiring::mirrored) sec[i].back() *= 2;  // one halo behind, one ahead
     }
   return sec;
 }
@@ -187,10 +188,10 @@ Shape site_axes(const ModelSpec& spec, const Sharding& sharding, const JointSite
 std::int64_t halo_elements(const Sharding& sharding, const JointSite& site, std::int64_t channels) {
   if (!site.halo) return 0;
   const NodeShape nodes = sharding.nodes(channels);
-  const auto [first, last, rows] = *site.halo;
+  const Halo& halo = *site.halo;
   const Box own = sharding.box(sharding.whole_channels(site.layout), channels);
-  Shape part = extent(flat_box(nodes, first, last, own));
-  part[static_cast<size_t>(first)] = rows;
+  Shape part = extent(flat_box(nodes, halo.first, halo.last, own));
+  part[static_cast<size_t>(halo.first)] = halo.rows;
   return elements(part);
 }
 

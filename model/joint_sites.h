@@ -18,8 +18,10 @@ namespace ortho {
 
 struct JointSite {
   LineMap map;
-  Layout layout;             // of the residual stream; the map works on its rows with all channels
-  std::optional<Halo> halo;  // of the map's input, where causal taps reach into another rank
+  Layout layout;  // of the residual stream; the map works on its rows with all channels
+  // Of the map's input, where taps reach back into another rank; in mirrored wiring they reach as
+  // far ahead.
+  std::optional<Halo> halo;
 };
 
 // One for each sublayer in the order in which they run, through all blocks and passes. Error(usage)

@@ -91,7 +91,7 @@ std::int64_t line_reach(const ModelSpec& spec, const LineMap& map) {
 }
 
 std::vector<int> whole_axes(const ModelSpec& spec, const LineMap& map) {
-  if (spec.wiring != Wiring::causal) return map.axes;
+  if (!carries(spec.wiring)) return map.axes;
   std::vector<int> axes(static_cast<size_t>(map.axes.back() - map.axes.front() + 1));
   std::iota(axes.begin(), axes.end(), map.axes.front());
   return axes;

@@ -102,11 +102,11 @@ void add_line(const ModelSpec& spec, const LineMap& map, DimKind kind, std::vect
 
 void add_joint_map(std::vector<ParamSpec>& list, const ModelSpec& spec, const LineMap& map,
                    const std::string& name) {
-  const bool causal = spec.wiring == Wiring::causal;
+  const bool by_offset = carries(spec.wiring);
   std::vector<Dim> dims;
-  add_line(spec, map, causal ? DimKind::tap : DimKind::axis_in, dims);
+  add_line(spec, map, by_offset ? DimKind::tap : DimKind::axis_in, dims);
   dims.push_back({DimKind::channel, spec.channels});
-  if (!causal) add_line(spec, map, DimKind::axis_out, dims);
+  if (!by_offset) add_line(spec, map, DimKind::axis_out, dims);
   add_f_input(spec, dims);
   const std::int64_t reach = line_reach(spec, map);
   const bool both_ways = spec.wiring == Wiring::grid;

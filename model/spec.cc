@@ -24,6 +24,9 @@ void check_axis_sizes(const ModelSpec& spec) {
 }
 
 void check_dense(const ModelSpec& spec) {
+  REQUIRE(spec.wiring != Wiring::mirrored,
+          "model.wiring: mirrored is for map: joint; with map: dense use wiring: grid, where every "
+          "token of a line reaches every other");
   const std::int64_t gated = gated_width(spec);
   mapped_axes(spec);  // checks
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
@@ -166,6 +169,14 @@ void check_spec(const ModelSpec& spec) {
   if (has_line_maps(spec)) {
     REQUIRE(spec.weights == Weights::shared,
             "model.map: joint and attention have shared weights only; use weights: shared");
+    REQUIRE(spec.wiring != Wiring::mirrored || spec.hidden % 2 == 0, "model.hidden ", spec.hidden,
+            " with wiring: mirrored: half of the units look back and half ahead. Use an even "
+            "number, such as ",
+            spec.hidden + 1, ".");
+    REQUIRE(
+        spec.wiring != Wiring::mirrored || !has_attention(spec),
+        "model.wiring: mirrored is for joint maps; with attention use wiring: grid, where every "
+        "token of a line reaches every other");
     REQUIRE(spec.combine != Combine::single, "model.combine: single is for map: dense");
   }
 }
@@ -187,10 +198,10 @@ Cost taps(const ModelSpec& spec, const Shape& axes, const LineMap& map) {
   double pairs = 0;  // of coordinates of a line
   for (std::int64_t d = first; d <= last; ++d) {
     const bool both_ways = spec.wiring == Wiring::grid && d > 0;
-    if (spec.wiring == Wiring::causal) cost.executed += reach(tokens, steps[d]);
+    if (carries(spec.wiring)) cost.executed += reach(tokens, steps[d]);
     pairs += static_cast<double>((both_ways ? 2 : 1) * (size - d));
   }
-  if (spec.wiring != Wiring::causal) cost.executed = pairs / static_cast<double>(size);
+  if (!carries(spec.wiring)) cost.executed = pairs / static_cast<double>(size);
   if (spec.wiring == Wiring::grid) cost.nominal = cost.executed;
   return cost;
 }

@@ -134,11 +134,12 @@ class Backend {
   virtual void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed,
                            T* x) = 0;
 
-  // logits [rows][classes] become scale * (softmax - onehot(target)). Adds each row's cross-entropy
-  // in nats to *loss and its hits (largest logit is the target) to *hits.
+  // logits [rows][classes] become scale * weight * (softmax - onehot(target)). Adds each row's
+  // weight * cross-entropy in nats to *loss and its hits (largest logit is the target) to *hits.
+  // Without weights each is 1.
   virtual void cross_entropy(std::int64_t rows, std::int64_t classes,
-                             std::span<const std::int32_t> target, double scale, T* logits,
-                             double* loss, std::int64_t* hits) = 0;
+                             std::span<const std::int32_t> target, std::span<const double> weight,
+                             double scale, T* logits, double* loss, std::int64_t* hits) = 0;
   // The same where each rank has some of a row's classes; a target of another rank is negative.
   // First softmax_part tells of its own, [rows][kSoftmaxPart]: the largest logit (-inf without
   // classes), the sum of exp(logit - largest), the target's logit (0 if it is another rank's). Then,
@@ -146,9 +147,9 @@ class Backend {
   virtual void softmax_part(std::int64_t rows, std::int64_t classes,
                             std::span<const std::int32_t> target, const T* logits, T* part) = 0;
   virtual void cross_entropy_part(std::int64_t rows, std::int64_t classes,
-                                  std::span<const std::int32_t> target, double scale,
-                                  std::int64_t parts, const T* told, T* logits, double* loss,
-                                  std::int64_t* hits) = 0;
+                                  std::span<const std::int32_t> target,
+                                  std::span<const double> weight, double scale, std::int64_t parts,
+                                  const T* told, T* logits, double* loss, std::int64_t* hits) = 0;
 
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
   virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,

@@ -28,6 +28,9 @@ void check(const DenseMap& map) {
             ": every axis needs at least one token");
   REQUIRE(map.channels >= 1 && map.batch >= 1 && map.out >= 1, "dense map: channels ", map.channels,
           ", batch ", map.batch, " and output size ", map.out, " must be at least 1");
+  REQUIRE(map.effective_wiring() != Wiring::mirrored,
+          "dense map: wiring: mirrored is for map: joint; use wiring: grid, where every token of a "
+          "line reaches every other");
   REQUIRE(!map.causal() || map.out == map.size(),
           "dense map: causal wiring keeps the size of axis ", map.axis, ": output size ", map.out,
           " is not ", map.size(), ". Resize in wiring: grid.");

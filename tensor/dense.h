@@ -4,7 +4,8 @@
 //
 // grid_causal uses k <= j only; what lies above, outside the radius or on the diagonal without self
 // is never read and gets no gradient. In causal wiring token t receives from t - d * stride, whatever
-// row that falls in; before the start there is nothing. The channel axis is always a grid.
+// row that falls in; before the start there is nothing. The channel axis is always a grid. mirrored
+// wiring is for joint maps alone (model/joint_map.h).
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,12 @@ namespace ortho {
 // array shared or by position has [groups] before it. On the channel axis a row k holds its own
 // group's outputs only: [C][out / groups], or [s_1]…[s_n][C][out / groups].
 enum class Weights { shared, separate, by_position, per_channel, tied };
-enum class Wiring { grid, causal, grid_causal };
+enum class Wiring { grid, causal, grid_causal, mirrored };
+
+// Whether weights go by the offset d and taps carry over into rows of the axes outside.
+inline bool carries(Wiring wiring) {
+  return wiring == Wiring::causal || wiring == Wiring::mirrored;
+}
 
 struct DenseMap {
   Shape tokens;               // token axes of the input, outermost first

@@ -117,8 +117,11 @@ void write_run(BoxFileWriter& file, const RunState& state, const std::string& co
   file.set_text("parent", parent);
   file.set_integer("step", state.step);
   file.set_integer("stage", state.stage);
-  file.set_integer("cursor.epoch", state.cursor.epoch);
-  file.set_integer("cursor.consumed", state.cursor.consumed);
+  for (size_t i = 0; i < kObjectives; ++i) {
+    const std::string cursor = "cursor." + objective_name(static_cast<Objective>(i));
+    file.set_integer(cursor + ".epoch", state.cursors[i].epoch);
+    file.set_integer(cursor + ".consumed", state.cursors[i].consumed);
+  }
   file.set_text("data", state.identity);
   file.set_integer("tokens", state.tokens);
   file.set_real("seconds", state.seconds);

@@ -147,7 +147,13 @@ void read_run(const BoxFileReader& file, RunState& state) {
   file.read("run/losses", whole(file.shape("run/losses")), state.losses.data());
   state.step = file.get_integer("step");
   state.stage = file.get_integer("stage");
-  state.cursor = {file.get_integer("cursor.epoch"), file.get_integer("cursor.consumed")};
+  for (size_t i = 0; i < kObjectives; ++i) {
+    std::string cursor = "cursor." + objective_name(static_cast<Objective>(i));
+    // Before there were mixes a stage had one objective, and one cursor.
+    if (!file.has_attribute(cursor + ".epoch")) cursor = "cursor";
+    state.cursors[i] = {file.get_integer(cursor + ".epoch"),
+                        file.get_integer(cursor + ".consumed")};
+  }
   state.identity = file.get_text("data");
   state.tokens = file.get_integer("tokens");
   state.seconds = file.get_real("seconds");

@@ -30,8 +30,9 @@ struct DataConfig {
 };
 
 struct ObjectiveConfig {
-  double next_token = 1.0;  // weights of the mix; at least one above 0
+  double next_token = 1.0;  // shares of the steps of a mix; at least one above 0
   double one_shot = 0.0;
+  double diffusion = 0.0;
   bool operator==(const ObjectiveConfig&) const = default;
 };
 
@@ -145,6 +146,7 @@ struct RunConfig {
   MeshConfig mesh;
   ModelSpec model;
   Switch modality_table = Switch::automatic;  // on when the run ever has more than one modality
+                                              // or hides tokens (diffusion)
   Switch modality_head = Switch::automatic;   // the same, or when ends are scored
   std::vector<StageConfig> stages;
   OptimizerConfig optimizer;

@@ -30,8 +30,10 @@ constexpr Choice<Weights> kWeights[] = {{"shared", Weights::shared},
                                         {"by_position", Weights::by_position},
                                         {"per_channel", Weights::per_channel},
                                         {"tied", Weights::tied}};
-constexpr Choice<Wiring> kWirings[] = {
-    {"causal", Wiring::causal}, {"grid", Wiring::grid}, {"grid_causal", Wiring::grid_causal}};
+constexpr Choice<Wiring> kWirings[] = {{"causal", Wiring::causal},
+                                       {"grid", Wiring::grid},
+                                       {"grid_causal", Wiring::grid_causal},
+                                       {"mirrored", Wiring::mirrored}};
 constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
                                          {"parallel", Combine::parallel},
                                          {"single", Combine::single}};
@@ -71,9 +73,11 @@ Fields fields(DataConfig& c) {
 
 Fields fields(ObjectiveConfig& c) {
   return Fields()
-      .real("next_token", c.next_token, kWeight, "", "weight of predicting each next token")
+      .real("next_token", c.next_token, kWeight, "", "share of steps that predict each next token")
       .real("one_shot", c.one_shot, kWeight, "",
-            "weight of predicting an item from the others in one pass");
+            "share of steps that predict an item from the others in one pass")
+      .real("diffusion", c.diffusion, kWeight, "",
+            "share of steps that hide random tokens and predict them from the rest");
 }
 
 Fields fields(OneShotConfig& c) {
@@ -204,7 +208,7 @@ Fields model_fields(RunConfig& run) {
                "width of embeddings and heads; 0 = channels")
       .flag("ask", c.ask, "one_shot: embed which modality an output slot asks for")
       .choice("modality_table", run.modality_table, kSwitches,
-              "embed the modality; auto: with more than one")
+              "embed the modality; auto: with more than one, or with diffusion")
       .choice("modality_head", run.modality_head, kSwitches,
               "predict the modality; auto: with more than one, or when ends are scored")
       .flag("place_heads", c.place_heads, "predict each place that has a table")
@@ -218,7 +222,7 @@ Fields fields(StageConfig& c) {
       .group("data", fields(c.data), "data of this stage")
       .group("objective", fields(c.objective), "what is trained",
              [&c] {
-               c.objective = {0, 0};
+               c.objective = {0, 0, 0};
              })
       .group("one_shot", fields(c.one_shot), "the one_shot objective")
       .group("loss", fields(c.loss), "weights of the loss's terms")
@@ -282,9 +286,9 @@ Fields fields(RunConfig& c) {
       .flag("deterministic", c.deterministic,
             "the same bits on 1, 2, 4 or 8 ranks, which cut the batch alone")
       .group("data", fields(c.data), "what is read")
-      .group("objective", fields(c.objective), "what is trained: weights of a mix",
+      .group("objective", fields(c.objective), "what is trained: shares of the steps",
              [&c] {
-               c.objective = {0, 0};
+               c.objective = {0, 0, 0};
              })
       .group("one_shot", fields(c.one_shot), "the one_shot objective")
       .group("loss", fields(c.loss), "weights of the loss's terms")

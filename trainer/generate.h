@@ -1,8 +1,8 @@
 // Generate: new tokens after a prompt, decoded in steps: modality, then its symbol or symbols.
 //
 // next_token: one token after another, each from the last T tokens before it. one_shot:
-// the prompt, then query slots to the window's end, all answered in one pass. The ranks of a
-// replica (model/sharding.h) work on the same prompts and all get the same tokens.
+// the prompt, then query slots to the window's end, all answered in one pass. diffusion:
+// trainer/unmask.h. The ranks of a replica (model/sharding.h) work on the same prompts and all get the same tokens.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@ namespace ortho {
 
 using Prompts = std::vector<std::vector<Token>>;
 
-// Error(usage) unless the model can go on from these prompts: none empty, at most as many as there
-// are windows; one_shot: each with room for an answer. Asks no other rank, so ranks with different
-// prompts can agree before they begin.
+// Error(usage) unless the model can go on from these prompts: none empty (but for diffusion), at
+// most as many as there are windows; one_shot: each with room for an answer. Asks no other rank, so
+// ranks with different prompts can agree before they begin.
 void check_prompts(const ModelSpec& spec, std::int64_t windows, const Prompts& prompts,
                    const GenerateRule& rule, Objective objective);
 

@@ -7,6 +7,7 @@
 #include "comm/agree.h"
 #include "core/error.h"
 #include "trainer/generate.h"
+#include "trainer/objectives.h"
 
 namespace ortho {
 namespace {
@@ -139,8 +140,10 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   const Sharding& sharding = model.sharding();
   ASSERT(channel.ranks() == sharding.ranks(), "a model of ", sharding.ranks(), " ranks on ",
          channel.ranks());
-  const Objective objective =
-      stage.config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
+  const Objective objective = answering_objective(stage.config.objective);
+  REQUIRE(objective != Objective::diffusion, "stage ", stage.config.name,
+          " is trained on diffusion alone, which does not tell where an answer ends: nothing to "
+          "score. Add next_token or one_shot to its objectives.");
   Scoring scoring{model, records, tokens, {}, objective, {}, {}};
   scoring.pairs = find_pairs(records, rule);
   scoring.other = others(scoring.pairs.size(), rule.seed);

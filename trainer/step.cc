@@ -53,8 +53,7 @@ double gradient_norm(const StepParts& parts) {
 
 StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
   std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
-  if (counts_targets(parts.model.sharding(), batch))
-    for (const Target& target : batch.target) counts[0] += target.scored;
+  if (counts_targets(parts.model.sharding(), batch)) counts[0] = loss_divisor(batch);
   parts.channel.sum(std::span<std::int64_t>(counts));
   const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
 

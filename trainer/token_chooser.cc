@@ -1,5 +1,7 @@
 #include "trainer/token_chooser.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <span>
 #include <utility>
@@ -19,6 +21,14 @@ double uniform(const Random& random, const Slot& slot, std::uint64_t draw) {
   return random.uniform((window << 40) + (static_cast<std::uint64_t>(slot.turn) << 2) + draw);
 }
 
+// -log softmax(logits)[symbol].
+double nats_of(std::span<const float> logits, std::int32_t symbol) {
+  const auto top = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
+  return std::log(sum) + top - static_cast<double>(logits[static_cast<size_t>(symbol)]);
+}
+
 }  // namespace
 
 TokenChooser::TokenChooser(const ModelSpec& spec, Head<float>& head, const GenerateRule& rule)
@@ -32,13 +42,15 @@ TokenChooser::TokenChooser(const ModelSpec& spec, Head<float>& head, const Gener
           "model.place_heads or model.item_head");
 }
 
-std::vector<Token> TokenChooser::choose(const std::vector<Slot>& slots) const {
+std::vector<Token> TokenChooser::choose(const std::vector<Slot>& slots,
+                                        std::vector<double>* nats) const {
   std::vector<Token> tokens(slots.size());
+  if (nats) nats->assign(slots.size(), 0.0);
   if (slots.empty()) return tokens;
   choose_modalities(slots, tokens);
-  choose_symbols(slots, Modality::text, {"text"}, tokens);
-  choose_symbols(slots, Modality::pixel, {"red", "green", "blue"}, tokens);
-  choose_symbols(slots, Modality::audio, {"audio"}, tokens);
+  choose_symbols(slots, Modality::text, {"text"}, tokens, nats);
+  choose_symbols(slots, Modality::pixel, {"red", "green", "blue"}, tokens, nats);
+  choose_symbols(slots, Modality::audio, {"audio"}, tokens, nats);
   for (Token& token : tokens) token.place = {-1, -1, -1}, token.item = -1;
   if (rule_.places_by_heads) choose_places(slots, tokens);
   return tokens;
@@ -71,8 +83,8 @@ bool TokenChooser::allowed(Modality modality) const {
 }
 
 void TokenChooser::choose_symbols(const std::vector<Slot>& slots, Modality modality,
-                                  const std::vector<std::string>& heads,
-                                  std::vector<Token>& tokens) const {
+                                  const std::vector<std::string>& heads, std::vector<Token>& tokens,
+                                  std::vector<double>* nats) const {
   std::vector<size_t> mine;
   std::vector<std::int32_t> at;
   for (size_t i = 0; i < slots.size(); ++i)
@@ -91,6 +103,7 @@ void TokenChooser::choose_symbols(const std::vector<Slot>& slots, Modality modal
       const std::span<const float> row = std::span(logits).subspan(n * classes, classes);
       chosen.push_back(choose_symbol(row, rule_.decode, uniform(random_, slots[mine[n]], h)));
       tokens[mine[n]].symbol[h] = chosen.back();
+      if (nats) (*nats)[mine[n]] += nats_of(row, chosen.back());
     }
     given.push_back(std::move(chosen));
   }

@@ -25,16 +25,17 @@ class TokenChooser {
   TokenChooser(const ModelSpec& spec, Head<float>& head, const GenerateRule& rule);
 
   // One token a slot, its modality `none` where the model ends; place and item are -1 where the rule
-  // says them. Of the rows run last; Collective as
-  // Head::logits is.
-  std::vector<Token> choose(const std::vector<Slot>& slots) const;
+  // says them. `nats`, where wanted: minus the log probability of each token's symbols, whatever the
+  // temperature. Of the rows run last; Collective as Head::logits is.
+  std::vector<Token> choose(const std::vector<Slot>& slots,
+                            std::vector<double>* nats = nullptr) const;
 
  private:
   bool allowed(Modality modality) const;
   void choose_modalities(const std::vector<Slot>& slots, std::vector<Token>& tokens) const;
   void choose_symbols(const std::vector<Slot>& slots, Modality modality,
-                      const std::vector<std::string>& heads, std::vector<Token>& tokens) const;
-
+                      const std::vector<std::string>& heads, std::vector<Token>& tokens,
+                      std::vector<double>* nats) const;
   void choose_places(const std::vector<Slot>& slots, std::vector<Token>& tokens) const;
 
   const ModelSpec& spec_;

@@ -1,9 +1,7 @@
 #include "trainer/writing.h"
 
 namespace ortho {
-namespace {
 
-// How many tokens at the prompt's end belong to the item that goes on.
 std::int64_t tokens_of_last_item(const std::vector<Token>& prompt) {
   std::int64_t count = 0;
   while (count < static_cast<std::int64_t>(prompt.size()) &&
@@ -20,8 +18,6 @@ std::array<std::int32_t, 3> place_of(const GenerateRule& rule, std::int64_t inde
   const auto width = static_cast<std::int32_t>(rule.image_width);
   return {at / width, at % width, 0};
 }
-
-}  // namespace
 
 Writing::Writing(const std::vector<Token>& prompt, const GenerateRule& rule)
     : tokens_(prompt),

@@ -2,6 +2,7 @@
 // records are read, unless the model's heads say them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -27,6 +28,12 @@ struct GenerateRule {
   WhenFull when_full = WhenFull::slide;
   bool places_by_heads = false;  // what has a position head is chosen, the rest follows the rule
 };
+
+// How many tokens at the prompt's end belong to the item that goes on.
+std::int64_t tokens_of_last_item(const std::vector<Token>& prompt);
+// The place of token `index` of its item.
+std::array<std::int32_t, 3> place_of(const GenerateRule& rule, std::int64_t index,
+                                     std::int32_t modality);
 
 class Writing {
  public:

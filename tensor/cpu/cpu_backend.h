@@ -72,12 +72,14 @@ class CpuBackend final : public Backend<T> {
                    T* x) override;
   // cross_entropy.cc
   void cross_entropy(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
-                     double scale, T* logits, double* loss, std::int64_t* hits) override;
+                     std::span<const double> weight, double scale, T* logits, double* loss,
+                     std::int64_t* hits) override;
   void softmax_part(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
                     const T* logits, T* part) override;
   void cross_entropy_part(std::int64_t rows, std::int64_t classes,
-                          std::span<const std::int32_t> target, double scale, std::int64_t parts,
-                          const T* told, T* logits, double* loss, std::int64_t* hits) override;
+                          std::span<const std::int32_t> target, std::span<const double> weight,
+                          double scale, std::int64_t parts, const T* told, T* logits, double* loss,
+                          std::int64_t* hits) override;
   // update.cc
   double sum_squares(std::int64_t count, const T* x) override;
   void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,

@@ -127,6 +127,7 @@ TapBands forward_taps(const DenseGeometry& g, std::int64_t outer) {
       taps.band = {is_cut(g) ? -g.reach : 0, is_cut(g) ? 1 : 0, own, 1, 0, rows};
       return {{taps, {}}, 1};
     case Wiring::causal:
+    case Wiring::mirrored:  // refused before
       break;
   }
   return {{{{-g.reach, 1, own, 1, -outer * rows, rows}, g.w_row + 1, -1}, {}}, 1};
@@ -143,6 +144,7 @@ TapBands backward_taps(const DenseGeometry& g, std::int64_t outer) {
       taps.band = {own, 1, is_cut(g) ? g.reach + 1 : rows, is_cut(g) ? 1 : 0, 0, rows};
       return {{taps, {}}, 1};
     case Wiring::causal:
+    case Wiring::mirrored:  // refused before
       break;
   }
   // Weights by position of a token's receivers in the next line come apart.

@@ -55,13 +55,15 @@ double worst_gradient_error(const ModelSpec& spec, const DropoutKey& dropout = {
 }
 
 TEST(Model, GradientsOfTheJointBlock) {
-  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
-    for (const Combine combine : {Combine::sequential, Combine::parallel}) {
-      ModelSpec spec = small_joint();
-      spec.wiring = wiring;
-      spec.combine = combine;
-      worst_gradient_error(spec);
-    }
+  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal, Wiring::mirrored})
+    for (const Combine combine : {Combine::sequential, Combine::parallel})
+      for (const bool gate : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.wiring = wiring;
+        spec.combine = combine;
+        spec.gate = gate;
+        worst_gradient_error(spec);
+      }
 }
 
 TEST(Model, GradientsOfTheDenseBlock) {
@@ -287,7 +289,8 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
   using S = ModelSpec;
   expect_in("model.self: once is for combine: parallel",
             refused([](S& s) { s.self = Self::once; }));
-  expect_in("model.heads 2 with map: joint", refused([](S& s) { s.heads = 2; }));
+  expect_in("model.heads 2 is for attention, but no axis has it",
+            refused([](S& s) { s.heads = 2; }));
   expect_in("model.heads 3 do not divide hidden 4",
             refused([](S& s) { s.map = MapKind::dense, s.heads = 3; }));
   expect_in("model.heads 2 do not divide channels 5", refused([](S& s) {
@@ -296,7 +299,8 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
             }));
   expect_in("model.branches 0: 1 to", refused([](S& s) { s.branches = 0; }));
   expect_in("model.radius -1", refused([](S& s) { s.radius = -1; }));
-  expect_in("joint has shared weights only", refused([](S& s) { s.weights = Weights::tied; }));
+  expect_in("joint and attention have shared weights only",
+            refused([](S& s) { s.weights = Weights::tied; }));
 }
 
 TEST(Model, CountsOfTheDefaultRecipe) {

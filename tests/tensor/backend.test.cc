@@ -120,7 +120,7 @@ TEST(Backend, CrossEntropyAndItsGradient) {
   const std::vector<std::int32_t> target = {2, 0};
   double loss = 0;
   std::int64_t hits = 0;
-  backend->cross_entropy(2, 3, target, 0.5, logits.data(), &loss, &hits);
+  backend->cross_entropy(2, 3, target, {}, 0.5, logits.data(), &loss, &hits);
   const double sum = std::exp(-2.0) + std::exp(-1.0) + 1;
   EXPECT_NEAR(loss, std::log(sum) + std::log(3.0), 1e-14);
   EXPECT_EQ(hits, 2);  // row 1 is a draw: its target counts as the largest

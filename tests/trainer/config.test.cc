@@ -260,7 +260,11 @@ TEST(Config, RefusesWhatNoSingleFieldCanTell) {
   expect_in("must be 8 or 16", refusal(minimal("", ", data: {audio_bits: 9}")));
   expect_in("audio table cannot change", refusal("data: {train: a}\nstages: [{until: {steps: 5}}, "
                                                  "{data: {audio_bits: 16}, until: {steps: 5}}]"));
-  expect_in("give next_token or one_shot a weight", refusal(minimal("objective: {}")));
+  expect_in("give next_token, one_shot or diffusion a weight", refusal(minimal("objective: {}")));
+  expect_in("model.wiring: mirrored would see the token it predicts",
+            refusal(minimal("model: {wiring: mirrored, tokens: [4]}")));
+  expect_in("the mark of a hidden token is a row of that table",
+            refusal(minimal("objective: {diffusion: 1}\nmodel: {modality_table: false}")));
   expect_in("would see the token it predicts",
             refusal(minimal("model: {wiring: grid, tokens: [4]}")));
   EXPECT_NO_THROW(parse(minimal("model: {wiring: grid}")));  // one token looks nowhere
