@@ -124,12 +124,10 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
 Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,
                   Objective objective) {
   const auto places = static_cast<std::size_t>(checked_product(tokens, windows));
-  return {tokens,
-          windows,
-          first_window,
-          std::vector<Token>(places),
-          std::vector<Target>(places),
-          objective == Objective::diffusion};
+  Batch batch = {tokens, windows, first_window, std::vector<Token>(places),
+                 std::vector<Target>(places)};
+  batch.window_means = objective == Objective::diffusion;
+  return batch;
 }
 
 }  // namespace ortho

@@ -128,11 +128,11 @@ TEST(Cost, TheDefaultRecipe) {
   EXPECT_EQ(cost.rank.bytes.weights, 4 * 878464);
   EXPECT_EQ(cost.rank.bytes.gradients, 4 * 878464);
   EXPECT_EQ(cost.rank.bytes.moments, 8 * 878464 / 4);          // each rank updates a quarter
-  EXPECT_EQ(cost.rank.bytes.batches, 3 * 64 * 3 * (32 + 20));  // a Token is 32 bytes, a Target 20
+  EXPECT_EQ(cost.rank.bytes.batches, 3 * 64 * 3 * (36 + 36));  // of a Token and a Target
   EXPECT_EQ(cost.rank.gradients.bytes, 6 * 878464);            // 2 * 3/4 of 4 bytes each
   EXPECT_EQ(cost.rank.gradients.messages, 6);
   EXPECT_EQ(cost.small_sums.messages, 7 * 3);
-  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 64 + 72 + 4 * 8 + 8 + 8));
+  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 96 + 104 + 4 * 8 + 8 + 8));
   EXPECT_EQ(cost.flops_per_step, 6.0 * 812032 * 768);
   EXPECT_EQ(cost.flops, 60.0 * 812032 * 768);
   EXPECT_EQ(cost.tokens, 7680);

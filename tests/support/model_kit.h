@@ -87,8 +87,8 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
 
 // The windows of one replica.
 inline Batch part_of(const Batch& all, const Range& windows) {
-  Batch part = {all.tokens, windows.size(),  all.first_window + windows.lo, {},
-                {},         all.window_means};
+  Batch part = {all.tokens, windows.size(), all.first_window + windows.lo, {}, {}};
+  part.window_means = all.window_means;
   for (std::int64_t t = 0; t < all.tokens; ++t)
     for (std::int64_t w = windows.lo; w < windows.hi; ++w) {
       part.input.push_back(all.input[static_cast<size_t>(t * all.windows + w)]);

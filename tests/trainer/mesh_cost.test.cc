@@ -57,7 +57,7 @@ TEST(MeshCost, OfTheBatchByHand) {
   EXPECT_EQ(cost.bytes.weights, 4 * weights);
   EXPECT_EQ(cost.bytes.gradients, 4 * weights);
   EXPECT_EQ(cost.bytes.moments, 2 * 4 * ((weights + 3) / 4));  // two of a quarter, rounded up
-  EXPECT_EQ(cost.bytes.batches, 3 * 8 * 2 * (32 + 20));        // a Token is 32 bytes, a Target 20
+  EXPECT_EQ(cost.bytes.batches, 3 * 8 * 2 * (36 + 36));        // of a Token and a Target
   EXPECT_TRUE(cost.exchange.empty());
   EXPECT_EQ(cost.gradients.messages, 6);  // to three ranks, there and back
   EXPECT_EQ(cost.imbalance, 1);
