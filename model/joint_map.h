@@ -53,6 +53,7 @@ class JointMap final : public BlockMap<T> {
     std::vector<Columns<T>> columns = {};
     Move<T>* halo = nullptr;
     T* halo_rows = nullptr;  // [segments][reach][B][C] (or [C][B]), kept for backward
+    bool whole() const { return columns.size() == 1 && columns.front().all(); }
   };
   void add_halo(const Build<T>& build, const JointSite& site, const std::string& name,
                 Direction& direction);

@@ -255,7 +255,7 @@ TEST(Loader, OneShotPairsSkippedAndCut) {
   EXPECT_EQ(batch.input[4].modality, static_cast<int>(Modality::query));
   EXPECT_EQ(batch.input[4].item, 1);
   EXPECT_EQ(batch.target[3].scored, 0);
-  EXPECT_EQ(batch.target[5], (Target{1, static_cast<int>(Modality::text), {1, 0, 0}}));
+  EXPECT_EQ(batch.target[5], (Target{1, static_cast<int>(Modality::text), {1, 0, 0}, {}, 1}));
   EXPECT_EQ(batch.target[6], (Target{1, static_cast<int>(Modality::none), {}}));
 
   rule.window.cut = true;
@@ -270,7 +270,7 @@ TEST(Loader, OneShotPairsSkippedAndCut) {
   EXPECT_EQ(back.input[0].modality, static_cast<int>(Modality::text));
   EXPECT_EQ(back.input[0].item, 0);
   EXPECT_EQ(back.input[2].item, 1);
-  EXPECT_EQ(back.target[2], (Target{1, static_cast<int>(Modality::pixel), {1, 1, 1}}));
+  EXPECT_EQ(back.target[2], (Target{1, static_cast<int>(Modality::pixel), {1, 1, 1}, {}, 1}));
 }
 
 // A text, an image, a film of two frames and its sound: 2 + 1 + 4 + 2 tokens of one record.
@@ -317,7 +317,9 @@ TEST(Loader, AllModalitiesInOneWindowPredictTheNextToken) {
   const std::vector<Token> expected = mixed_tokens();
   EXPECT_EQ(batch.input, expected);
   for (std::size_t t = 0; t + 1 < expected.size(); ++t)
-    EXPECT_EQ(batch.target[t], (Target{1, expected[t + 1].modality, expected[t + 1].symbol})) << t;
+    EXPECT_EQ(batch.target[t], (Target{1, expected[t + 1].modality, expected[t + 1].symbol,
+                                       expected[t + 1].place, expected[t + 1].item}))
+        << t;
   EXPECT_EQ(batch.target[8], (Target{1, static_cast<std::int32_t>(Modality::none), {}}));
 }
 
@@ -334,7 +336,8 @@ TEST(Loader, AllModalitiesInOneWindowAskForOne) {
   for (std::size_t t = 7; t < 9; ++t) {
     EXPECT_EQ(batch.input[t].modality, static_cast<std::int32_t>(Modality::query));
     EXPECT_EQ(batch.input[t].item, 3);
-    EXPECT_EQ(batch.target[t], (Target{1, all[t].modality, all[t].symbol}));
+    EXPECT_EQ(batch.target[t],
+              (Target{1, all[t].modality, all[t].symbol, all[t].place, all[t].item}));
   }
   options.window.output = Modality::pixel;
   Loader pixels(data, mixed.vocabulary, options);
@@ -343,7 +346,8 @@ TEST(Loader, AllModalitiesInOneWindowAskForOne) {
   EXPECT_EQ(back.input[2], token(Modality::audio, {5, 0, 0}, {0, 0, 0}, 1));  // renumbered
   for (std::size_t t = 4; t < 9; ++t) {
     EXPECT_EQ(back.input[t].item, 2);  // the first of the outputs
-    EXPECT_EQ(back.target[t], (Target{1, all[t - 2].modality, all[t - 2].symbol}));
+    EXPECT_EQ(back.target[t], (Target{1, all[t - 2].modality, all[t - 2].symbol, all[t - 2].place,
+                                      all[t - 2].item + 1}));
   }
 }
 

@@ -80,7 +80,7 @@ TEST(Masking, HidesWhatMustBePredicted) {
       EXPECT_EQ(target, Target{});
       continue;
     }
-    EXPECT_EQ(target, (Target{1, was.modality, was.symbol}));
+    EXPECT_EQ(target, (Target{1, was.modality, was.symbol, was.place, was.item}));
     EXPECT_EQ(is, (Token{static_cast<std::int32_t>(Modality::query),
                          {was.modality, was.modality, 0},
                          was.place,

@@ -141,7 +141,7 @@ TEST(OneShot, SlotsRunToTheWindowsEnd) {
   EXPECT_EQ(shown(batch, 1), Places(8, ".>-"));
   const Token& slot = batch.input[4 * 2];
   EXPECT_EQ(slot, (Token{kQuery, {kText, 0, 0}, {1, 0, 0}, 1}));  // asks for text
-  EXPECT_EQ(batch.target[3 * 2], (Target{1, kText, {50, 0, 0}}));
+  EXPECT_EQ(batch.target[3 * 2], (Target{1, kText, {50, 0, 0}, {}, 1}));
   lay_one_shot(input, output, 1, 2, rule, 1, batch);
   EXPECT_EQ(shown(batch, 1),
             (Places{".>-", ".>-", "7>-", "7>-", "7>-", "?0>50", "?1>51", "?2>end"}));
