@@ -47,12 +47,6 @@ Segments repeated(std::int64_t old_size, std::int64_t size) {
   return list;
 }
 
-// E hidden units fall in two kinds, which stay what they are: those before the cut are active, or
-// the lower partners of sort2; those behind it are linear, or the upper partners.
-std::int64_t unit_cut(const ModelSpec& spec) {
-  return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
-}
-
 Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
   const std::int64_t old_cut = unit_cut(from), cut = unit_cut(to);
   const std::int64_t behind = cut + from.hidden - old_cut;
@@ -274,6 +268,10 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
 int axis_count(const ModelSpec& spec) {
   return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
                                                      : spec.tokens.size());
+}
+
+std::int64_t unit_cut(const ModelSpec& spec) {
+  return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
 }
 
 bool blocks_can_be_identity(const ModelSpec& spec) {

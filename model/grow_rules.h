@@ -15,7 +15,11 @@ int axis_count(const ModelSpec& spec);  // token axes that have weights: joint m
 // A block that hands its input on exactly: plain dense maps between idempotent activations.
 bool blocks_can_be_identity(const ModelSpec& spec);
 
-// Error(usage) unless `to` grows out of `from`.
+// E hidden units fall in two kinds, which stay what they are: those before the cut are active, or
+// the lower partners of sort2; those behind it are linear, or the upper partners.
+std::int64_t unit_cut(const ModelSpec& spec);
+
+// Error(usage) unless `to`, which has all that `from` has, grows out of it.
 void check_growth(const ModelSpec& from, const ModelSpec& to);
 
 // One weight of `to`; source is the weight of the same name in `from`, or null.

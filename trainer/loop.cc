@@ -20,7 +20,8 @@
 namespace ortho {
 namespace {
 
-constexpr double kShowEverySec = 10;  // progress as plain lines
+constexpr std::int64_t kShrinkWindows = 256;  // that tell the loss before and after a shrink
+constexpr double kShowEverySec = 10;          // progress as plain lines
 constexpr double kShowEveryOnTerminalSec = 0.5;
 
 double now_sec() {
@@ -34,6 +35,12 @@ std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
       means.emplace_back(term_name(static_cast<Term>(i)),
                          sums.nats[i] / static_cast<double>(sums.targets[i]));
   return means;
+}
+
+std::string loss_text(double loss, const std::vector<std::pair<std::string, double>>& terms) {
+  std::string line = text(loss);
+  for (const auto& [name, mean] : terms) line += text(", ", name, " ", mean);
+  return line;
 }
 
 TermWeights term_weights(const LossConfig& loss) {
@@ -154,7 +161,7 @@ void TrainingRun::start_or_resume() {
     metrics_.rewind(state_->step);
     write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
-  grow_to(stage());  // when the data brought new symbols
+  grow_to(stage(), stage());  // when the data brought new symbols
 }
 
 Sharding TrainingRun::sharding_of(const Stage& stage) const {
@@ -166,10 +173,13 @@ Sharding TrainingRun::sharding_of(const Stage& stage) const {
   return stage_sharding(stage, cuts, channel_.rank());
 }
 
-void TrainingRun::grow_to(const Stage& stage) {
+void TrainingRun::grow_to(const Stage& before, const Stage& stage) {
   const size_t growths = state_->growths.size();
+  const auto loss = [&] {  // each model answers the windows of its own stage
+    return held_out_loss(state_->spec == stage.config.model ? stage : before);
+  };
   grow_run(channel_, *state_, stage.config.model, sharding_of(stage), config_.optimizer, *backend_,
-           static_cast<std::uint64_t>(config_.seed));
+           static_cast<std::uint64_t>(config_.seed), loss);
   if (state_->growths.size() == growths) return;
   agree(channel_, [&] {
     if (channel_.rank() != 0) return;
@@ -181,6 +191,25 @@ void TrainingRun::grow_to(const Stage& stage) {
   });
 }
 
+std::string TrainingRun::held_out_loss(const Stage& stage) {
+  const DataConfig& data = stage.config.data;
+  const Sharding& sharding = state_->sharding;
+  std::optional<Dataset> records;
+  std::optional<HeldOut> windows;
+  agree(channel_, [&] {
+    LoaderOptions options = loader_options(stage, static_cast<std::uint64_t>(config_.seed),
+                                           sharding.replica(), sharding.replicas());
+    options.windows = sharding.windows();
+    records.emplace(data.train, data.held_out);
+    if (records->records() > 0) windows.emplace(*records, state_->vocabulary, options);
+  });
+  if (!windows || windows->samples() == 0) return "";
+  Arena<float> arena;
+  Model<float> model(state_->spec, sharding, state_->params, *backend_, arena, &channel_);
+  const TermSums sums = evaluate_split(channel_, model, *windows, kShrinkWindows);
+  return loss_text(sums.loss(term_weights(stage.config.loss)), term_means(sums));
+}
+
 void TrainingRun::enter_stage(size_t index) {
   const Stage& before = stage();
   const Stage& next = plan_.stages[index];
@@ -188,7 +217,7 @@ void TrainingRun::enter_stage(size_t index) {
   if (!same_stream(before, next)) state_->cursor = {state_->cursor.epoch + 1, 0};
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
-  grow_to(next);
+  grow_to(before, next);
 }
 
 bool TrainingRun::go() {
@@ -335,10 +364,8 @@ void TrainingRun::evaluate(StageWork& work) {
   agree(channel_, [&] {
     if (channel_.rank() == 0) metrics_.write(json_line(metrics));
   });
-  std::string line = text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage,
-                          ": held-out loss ", metrics.loss);
-  for (const auto& [name, mean] : metrics.terms) line += text(", ", name, " ", mean);
-  say(line);
+  say(text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage,
+           ": held-out loss ", loss_text(metrics.loss, metrics.terms)));
 }
 
 void TrainingRun::save() {
