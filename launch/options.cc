@@ -1,6 +1,5 @@
 #include "launch/options.h"
 
-#include <boost/program_options.hpp>
 #include <charconv>
 #include <sstream>
 #include <string_view>
@@ -8,33 +7,10 @@
 #include <utility>
 
 #include "core/error.h"
+#include "launch/options_listing.h"
 #include "trainer/config.h"
 
 namespace ortho {
-namespace {
-
-namespace po = boost::program_options;
-using Words = std::vector<std::string>;
-
-// One command's options while they are being listed, and then read.
-struct Listing {
-  explicit Listing(const std::string& command) : name(command), named("Options") {
-    named.add_options()("help,h", "show this");
-  }
-
-  void option(const char* option_name, po::value_semantic* value, const char* help) {
-    named.add_options()(option_name, value, help);
-  }
-  // An argument without a name; `count` of them, -1 for any number above 0.
-  void argument(const char* shown, po::value_semantic* value, int count) {
-    hidden.add_options()(shown, value);
-    places.add(shown, count);
-  }
-
-  std::string name;
-  po::options_description named, hidden;
-  po::positional_options_description places;
-};
 
 // Stores the arguments into the variables that the listing names; true when help was asked for.
 bool store(const Listing& listing, const Words& arguments) {
@@ -64,6 +40,12 @@ std::string help_text(const Listing& listing, const std::string& usage, const st
   out << "orthotope " << listing.name << ' ' << usage << "\n\n" << about << "\n\n" << listing.named;
   return out.str();
 }
+
+void check_count(const char* option, std::int64_t value, std::int64_t least) {
+  REQUIRE(value >= least, option, ' ', value, ": must be at least ", least);
+}
+
+namespace {
 
 // --- values that Boost cannot read by itself ---
 
@@ -109,10 +91,6 @@ void check_split(const std::string& split) {
 
 constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
 constexpr double kMostGflops = 1e9;           // an exaflop a rank
-
-void check_count(const char* option, std::int64_t value, std::int64_t least) {
-  REQUIRE(value >= least, option, ' ', value, ": must be at least ", least);
-}
 
 // --- the commands ---
 
@@ -308,6 +286,8 @@ constexpr Verb kVerbs[] = {
     {"evaluate", "scores on held-out data", parse_evaluate},
     {"generate", "text, an image or a sound", parse_generate},
     {"inspect", "what is in a file", parse_inspect},
+    {"export", "weights as plain arrays", parse_export},
+    {"apply", "one layer on arrays", parse_apply},
 };
 
 std::string overview() {

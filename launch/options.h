@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataio/pack.h"
+#include "model/apply.h"
 #include "tensor/token.h"
 
 namespace ortho {
@@ -68,13 +69,25 @@ struct InspectOptions {
   bool verify = false;       // read everything and check every checksum
 };
 
+struct ExportOptions {
+  std::string path;  // run folder or checkpoint
+  std::string to;    // folder
+  bool safetensors = false;
+};
+
+struct ApplyOptions {
+  ApplyRule rule;
+  std::string weights;        // folder with axis_i.npy
+  std::string input, output;  // .npy
+};
+
 // --help or --version was asked for: print this and leave with 0.
 struct ShowText {
   std::string text;
 };
 
 using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
-                             PlanOptions, InspectOptions>;
+                             PlanOptions, InspectOptions, ExportOptions, ApplyOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

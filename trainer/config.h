@@ -133,6 +133,7 @@ enum class Switch { automatic, on, off };
 struct RunConfig {
   std::int64_t seed = 1;
   std::string out = "runs/run";  // run folder
+  std::string start;             // folder of .npy files the weights begin with; "": all are drawn
   std::int64_t threads = 1;      // per rank
   bool deterministic = false;    // the same bits on 1, 2, 4 or 8 ranks (trainer/fixed_order.h)
   DataConfig data;               // this and the next six: what the first stage inherits

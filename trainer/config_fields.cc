@@ -246,6 +246,8 @@ Fields fields(RunConfig& c) {
   return Fields()
       .integer("seed", c.seed, kFromZero, "", "of weights, data order and dropout")
       .word("out", c.out, "run folder")
+      .word("start", c.start,
+            "folder of .npy files that weights begin with, from export; none: drawn")
       .integer("threads", c.threads, {1, 4096}, "threads", "threads a rank")
       .flag("deterministic", c.deterministic,
             "the same bits on 1, 2, 4 or 8 ranks, which cut the batch alone")
