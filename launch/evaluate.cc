@@ -55,7 +55,7 @@ int run_evaluate(const EvaluateOptions& options) {
   const MpiSession session;
   const auto world = make_world_channel();
   OpenRun run = open_run(*world, options.path, windows_at_once);
-  const ModelSpec& spec = run.state->spec;
+  const ModelSpec spec = with_refeeds(run.state->spec, options.passes.refeeds);
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   const auto paths = options.data.empty() ? run.stage.config.data.train : options.data;
   const Dataset records(paths, split_of(options, run));
@@ -63,6 +63,7 @@ int run_evaluate(const EvaluateOptions& options) {
   Arena<float> arena;
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
+  model.settle_at(options.passes.settle);
   LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
                                         sharding.replica(), sharding.replicas());
   loader.windows = sharding.windows();
@@ -71,6 +72,9 @@ int run_evaluate(const EvaluateOptions& options) {
   if (options.scores.empty()) {
     const TermSums sums = evaluate_split(*world, model, windows, options.limit);
     if (speaks) print_loss(sums);
+    if (speaks && options.passes.settle > 0)
+      std::printf("passes    %lld of %lld in the last batch\n",
+                  static_cast<long long>(model.passes()), static_cast<long long>(spec.refeeds));
   }
   const TokenRule tokens = {run.state->vocabulary, loader.audio_bits};
   for (const auto& score : options.scores) {

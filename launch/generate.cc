@@ -97,7 +97,7 @@ int run_generate(const GenerateOptions& options) {
   const MpiSession session;
   const auto world = make_world_channel();
   OpenRun run = open_run(*world, options.path, [](const ModelSpec&, int) { return 1; });
-  const ModelSpec& spec = run.state->spec;
+  const ModelSpec spec = with_refeeds(run.state->spec, options.passes.refeeds);
   REQUIRE(has_modality(spec, options.modality), "this model knows no ",
           modality_name(options.modality), "; its stage ", run.stage.config.name,
           " has other modalities");
@@ -126,6 +126,7 @@ int run_generate(const GenerateOptions& options) {
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   Model<float> model(spec, run.state->sharding, run.state->params, *backend, arena, world.get());
+  model.settle_at(options.passes.settle);
   const bool one_shot = run.stage.config.objective.one_shot > 0;
   auto tokens = one_shot ? answer_prompts(model, {prompt}, generate).front()
                          : continue_prompts(model, {prompt}, generate).front();

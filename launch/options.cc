@@ -172,6 +172,19 @@ Command parse_train(const Words& arguments) {
   return o;
 }
 
+void list_passes(Listing& listing, Passes& passes) {
+  listing.option("refeeds", po::value(&passes.refeeds)->default_value(0, "as trained"),
+                 "passes through the stack");
+  listing.option("settle", po::value(&passes.settle)->default_value(0, "never"),
+                 "stop when a pass changes the stream by less than this share of its size");
+}
+
+void check_passes(const Passes& passes) {
+  REQUIRE(passes.refeeds >= 0 && passes.refeeds <= 4096, "--refeeds ", passes.refeeds,
+          ": 1 to 4096");
+  REQUIRE(passes.settle >= 0 && passes.settle < 1, "--settle ", passes.settle, ": 0 to below 1");
+}
+
 Command parse_evaluate(const Words& arguments) {
   EvaluateOptions o;
   Words scores;
@@ -186,12 +199,14 @@ Command parse_evaluate(const Words& arguments) {
                  "as the control");
   listing.option("limit", po::value(&o.limit)->default_value(0),
                  "records or windows to score; 0 = all");
+  list_passes(listing, o.passes);
   if (store(listing, arguments))
     return ShowText{help_text(listing, "RUN [options]",
                               "Scores a run folder or a checkpoint on held-out data.")};
   for (const auto& word : scores) o.scores.push_back(score_word(word));
   check_split(o.split);
   check_count("--limit", o.limit, 0);
+  check_passes(o.passes);
   return o;
 }
 
@@ -218,6 +233,7 @@ Command parse_generate(const Words& arguments) {
                  "where to write: .txt, .png, .wav; text also to standard output");
   listing.option("image-size", po::value(&size)->value_name("HxW"),
                  "size of an image; the training data's if not given");
+  list_passes(listing, o.passes);
   if (store(listing, arguments))
     return ShowText{help_text(
         listing, "RUN [options]",
@@ -226,6 +242,7 @@ Command parse_generate(const Words& arguments) {
   if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size(size);
   check_count("--tokens", o.tokens, 0);
   check_count("--top-k", o.top_k, 0);
+  check_passes(o.passes);
   check_count("--seed", o.seed, 0);
   REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
   REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");

@@ -25,6 +25,12 @@ struct TrainOptions {
   std::vector<std::string> settings;  // "optimizer.lr=0.002"
 };
 
+// How often a trained stack is fed its own output while it answers.
+struct Passes {
+  std::int64_t refeeds = 0;  // 0: as in training
+  double settle = 0;  // stop when a pass changes the stream by less than this share; 0: never
+};
+
 struct EvaluateOptions {
   // Read items of one modality, predict an item of the other, count exact matches, and those with
   // another record's item: what a guess that ignores the input reaches.
@@ -38,6 +44,7 @@ struct EvaluateOptions {
   std::string split;              // train, valid or test; "": the run's held_out
   std::vector<Score> scores;      // none: the loss alone
   std::int64_t limit = 0;         // records or windows to score; 0 = all
+  Passes passes;
 };
 
 struct GenerateOptions {
@@ -52,6 +59,7 @@ struct GenerateOptions {
   std::int64_t seed = 1;
   std::string out;                                 // file; "": text to standard output
   std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
+  Passes passes;
 };
 
 struct PlanOptions {

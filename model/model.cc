@@ -34,6 +34,7 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       embed_(build_),
       stack_(build_),
       head_(build_, replica_.get(), alike_.get()),
+      settling_{0, replica_.get(), spec.refeeds},
       gradient_(arena.take(sharding.local(sharding.home(), spec.channels).elements(),
                            "residual gradient")) {
   moves_.take_workspace();
@@ -59,14 +60,14 @@ TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double 
 template <class T>
 TermSums Model<T>::score(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({});
+  stack_.forward({}, &settling_);
   return head_.score(batch, stack_.output());
 }
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({});
+  stack_.forward({}, &settling_);
   head_.forward_rows(stack_.output());
 }
 

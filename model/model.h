@@ -40,6 +40,10 @@ class Model {
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients
 
+  // score and run may leave out passes from here on: see Settling. 0: all passes.
+  void settle_at(double tolerance) { settling_.tolerance = tolerance; }
+  std::int64_t passes() const { return settling_.passes; }  // that score or run took last
+
   // For generation and promises: run once, then ask for logits at rows t * B + b of the batch. See
   // Head::logits. Collective over the ranks of a replica alone: each may generate at its own pace.
   void run(const Batch& batch);
@@ -56,6 +60,7 @@ class Model {
   Embed<T> embed_;
   Stack<T> stack_;
   Head<T> head_;
+  Settling settling_;
   T* gradient_;
 };
 

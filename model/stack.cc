@@ -1,6 +1,7 @@
 #include "model/stack.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "model/dense_block_map.h"
@@ -22,6 +23,7 @@ std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
 template <class T>
 Stack<T>::Stack(const Build<T>& build)
     : residual_(build.spec.residual),
+      passes_(static_cast<size_t>(build.spec.refeeds)),
       home_(build.sharding.home()),
       shape_(build.sharding.nodes(build.spec.channels).shape),
       backend_(build.backend) {
@@ -147,11 +149,33 @@ void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* 
   if (part.there) part.there->run(Way::backward, change, dx, Fill::add);
 }
 
+// Whether the pass before this step, which is the first of a pass, left the stream as it was.
 template <class T>
-void Stack<T>::forward(const DropoutKey& key) {
+bool Stack<T>::settled(const Settling& settling, size_t step) {
+  const Step &now = steps_[step], &before = steps_[step - steps_.size() / passes_];
+  std::array<double, 2> squares = {0, 0};  // of the change, and of the stream
+  for (std::int64_t i = 0; i < now.elements; ++i) {
+    const auto x = static_cast<double>(now.x[i]), change = x - static_cast<double>(before.x[i]);
+    squares[0] += change * change;
+    squares[1] += x * x;
+  }
+  if (settling.ranks) settling.ranks->sum(std::span<double>(squares));
+  return squares[0] <= settling.tolerance * settling.tolerance * squares[1];
+}
+
+template <class T>
+void Stack<T>::forward(const DropoutKey& key, Settling* settling) {
+  const size_t pass = steps_.size() / passes_, last_pass = steps_.size() - pass;
+  if (settling) settling->passes = static_cast<std::int64_t>(passes_);
   if (steps_.front().there)
     steps_.front().there->run(Way::forward, input_, steps_.front().x, Fill::over);
   for (size_t i = 0; i < steps_.size(); ++i) {
+    if (settling && settling->tolerance > 0 && i > 0 && i < last_pass && i % pass == 0 &&
+        settled(*settling, i)) {
+      settling->passes = static_cast<std::int64_t>(i / pass) + 1;
+      backend_.copy(steps_[i].elements, steps_[i].x, steps_[last_pass].x);
+      i = last_pass;
+    }
     Step& step = steps_[i];
     const bool last = i + 1 == steps_.size();
     Move<T>* const onward = last ? leave_ : steps_[i + 1].there;

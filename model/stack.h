@@ -15,6 +15,14 @@
 
 namespace ortho {
 
+// Passes that end early, while answering: when a pass changes the stream by less than `tolerance`
+// of its size, the last one follows at once, as it would have.
+struct Settling {
+  double tolerance = 0;      // 0: all passes run
+  Channel* ranks = nullptr;  // that share the windows and must agree; null: this one is alone
+  std::int64_t passes = 0;   // that the last forward ran
+};
+
 template <class T>
 class Stack {
  public:
@@ -22,7 +30,8 @@ class Stack {
   // [nodes at home]: the caller writes the embedding here before each forward, which may use it up.
   T* input() { return input_; }
   const T* output() const { return output_; }  // at home
-  void forward(const DropoutKey& key);         // Collective
+  // Collective, like all it does. With `settling` no backward may follow.
+  void forward(const DropoutKey& key, Settling* settling = nullptr);
   // `gradient` holds the loss's gradient of output() and leaves as that of input(). Collective.
   void backward(const DropoutKey& key, T* gradient);
 
@@ -50,9 +59,11 @@ class Stack {
   void add_dense_blocks(const Build<T>& build);
   Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void take_ends(const Build<T>& build);
+  bool settled(const Settling& settling, size_t step);
   void forward(const DropoutKey& key, Part& part, const T* x, T* y);
   void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
   bool residual_;
+  size_t passes_;
   Layout home_;
   Shape shape_;  // of the residual stream
   Backend<T>& backend_;

@@ -33,7 +33,7 @@ TEST(ApplyProgram, WritesWhatThePapersLayerYields) {
 
 TEST(ApplyProgram, SaysWhatIsWrong) {
   const Outcome outcome = run_program("apply --axes 3,x --weights w --input x.npy --output y.npy");
-  EXPECT_NE(outcome.code, 0) << outcome.output;
+  EXPECT_EQ(outcome.code, 64) << outcome.output;
   EXPECT_NE(outcome.output.find("--axes 3,x"), std::string::npos) << outcome.output;
   const Outcome missing = run_program("apply --axes 3 --weights w --input no.npy --output y.npy");
   EXPECT_NE(missing.output.find("no.npy is no file"), std::string::npos) << missing.output;
