@@ -72,7 +72,8 @@ template <class T>
 void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {
   make_q(key);
   if (way_out_) {
-    backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
+    if (way_out_->trained)
+      backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
     backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
   } else {
     backend_.copy(hidden_.elements(), dy, scratch_.dq);
@@ -84,6 +85,7 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
     backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, scratch_.dh, dx, gain_->grad);
   else
     backend_.add(nodes_.elements(), scratch_.dh, dx);
+  if (gain_ && !gain_->trained) backend_.zero(gain_->size, gain_->grad);
 }
 
 template Scratch<float> take_scratch(const Build<float>&, std::int64_t);

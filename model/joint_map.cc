@@ -140,8 +140,10 @@ void JointMap<T>::causal_backward(const T* h, const T* dz, T* dh) {
   each_halo_tap(to_input(scratch_.halo_gradient));
   each_own_tap(to_input(dh));
   if (halo_) halo_->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
-  each_own_tap(to_weight(h));
-  each_halo_tap(to_weight(halo_rows_));
+  if (weight_.trained) {
+    each_own_tap(to_weight(h));
+    each_halo_tap(to_weight(halo_rows_));
+  }
   if (halo_) halo_->finish();
 }
 
@@ -164,12 +166,13 @@ void JointMap<T>::lines_backward(T* drows_in) {
   const std::int64_t c = nodes_.channels, in = lines_.size * c, out = lines_.size * out_;
   // The weights' gradient first: drows_in may be scratch_.rows_in itself.
   if (wiring_ == Wiring::grid) {
-    backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
-                  scratch_.rows_out, out, weight_.grad, out, true);
+    if (weight_.trained)
+      backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
+                    scratch_.rows_out, out, weight_.grad, out, true);
     return backend_.gemm(Transpose::no, Transpose::yes, rows, in, out, scratch_.rows_out, out,
                          weight_.value, out, drows_in, in, false);
   }
-  for (std::int64_t j = 0; j < lines_.size; ++j)
+  for (std::int64_t j = 0; j < lines_.size && weight_.trained; ++j)
     backend_.gemm(Transpose::yes, Transpose::no, (j + 1) * c, out_, rows, scratch_.rows_in, in,
                   scratch_.rows_out + j * out_, out, weight_.grad + j * out_, out, true);
   for (std::int64_t k = 0; k < lines_.size; ++k)  // input k receives from the outputs j >= k

@@ -52,8 +52,9 @@ TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double 
   stack_.forward(dropout);
   const TermSums sums =
       head_.score_and_differentiate(batch, weights, normaliser, stack_.output(), gradient_);
-  stack_.backward(dropout, gradient_);
-  embed_.backward(gradient_);
+  const bool to_input = embed_.trained();
+  stack_.backward(dropout, gradient_, to_input);
+  if (to_input) embed_.backward(gradient_);
   return sums;
 }
 

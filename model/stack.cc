@@ -18,6 +18,13 @@ std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
   return rows;
 }
 
+template <class T>
+const Param<T>* first_weight(const Params<T>& params, const std::string& prefix) {
+  for (const Param<T>& param : params.all())
+    if (param.spec.name.starts_with(prefix)) return &param;
+  ASSERT(false, "no weight of ", prefix);
+}
+
 }  // namespace
 
 template <class T>
@@ -88,6 +95,7 @@ void Stack<T>::add_joint_blocks(const Build<T>& build, const std::vector<JointSi
                                              prefix);
     part.sublayer = std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(site.layout),
                                                   prefix, i, std::move(map), scratch_);
+    part.weight = &build.params.at(prefix + ".w1");
     steps_.back().parts.push_back(std::move(part));
   }
 }
@@ -103,6 +111,7 @@ void Stack<T>::add_dense_blocks(const Build<T>& build) {
     part.sublayer =
         std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(home_), block,
                                       static_cast<std::uint64_t>(i), std::move(map), scratch_);
+    part.weight = first_weight(build.params, block + ".");
     step.parts.push_back(std::move(part));
   }
 }
@@ -191,7 +200,18 @@ void Stack<T>::forward(const DropoutKey& key, Settling* settling) {
 }
 
 template <class T>
-void Stack<T>::backward(const DropoutKey& key, T* gradient) {
+size_t Stack<T>::lowest_trained() const {
+  size_t step = 0;
+  const auto is = [](const Part& part) { return part.weight->trained; };
+  while (step < steps_.size() &&
+         std::none_of(steps_[step].parts.begin(), steps_[step].parts.end(), is))
+    ++step;
+  return step;
+}
+
+template <class T>
+void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
+  const size_t lowest = to_input ? 0 : lowest_trained();
   T* dx = gradient;  // of the stream where it is now; at home it lies in `gradient`
   const auto move_back = [&](Move<T>* way, const Layout& to) {
     if (way == nullptr) return;
@@ -200,8 +220,9 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient) {
     way->run(Way::backward, dx, into, Fill::over);
     dx = into;
   };
+  if (lowest == steps_.size()) return;
   move_back(leave_, steps_.back().layout);
-  for (size_t i = steps_.size(); i-- > 0;) {
+  for (size_t i = steps_.size(); i-- > lowest;) {
     Step& step = steps_[i];
     const T* dy = dx;
     // A chained residual sublayer reads dy before it adds to dx, so both may be one buffer.
@@ -211,7 +232,7 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient) {
     }
     if (!residual_) backend_.zero(step.elements, dx);
     for (Part& part : step.parts) backward(key, part, step.x, dy, dx);
-    move_back(step.there, layout_before(i));
+    if (i > 0 || to_input) move_back(step.there, layout_before(i));
   }
 }
 

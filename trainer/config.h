@@ -85,6 +85,15 @@ struct RanksConfig {
   bool operator==(const RanksConfig&) const = default;
 };
 
+// Which parts of the model a step updates: trainer/partial.h.
+struct TrainConfig {
+  enum class Choose { random, newest, listed };
+  double share = 1.0;  // of the sublayers; at least one
+  Choose choose = Choose::random;
+  std::vector<std::string> list;  // listed: "block.0.axis.1", "embed"
+  bool operator==(const TrainConfig&) const = default;
+};
+
 struct StageConfig {
   std::string name;
   ModelSpec model;
@@ -95,6 +104,7 @@ struct StageConfig {
   BatchConfig batch;
   MeshConfig mesh;
   UntilConfig until;
+  TrainConfig train;
   bool operator==(const StageConfig&) const = default;
 };
 

@@ -123,6 +123,18 @@ Fields fields(UntilConfig& c) {
       .group("loss_plateau", plateau, "ends the stage sooner", [&c] { c.loss_plateau = {}; });
 }
 
+constexpr Choice<TrainConfig::Choose> kChooses[] = {{"random", TrainConfig::Choose::random},
+                                                    {"newest", TrainConfig::Choose::newest},
+                                                    {"listed", TrainConfig::Choose::listed}};
+
+Fields fields(TrainConfig& c) {
+  return Fields()
+      .real("share", c.share, {0, 1, Limits::Open::lo}, "", "of the sublayers, updated in a step")
+      .choice("choose", c.choose, kChooses, "anew each step by chance; the last; those of list")
+      .words("list", c.list,
+             "listed: sublayers, such as block.0.axis.1 (dense: block.0), and embed");
+}
+
 Fields fields(Places& c) {
   constexpr Limits rows{0, 1 << 24};
   return Fields()
@@ -193,7 +205,9 @@ Fields fields(StageConfig& c) {
       .group("batch", fields(c.batch), "size of a step", [&c] { c.batch = {}; })
       .group(
           "mesh", fields(c.mesh), "how ranks share this stage", [&c] { c.mesh = {}; }, "auto")
-      .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; });
+      .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; })
+      .group("train", fields(c.train), "partial training; all when not named",
+             [&c] { c.train = {}; });
 }
 
 Fields fields(OptimizerConfig& c) {
@@ -229,13 +243,14 @@ Fields fields(CheckpointConfig& c) {
 
 // What the first stage inherits.
 StageConfig top_level(const RunConfig& c) {
-  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}};
+  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}, {}};
 }
 
 Fields append_stage(RunConfig& c) {
   StageConfig next = c.stages.empty() ? top_level(c) : c.stages.back();
   next.name.clear();
   next.until = {};
+  next.train = {};
   c.stages.push_back(std::move(next));
   return fields(c.stages.back());
 }

@@ -11,6 +11,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
+#include "trainer/partial.h"
 #include "trainer/program.h"
 #include "trainer/resume.h"
 #include "trainer/schedule.h"
@@ -279,6 +280,9 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
+  set_trained(trained_parts(work.stage.config.train, work.stage.config.model, rule.dropout.seed,
+                            state_->step),
+              state_->params);
   const StepTraffic before = counted_traffic(*work.model, *work.replicas);
   const StepParts parts = {channel_,
                            *backend_,
