@@ -187,7 +187,7 @@ TEST_F(Loop, AnotherModelInsideAStageIsRefused) {
 
 TEST_F(Loop, AnImpossibleGrowthIsRefusedBeforeTheFirstStep) {
   RunConfig config = kit_.config("run");
-  config.stages.back().model.channels = 1;
+  config.stages.back().model.gate = !config.model.gate;
   expect_in(config.stages.back().name, message_of([&] { run(config); }, ErrorKind::usage));
   EXPECT_TRUE(list_checkpoints(checkpoints_of(config)).empty());
 }
