@@ -125,6 +125,31 @@ void measure(const Shape& grid, std::int64_t batch, double limit) {
   report("dw", [&](size_t i) { cpu_dense_dw(maps[i], x.data(), dy.data(), dw[i].data()); });
 }
 
+// A window of an axis against all of it, by the time of one token: the share of the taps that it
+// has is the least it could take.
+void measure_window(Wiring wiring, Weights weights, std::int64_t size, std::int64_t radius) {
+  DenseMap map{{8, size}, 32, 64, Order::batch_inner, 1, size, weights, wiring};
+  const std::int64_t nodes = input_nodes(map).elements();
+  const Buffer<float> x = random_buffer(nodes, "x"), dy = random_buffer(nodes, "dy");
+  const Buffer<float> w = random_buffer(elements(weight_shape(map)), "w");
+  Buffer<float> y(nodes, "y"), dw(elements(weight_shape(map)), "dw");
+  double all[3] = {};
+  for (const std::int64_t reach : {std::int64_t{0}, radius}) {
+    map.radius = reach;
+    const double sec[] = {
+        seconds_of(15, [&] { cpu_dense(map, x.data(), w.data(), y.data(), false); }).least,
+        seconds_of(15, [&] { cpu_dense_dx(map, dy.data(), w.data(), y.data(), false); }).least,
+        seconds_of(15, [&] { cpu_dense_dw(map, x.data(), dy.data(), dw.data()); }).least};
+    if (reach == 0) std::copy(sec, sec + 3, all);
+    if (reach == 0) continue;
+    std::printf("s %lld radius %lld %-7s %-11s forward, dx, dw: %5.1f %5.1f %5.1f %% of all taps\n",
+                static_cast<long long>(size), static_cast<long long>(radius),
+                wiring == Wiring::grid ? "grid" : "causal",
+                weights == Weights::shared ? "shared" : "per_channel", 100 * sec[0] / all[0],
+                100 * sec[1] / all[1], 100 * sec[2] / all[2]);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -133,4 +158,7 @@ int main() {
   measure({16, 16, 16, 16}, 64, limit);
   measure({32, 32, 32}, 64, limit);
   measure(Shape(16, 2), 64, limit);
+  for (const Wiring wiring : {Wiring::grid, Wiring::causal})
+    for (const Weights weights : {Weights::shared, Weights::per_channel})
+      measure_window(wiring, weights, 64, 4);
 }

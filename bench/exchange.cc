@@ -1,10 +1,11 @@
-// An exchange to the lines and back, by messages and through shared memory, against a bare
+// An exchange to the lines and back, by messages and through shared memory, against MPI's own
 // all-to-all of the same bytes, interleaved in one run (docs/performance.md).
 //
 //   mpirun -np 2 build/release/bench/exchange [megabytes a rank, at most]
-// The bare one sends the messages from and into packed buffers and copies the own block, over the
-// same channel; "copy" is the local array copied once, the machine's limit. Minima over the runs of
-// the slowest rank's time, since others may use the machine; the aim is a ratio of 1.2 at most.
+// MPI's goes from a packed buffer into another, the own block with it; ours from an array into an
+// array, packing and unpacking. "copy" is the local array copied once, the machine's limit. Minima
+// over the runs of the slowest rank's time, since others may use the machine; the aim is a ratio of
+// 1.2 at most.
 #include "comm/exchange.h"
 
 #include <algorithm>
@@ -35,25 +36,6 @@ double slowest_sec(Channel& channel, Act act) {
 
 double least(const std::vector<double>& x) { return *std::min_element(x.begin(), x.end()); }
 
-std::span<float> part(Buffer<float>& buffer, const Message& message) {
-  return buffer.span().subspan(static_cast<size_t>(message.offset),
-                               static_cast<size_t>(message.elements));
-}
-
-// The messages of the plan without their Boxes.
-void bare_all_to_all(Channel& channel, const Plan& plan, Buffer<float>& out, Buffer<float>& in,
-                     const Buffer<float>& own, Buffer<float>& own_target) {
-  std::vector<Incoming> incoming;
-  for (const Message& message : plan.target.messages)
-    if (message.rank != plan.rank)
-      incoming.push_back({message.rank, std::as_writable_bytes(part(in, message))});
-  const auto transfer = channel.open(incoming);
-  for (const Message& message : plan.source.messages)
-    if (message.rank != plan.rank) transfer->send(message.rank, std::as_bytes(part(out, message)));
-  std::copy_n(own.data(), own.size(), own_target.data());
-  transfer->wait_all();
-}
-
 // One way of handing over: its arrays and the times of its runs.
 struct Path {
   std::span<float> x, lines, workspace;
@@ -70,16 +52,32 @@ struct Path {
 };
 
 struct Times {
-  std::vector<double> copy, bare;
+  std::vector<double> copy, mpi;
   Path messages, packed, pulled;
 };
 
-Times measure(Channel& channel, Exchange<float>& exchange) {
+// MPI's own all-to-all of the same bytes: from packed to packed, the own block among them.
+struct RawAllToAll {
+  std::vector<int> counts;
+  Buffer<float> out, in;
+
+  explicit RawAllToAll(const Plan& plan)
+      : counts(static_cast<size_t>(plan.ranks)),
+        out(elements(plan.source.shape), "bench"),
+        in(elements(plan.target.shape), "bench") {
+    for (const Message& message : plan.source.messages)
+      counts[static_cast<size_t>(message.rank)] = static_cast<int>(message.elements * 4);
+  }
+  void run() {
+    mpi_all_to_all(counts, std::as_bytes(out.span()), std::as_writable_bytes(in.span()));
+  }
+};
+
+Times measure(Channel& channel, Exchange<float>& exchange, Channel& apart,
+              Exchange<float>& by_messages) {
   const Plan& plan = exchange.plan();
   const std::int64_t source = elements(plan.source.shape), target = elements(plan.target.shape);
   Buffer<float> x(source, "bench"), lines(target, "bench"), workspace(plan.workspace(), "bench");
-  Buffer<float> out(plan.source.packed, "bench"), in(plan.target.packed, "bench");
-  Buffer<float> own(x.size() - out.size(), "bench"), own_target(own.size(), "bench");
   const auto window = channel.share((source + target + plan.workspace()) * 4);
   const std::span<float> shared(reinterpret_cast<float*>(window->bytes().data()),
                                 window->bytes().size() / 4);
@@ -88,6 +86,7 @@ Times measure(Channel& channel, Exchange<float>& exchange) {
                          shared_lines = shared.subspan(places[0], places[1]),
                          shared_workspace = shared.subspan(places[0] + places[1]);
 
+  RawAllToAll raw(plan);
   Times times{{},
               {},
               {x.span(), lines.span(), workspace.span()},
@@ -97,14 +96,14 @@ Times measure(Channel& channel, Exchange<float>& exchange) {
   for (int i = 0; i < 5 || channel.max(now_sec() < until ? 1 : 0) > 0; ++i) {
     times.copy.push_back(
         slowest_sec(channel, [&] { std::copy_n(x.data(), x.size(), lines.data()); }));
-    times.bare.push_back(
-        slowest_sec(channel, [&] { bare_all_to_all(channel, plan, out, in, own, own_target); }));
-    for (Path* path : {&times.messages, &times.packed, &times.pulled}) path->run(channel, exchange);
+    times.mpi.push_back(slowest_sec(channel, [&] { raw.run(); }));
+    times.messages.run(apart, by_messages);
+    for (Path* path : {&times.packed, &times.pulled}) path->run(channel, exchange);
   }
   return times;
 }
 
-void compare(Channel& channel, Order order, std::int64_t local_bytes) {
+void compare(Channel& channel, Channel& apart, Order order, std::int64_t local_bytes) {
   const int ranks = channel.ranks();
   constexpr std::int64_t kSide = 16, kChannels = 32;
   const std::int64_t windows = local_bytes * ranks / 4 / (kSide * kSide * kChannels);
@@ -113,15 +112,16 @@ void compare(Channel& channel, Order order, std::int64_t local_bytes) {
   Exchange<float> exchange(
       plan_exchange(nodes.shape, home, lines_layout(nodes, home, 0), channel.rank(), 4), channel,
       "to the lines");
-  const Times times = measure(channel, exchange);
+  Exchange<float> by_messages(exchange.plan(), apart, "to the lines, by messages");
+  const Times times = measure(channel, exchange, apart, by_messages);
   if (channel.rank() != 0) return;
   std::printf("%-14s %8.2f %8.3f %8.3f",
               order == Order::batch_inner ? "batch_inner" : "channels_inner",
               static_cast<double>(local_bytes) / (1 << 20), 1e3 * least(times.copy),
-              1e3 * least(times.bare));
+              1e3 * least(times.mpi));
   for (const Path* path : {&times.messages, &times.packed, &times.pulled})
     std::printf("   %8.3f %8.3f %5.2f", 1e3 * least(path->there), 1e3 * least(path->back),
-                std::max(least(path->there), least(path->back)) / least(times.bare));
+                std::max(least(path->there), least(path->back)) / least(times.mpi));
   std::printf("\n");
 }
 
@@ -131,14 +131,15 @@ void compare(Channel& channel, Order order, std::int64_t local_bytes) {
 int main(int argc, char** argv) {
   const ortho::MpiSession session;
   const auto channel = ortho::make_world_channel();
+  const auto apart = ortho::make_world_channel(ortho::kPieceBytes, {.ranks_per_node = 1});
   const double most = (argc > 1 ? std::atof(argv[1]) : 64) * (1 << 20);
   if (channel->rank() == 0)
     std::printf(
-        "%d ranks, ms     MB each     copy     bare   messages     back ratio     packed"
+        "%d ranks, ms     MB each     copy      mpi   messages     back ratio     packed"
         "     back ratio     pulled     back ratio\n",
         channel->ranks());
   for (const ortho::Order order : {ortho::Order::batch_inner, ortho::Order::channels_inner})
     for (std::int64_t bytes = 64 << 10; static_cast<double>(bytes) <= most; bytes *= 4)
-      ortho::compare(*channel, order, bytes);
+      ortho::compare(*channel, *apart, order, bytes);
   return 0;
 }

@@ -1,7 +1,7 @@
 // The default recipe's training step against the GEMM rate
 // of this core, interleaved in one run (docs/performance.md).
 //
-//   build/release/bench/step [steps]
+//   build/release/bench/step [steps [density]]
 // Prints medians: ms a step, GFLOP/s by executed multiply-adds, and its
 // share of oneDNN's rate on a large square and on the step's own shapes.
 #include "trainer/step.h"
@@ -44,10 +44,11 @@ double gemm_rate(Backend<float>& backend, std::int64_t m, std::int64_t n, std::i
   return flops * static_cast<double>(calls) / spent * 1e-9;
 }
 
-void run(int steps) {
+void run(int steps, double density) {
   ModelSpec spec;
   spec.tokens = {2, 2, 2, 2, 2, 2};
   spec.text_symbols = kBenchSymbols;
+  spec.density = density;
   const std::int64_t windows = 12;
   const auto backend = make_cpu_backend<float>(1);
   Params<float> params(param_specs(spec));
@@ -85,6 +86,6 @@ void run(int steps) {
 }  // namespace ortho
 
 int main(int argc, char** argv) {
-  ortho::run(argc > 1 ? std::atoi(argv[1]) : 200);
+  ortho::run(argc > 1 ? std::atoi(argv[1]) : 200, argc > 2 ? std::atof(argv[2]) : 1);
   return 0;
 }

@@ -194,6 +194,28 @@ Target halo_target(const Shape& flat, const Halo& halo, const Box& own) {
   return target;
 }
 
+// The same box seen from the end of the axes up to `last`.
+Box mirrored(const Shape& shape, size_t last, Box box) {
+  for (size_t axis = 0; axis <= last; ++axis) {
+    const std::int64_t lo = box.lo[axis];
+    box.lo[axis] = shape[axis] - box.hi[axis];
+    box.hi[axis] = shape[axis] - lo;
+  }
+  return box;
+}
+
+// Seen from the end, the rows after the own ones are those before them.
+Target halo_ahead(const Shape& flat, const Halo& halo, const Box& own) {
+  const auto axis = static_cast<size_t>(halo.first);
+  Target target = halo_target(flat, halo, mirrored(flat, axis, own));
+  for (Part& part : target.parts) {
+    const Box placed = shift(whole(extent(part.box)), part.at);
+    part.at = mirrored(target.shape, axis, placed).lo;
+    part.box = mirrored(flat, axis, part.box);
+  }
+  return target;
+}
+
 }  // namespace
 
 std::int64_t Plan::sent_messages(Way way) const {
@@ -266,12 +288,15 @@ Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, i
   const auto source = [&](int of) {
     return flat_box(nodes, halo.first, halo.last, layout.box(nodes.shape, of));
   };
-  const auto target = [&](int of) { return halo_target(flat, halo, source(of)); };
+  const auto target = [&](int of) {
+    return halo.ahead ? halo_ahead(flat, halo, source(of)) : halo_target(flat, halo, source(of));
+  };
   Plan plan = plan_move({layout, source, target, element_bytes}, rank);
   Hash hash;
   hash.add(nodes.shape);
   hash.add(layout);
-  for (const std::int64_t word : {std::int64_t{halo.first}, std::int64_t{halo.last}, halo.rows})
+  for (const std::int64_t word :
+       {std::int64_t{halo.first}, std::int64_t{halo.last}, halo.rows, std::int64_t{halo.ahead}})
     hash.add(word);
   hash.add(element_bytes);
   plan.hash = hash.value();

@@ -17,7 +17,7 @@
 
 namespace ortho {
 
-constexpr std::int64_t kPlaceBytes = 64 << 10;  // runs from here on are not packed
+constexpr std::int64_t kPlaceBytes = 128 << 10;  // runs from here on are not packed
 // From here on a message is sent even to a rank of the same node: to pack it where that rank reads
 // it costs more (docs/performance.md, section 11).
 constexpr std::int64_t kSendBytes = 4 << 20;
@@ -85,18 +85,20 @@ LevelTraffic sent_traffic(const Plan& plan, Way way, std::span<const int> nodes)
 Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int rank,
                    int element_bytes);
 
-// The rows before the own ones, for causal taps along the token axis `last`. A tap shifts the axes
+// The rows before the own ones, for causal taps along the token axis `last`, or for their mirror
+// image the rows after them. A tap shifts the axes
 // up to `last`, with carry, and none inside it: `first` … `last` are counted as one axis of rows,
 // those inside stay apart and may be cut.
 struct Halo {
   int first = 0;          // the innermost axis outside `last` that is cut; those between are whole
   int last = 0;           // the axis of the taps, whole
-  std::int64_t rows = 0;  // how far the taps reach back: at most one step of `first`
+  std::int64_t rows = 0;  // how far the taps reach: at most one step of `first`
+  bool ahead = false;     // the rows after the own ones
 };
 
 // As an array of shape flat_shape(nodes, first, last), with `rows` rows: target row q of an outer
 // coordinate is row (first own one - rows + q), counted through all outer coordinates, and zero
-// before the start.
+// before the start; ahead: row (last own one + 1 + q), and zero behind the end.
 Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, int rank,
                int element_bytes);
 // [s_1]…[s_first * … * s_last]…[s_n][B][C], and `box` in that shape.

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "comm/channel.h"
 
@@ -40,6 +41,12 @@ inline constexpr std::int64_t kPieceBytes = 1 << 30;  // at most INT_MAX: MPI co
 // consecutive in it, however the launcher placed them. Collective. Tests cut smaller pieces.
 std::unique_ptr<Channel> make_world_channel(std::int64_t piece_bytes = kPieceBytes,
                                             const NodeSetting& nodes = {});
+
+// MPI_Alltoallv over all ranks as the launcher numbers them: counts[r] bytes of `out`, one rank's
+// after the other's, go to rank r, which sends as many into `in`. Nothing in the program calls it:
+// it is what exchanges are measured against (bench/exchange.cc). Collective.
+void mpi_all_to_all(std::span<const int> counts, std::span<const std::byte> out,
+                    std::span<std::byte> in);
 
 // What one Channel::sum over MPI costs the rank that sends most: a pure function, for planning.
 struct SumCost {

@@ -23,6 +23,8 @@ constexpr std::uint32_t kBoxVersionMinor = 1;
 // Small, since a Box that is cut in another way than it was written needs a part of many runs.
 constexpr std::uint64_t kBoxChunkBytes = std::uint64_t{1} << 14;
 constexpr std::uint64_t kBoxReadBytes = std::uint64_t{1} << 20;  // most that is read at once
+// The same where it is copied once more, still in a core's own cache (docs/performance.md, section 9).
+constexpr std::uint64_t kBoxNearBytes = std::uint64_t{1} << 18;
 
 template <class T>
 struct BoxTypeOf;

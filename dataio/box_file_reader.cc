@@ -119,10 +119,12 @@ constexpr std::int64_t elements_of(std::uint64_t bytes, size_t size) {
 // The whole chunks that hold elements from `first` on, to `end` at most: as many as are read at
 // once.
 template <class T>
-Range chunks_around(const Piece& piece, std::int64_t first, std::int64_t end) {
+Range chunks_around(const Piece& piece, std::int64_t first, std::int64_t end,
+                    std::uint64_t most_bytes = kBoxReadBytes) {
   const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
+  const std::int64_t most = elements_of(std::max(most_bytes, piece.chunk_bytes), sizeof(T));
   const std::int64_t lo = first / chunk * chunk, up = (end + chunk - 1) / chunk * chunk;
-  return {lo, std::min({up, lo + elements_of(kBoxReadBytes, sizeof(T)), elements(piece.box)})};
+  return {lo, std::min({up, lo + most, elements(piece.box)})};
 }
 
 // Reads whole chunks and compares their checksums.
@@ -177,9 +179,20 @@ void verify_any_piece(const Hdf5File& file, const Piece& piece) {
   }
 }
 
+// Where the last of the runs of `box` ends in an array of `shape` that follow each other without a
+// gap: the end of the first run, or of them all.
+std::int64_t end_without_gap(const Shape& shape, const Box& box) {
+  std::int64_t first = 0, end = 0, runs = 0;
+  for_each_run(shape, box, [&](std::int64_t offset, std::int64_t count) {
+    if (runs++ == 0) first = offset + count;
+    end = offset + count;
+  });
+  return runs == 1 ? end : first;
+}
+
 // Copies what `piece` has of `wanted` into `out`. Runs follow each other in the piece, so no chunk
-// is read twice. Between runs shorter than a chunk there is little to pass over: then as much is
-// read as fits the buffer.
+// is read twice. As much is read at once as stays near, if there is nothing to pass over, or little
+// between runs shorter than a chunk.
 template <class T>
 void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T* out) {
   const Hdf5Dataset dataset = file.open_dataset(piece.dataset, number_of(piece.type), 1);
@@ -190,14 +203,16 @@ void read_shared(const Hdf5File& file, const Piece& piece, const Box& wanted, T*
   const Box shared = intersect(piece.box, wanted);
   const auto values = read_buffer<T>();
   Range held{0, 0};
-  for_each_run(extent(piece.box), relative_to(piece.box, shared), extent(wanted),
-               relative_to(wanted, shared),
+  const Box inside = relative_to(piece.box, shared);
+  const std::int64_t near = end_without_gap(extent(piece.box), inside);
+  for_each_run(extent(piece.box), inside, extent(wanted), relative_to(wanted, shared),
                [&](std::int64_t at, std::int64_t target, std::int64_t count) {
                  const std::int64_t chunk = elements_of(piece.chunk_bytes, sizeof(T));
-                 const std::int64_t ahead = count < chunk ? elements(piece.box) : at + count;
+                 const std::int64_t ahead =
+                     count < chunk ? elements(piece.box) : std::max(near, at + count);
                  for (const std::int64_t end = at + count; at < end;) {
                    if (at >= held.hi) {
-                     held = chunks_around<T>(piece, at, ahead);
+                     held = chunks_around<T>(piece, at, ahead, kBoxNearBytes);
                      load_verified(dataset, piece, held, values.get());
                    }
                    const std::int64_t part = std::min(end, held.hi) - at;

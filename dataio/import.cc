@@ -7,8 +7,10 @@
 
 #include "core/error.h"
 #include "dataio/media/idx.h"
+#include "dataio/media/media_format.h"
 #include "dataio/media/png.h"
 #include "dataio/media/pnm.h"
+#include "dataio/media/resample.h"
 #include "dataio/media/utf8.h"
 
 namespace ortho {
@@ -22,20 +24,10 @@ struct Signature {
 };
 
 constexpr Signature kNotBuiltIn[] = {
-    {"\xFF\xD8\xFF"sv, "JPEG"},
-    {"GIF8"sv, "GIF"},
-    {"OggS"sv, "Ogg"},
-    {"fLaC"sv, "FLAC"},
-    {"ID3"sv, "MP3"},
-    {"BM"sv, "BMP"},
-    {"%PDF"sv, "PDF"},
-    {"\x1F\x8B"sv, "gzip"},
-    {"\x89HDF"sv, "HDF5"},
-    {"PK\x03\x04"sv, "ZIP"},
-    {"\0\0\x08\x01"sv, "IDX labels (name it together with its images)"},
-    {"\x1A\x45\xDF\xA3"sv, "Matroska"},
-    {"II*\0"sv, "TIFF"},
-    {"MM\0*"sv, "TIFF"},
+    {"BM"sv, "BMP"},         {"%PDF"sv, "PDF"},
+    {"\x1F\x8B"sv, "gzip"},  {"\x89HDF"sv, "HDF5"},
+    {"PK\x03\x04"sv, "ZIP"}, {"\0\0\x08\x01"sv, "IDX labels (name it together with its images)"},
+    {"II*\0"sv, "TIFF"},     {"MM\0*"sv, "TIFF"},
 };
 
 // Where the loud part of a sound begins and ends; empty when all of it is quiet.
@@ -46,21 +38,42 @@ std::span<const std::int16_t> loud(std::span<const std::int16_t> samples, std::i
   return first < last ? std::span(first, last) : std::span<const std::int16_t>{};
 }
 
+// A decoded part as the rule wants it.
+Part fitted(Part part, const ImportRule& rule, const std::string& name) {
+  if (part.kind == PartKind::image)
+    return image_part({part.shape[2], part.shape[1], std::move(part.bytes)}, rule);
+  if (part.kind != PartKind::audio) return part;
+  Sound sound{part.rate[0], std::vector<std::int16_t>(part.shape[0])};
+  std::memcpy(sound.samples.data(), part.bytes.data(), part.bytes.size());
+  return audio_part(std::move(sound), rule, name);
+}
+
+std::vector<Part> media_parts(std::span<const std::uint8_t> bytes, const std::string& name,
+                              const ImportRule& rule, Decoder& decoder) {
+  MediaRule decode = rule.decode;
+  decode.channels = rule.channels;
+  std::vector<Part> parts = decoder.decode(bytes, name, decode);
+  ImportRule as_asked = rule;
+  if (parts.size() > 1) as_asked.trim = false;
+  for (Part& part : parts) part = fitted(std::move(part), as_asked, name);
+  return parts;
+}
+
 }  // namespace
 
 FileKind kind_of(std::span<const std::uint8_t> bytes, const std::string& name) {
   if (is_png(bytes) || is_pnm(bytes)) return FileKind::image;
   if (is_wav(bytes)) return FileKind::audio;
   if (is_idx_images(bytes)) return FileKind::idx;
-  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
-                               std::min<std::size_t>(bytes.size(), 16));
+  if (media_format(bytes) != MediaFormat::none) return FileKind::media;
+  const std::string_view start = file_start(bytes);
   for (const Signature& known : kNotBuiltIn)
     // "BM" may begin a text as well; a BMP has zeros at bytes 6 to 9.
     if (start.starts_with(known.bytes) &&
         (known.bytes != "BM"sv || start.substr(6, 4) == "\0\0\0\0"sv))
       fail(ErrorKind::data, text(name, " is a ", known.kind,
-                                 " file, which cannot be read; text, PNG, PGM, PPM, PAM, WAV and "
-                                 "IDX can"));
+                                 " file, which cannot be read; text, PNG, PGM, PPM, PAM, WAV, "
+                                 "IDX, JPEG, GIF, Ogg, FLAC, MP3, MP4 and WebM can"));
   return FileKind::text;
 }
 
@@ -82,6 +95,10 @@ Part audio_part(Sound sound, const ImportRule& rule, const std::string& name) {
   if (kept.empty())
     fail(ErrorKind::data,
          text(name, " is silent: no sample reaches the trim level of ", rule.trim_level));
+  if (rule.audio_rate > 0) {
+    sound = resample({sound.rate, {kept.begin(), kept.end()}}, rule.audio_rate);
+    kept = sound.samples;
+  }
   if (rule.cut_samples > 0)
     kept = kept.first(std::min(kept.size(), static_cast<std::size_t>(rule.cut_samples)));
   Part part;
@@ -99,15 +116,17 @@ Part text_part_of(std::u32string_view symbols, const std::string& name) {
   return text_part({symbols.begin(), symbols.end()});
 }
 
-Part import_part(std::span<const std::uint8_t> bytes, const std::string& name,
-                 const ImportRule& rule) {
+std::vector<Part> import_parts(std::span<const std::uint8_t> bytes, const std::string& name,
+                               const ImportRule& rule, Decoder& decoder) {
   switch (kind_of(bytes, name)) {
     case FileKind::image:
-      return image_part(is_png(bytes) ? decode_png(bytes, name) : decode_pnm(bytes, name), rule);
+      return {image_part(is_png(bytes) ? decode_png(bytes, name) : decode_pnm(bytes, name), rule)};
     case FileKind::audio:
-      return audio_part(decode_wav(bytes, name, rule.channels), rule, name);
+      return {audio_part(decode_wav(bytes, name, rule.channels), rule, name)};
     case FileKind::text:
-      return text_part_of(decode_utf8(bytes, name), name);
+      return {text_part_of(decode_utf8(bytes, name), name)};
+    case FileKind::media:
+      return media_parts(bytes, name, rule, decoder);
     case FileKind::idx:
       break;
   }

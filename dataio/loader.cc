@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "dataio/masking.h"
 
 namespace ortho {
 namespace {
@@ -22,8 +23,9 @@ struct WindowMaker {
     return rule.padding == Padding::end ? 0 : random_padding(seed, epoch, record, spare);
   }
 
-  void make(const SampleList::Window& from, std::int64_t epoch, std::int64_t window,
-            Batch& batch) const {
+  // `mask`: what diffusion draws by.
+  void make(const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
+            std::int64_t window, Batch& batch) const {
     const auto items = dataset.items(from.record);
     if (rule.objective == Objective::one_shot)
       return make_one_shot(from, items, epoch, window, batch);
@@ -34,6 +36,7 @@ struct WindowMaker {
     };
     lay_next_token(from.index, spare_before(from.record, spare, epoch), length, rule, read, window,
                    batch);
+    if (rule.objective == Objective::diffusion) mask_window(mask, window, batch);
   }
 
   void make_one_shot(const SampleList::Window& from, const std::vector<ItemSize>& items,
@@ -45,9 +48,8 @@ struct WindowMaker {
     read_some(from.record, plan->inputs, plan->input_tokens, items, item, input);
     const std::int32_t output_item = item;
     read_some(from.record, plan->outputs, plan->output_tokens, items, item, output);
-    const std::int64_t spare = rule.tokens - plan->input_tokens - plan->output_tokens;
-    lay_one_shot(input, output, output_item, spare_before(from.record, spare, epoch), rule, window,
-                 batch);
+    lay_one_shot(input, output, output_item, spare_before(from.record, plan->spare(rule), epoch),
+                 rule, window, batch);
   }
 
   // The first `count` tokens of these items, numbered on from `item`.
@@ -60,6 +62,33 @@ struct WindowMaker {
     }
   }
 };
+
+// Windows `own` of a batch, empty, with the tokens that are kept.
+Batch new_batch(const LoaderOptions& options, const Range& own) {
+  const std::int64_t tokens = options.window.tokens;
+  if (!options.held) return empty_batch(tokens, own.size(), own.lo, options.window.objective);
+  ASSERT(elements(options.held->batch) == tokens && options.held->windows() == 1,
+         "the tokens kept are some of ", shape_text(options.held->batch), ", windows have ",
+         tokens);
+  Batch batch = empty_batch(options.held->count(), own.size(), own.lo);
+  batch.tokens = tokens;
+  batch.part = true;
+  return batch;
+}
+
+// Lays one window into column `window` of such a batch.
+void lay_window(const WindowMaker& maker, const LoaderOptions& options,
+                const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
+                std::int64_t window, Batch& batch) {
+  if (!options.held) return maker.make(from, epoch, mask, window, batch);
+  Batch one = empty_batch(options.window.tokens, 1, 0);
+  maker.make(from, epoch, mask, 0, one);
+  for_each_row(*options.held, [&](std::int64_t local, std::int64_t token) {
+    const auto at = static_cast<std::size_t>(local * batch.windows + window);
+    batch.input[at] = one.input[static_cast<std::size_t>(token)];
+    batch.target[at] = one.target[static_cast<std::size_t>(token)];
+  });
+}
 
 }  // namespace
 
@@ -103,7 +132,10 @@ struct Loader::State {
   State(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& given,
         const Cursor& start)
       : options(given),
-        maker{dataset, {vocabulary, given.audio_bits}, given.window, given.order.seed},
+        maker{dataset,
+              {vocabulary, given.audio_bits, word_rule(given.window.objective)},
+              given.window,
+              given.order.seed},
         list(dataset, given.window),
         units(list.units()),
         own(owned_windows(given.windows, given.order.streams, given.replicas, given.replica)),
@@ -125,10 +157,12 @@ struct Loader::State {
       planned_epoch = making.epoch;
     }
     const auto samples = batch_samples(making.consumed, options.windows, plan.streams());
-    Batch batch = empty_batch(options.window.tokens, own.size(), own.lo);
+    Batch batch = new_batch(options, own);
     for (std::int64_t window = 0; window < own.size(); ++window) {
       const SampleId id = plan.at(samples[static_cast<std::size_t>(own.lo + window)]);
-      maker.make(list.window(id), making.epoch, window, batch);
+      const MaskDraw mask = {options.order.seed, making.epoch, making.consumed, own.lo + window,
+                             options.windows};
+      lay_window(maker, options, list.window(id), making.epoch, mask, window, batch);
     }
     making.consumed += options.windows;
     return batch;
@@ -241,13 +275,17 @@ std::int64_t HeldOut::batches() const { return count_windows(samples(), options_
 std::optional<Batch> HeldOut::next() {
   if (given_ == wanted_) return std::nullopt;
   const std::int64_t number = given_ * batches() / wanted_;
-  const WindowMaker maker{
-      *dataset_, {*vocabulary_, options_.audio_bits}, options_.window, options_.order.seed};
+  const WindowMaker maker{*dataset_,
+                          {*vocabulary_, options_.audio_bits, word_rule(options_.window.objective)},
+                          options_.window,
+                          options_.order.seed};
   const Range own = split(options_.windows, options_.replicas, options_.replica);
-  Batch batch = empty_batch(options_.window.tokens, own.size(), own.lo);
+  Batch batch = new_batch(options_, own);
   for (std::int64_t window = 0; window < own.size(); ++window) {
     const std::int64_t sample = number * options_.windows + own.lo + window;
-    if (sample < samples()) maker.make(list_.window(sample), 0, window, batch);
+    if (sample < samples())
+      lay_window(maker, options_, list_.window(sample), 0,
+                 held_out_draw(options_.order.seed, sample), window, batch);
   }
   ++given_;
   return batch;

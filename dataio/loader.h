@@ -13,6 +13,7 @@
 #include "dataio/dataset.h"
 #include "dataio/sampler.h"
 #include "dataio/window.h"
+#include "tensor/held_rows.h"
 
 namespace ortho {
 
@@ -45,6 +46,8 @@ struct LoaderOptions {
   int replica = 0, replicas = 1;
   OrderRule order;
   int audio_bits = 16;
+  // The tokens of a window that are kept, [s_1]…[s_n][1]; without it all are.
+  std::optional<HeldRows> held = {};
   bool prefetch = true;  // false: next() makes the batch itself
 };
 
@@ -79,8 +82,8 @@ class Loader {
   std::unique_ptr<State> state_;
 };
 
-// All windows of a split once, in order, with padding at the end; the last batch is filled up with
-// empty windows. All replicas get equally many batches. Reads without a thread.
+// All windows of a split once, in order, with padding at the end and, for diffusion, masks that are
+// always the same; the last batch is filled up with empty windows. All replicas get equally many batches. Reads without a thread.
 class HeldOut {
  public:
   HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const LoaderOptions& options);

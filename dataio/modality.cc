@@ -57,6 +57,9 @@ Token text_token(const PartView& part, std::int64_t index, const TokenRule& rule
   Token token;
   token.symbol[0] = row;
   token.place[0] = static_cast<std::int32_t>(index);
+  if (rule.words != WordRule::none && rule.vocabulary.words.size() > 0)
+    token.word = word_at([&part](std::int64_t i) { return symbol_at(part, i); }, index,
+                         part.shape[0], rule.words, rule.vocabulary.words);
   return token;
 }
 
@@ -169,6 +172,21 @@ void tokenise(const PartView& part, Range which, std::int32_t item, const TokenR
     token.item = item;
     out.push_back(token);
   }
+}
+
+std::int32_t word_behind(std::span<const Token> before, const Token& token,
+                         const Vocabulary& vocabulary) {
+  constexpr auto kText = static_cast<std::int32_t>(Modality::text);
+  if (token.modality != kText || vocabulary.words.size() == 0) return 0;
+  std::size_t first = before.size();
+  while (first > 0 && before[first - 1].modality == kText && before[first - 1].item == token.item)
+    --first;
+  const auto letter = [&](std::int64_t i) {
+    const std::size_t at = first + static_cast<std::size_t>(i);
+    return vocabulary.code_point((at < before.size() ? before[at] : token).symbol[0]);
+  };
+  const auto index = static_cast<std::int64_t>(before.size() - first);
+  return word_at(letter, index, index + 1, WordRule::behind, vocabulary.words);
 }
 
 std::string text_from(std::span<const Token> tokens, const Vocabulary& vocabulary) {

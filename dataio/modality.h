@@ -14,6 +14,7 @@
 #include "dataio/media/image.h"
 #include "dataio/media/wav.h"
 #include "dataio/record.h"
+#include "dataio/words.h"
 #include "tensor/box.h"
 #include "tensor/token.h"
 
@@ -31,6 +32,8 @@ class Vocabulary {
   std::int32_t row(std::uint32_t code_point) const;  // -1 when not known
   std::uint32_t code_point(std::int64_t row) const;
   const std::vector<std::uint32_t>& code_points() const { return code_points_; }
+
+  WordList words;  // the rows of the word table; mostly none
 
  private:
   std::vector<std::uint32_t> code_points_;
@@ -64,7 +67,12 @@ std::int64_t count_tokens(PartKind kind, const std::array<std::uint32_t, 4>& sha
 struct TokenRule {
   const Vocabulary& vocabulary;
   int audio_bits = 16;  // 8 or 16
+  WordRule words = WordRule::none;
 };
+
+// What `token`, behind `before` in a window, carries under WordRule::behind.
+std::int32_t word_behind(std::span<const Token> before, const Token& token,
+                         const Vocabulary& vocabulary);
 
 // Appends tokens `which` of the part, as item number `item`. Error(data)
 // naming `source` and the position of a code point that is none

@@ -98,6 +98,7 @@ class Packer {
  public:
   Packer(const DatasetId& id, const PackRule& options)
       : options_(options),
+        decoder_(options.decoder),
         shards_(options.output, id, options.shard_bytes, options.shard, options.replace) {}
 
   void add_file(const SourceFile& file) {
@@ -112,18 +113,19 @@ class Packer {
             " belong to an IDX file of images, and ", file.path, " is none");
     if (*kind == FileKind::idx) return add_idx(*bytes, file);
     if (*kind == FileKind::text) return add_text(*bytes, file);
-    auto part = attempt(file.name, [&] { return import_part(*bytes, file.path, options_.import); });
-    if (!part) return;
-    Record record{{}, file.name, file.split ? *file.split : whole_split(file.name, file.path)};
-    record.parts.push_back(std::move(*part));
-    add(std::move(record));
+    auto parts = attempt(
+        file.name, [&] { return import_parts(*bytes, file.path, options_.import, decoder_); });
+    if (!parts) return;
+    add({std::move(*parts), file.name,
+         file.split ? *file.split : whole_split(file.name, file.path)});
   }
 
   void add_item(const PackItem& item) {
     REQUIRE(!item.parts.empty(), item.source, " has no parts");
     auto parts = attempt(item.source, [&] {
       std::vector<Part> made;
-      for (const PackPart& part : item.parts) made.push_back(part_of(part, item.source));
+      for (const PackPart& part : item.parts)
+        for (Part& one : parts_of(part, item.source)) made.push_back(std::move(one));
       return made;
     });
     if (!parts) return;
@@ -175,10 +177,10 @@ class Packer {
            (options_.order == PartOrder::both && number % 2 == 1);
   }
 
-  Part part_of(const PackPart& part, const std::string& source) const {
+  std::vector<Part> parts_of(const PackPart& part, const std::string& source) {
     if (part.kind == PackPart::Kind::text)
-      return text_part_of(decode_utf8(std::string_view(part.value), source), source);
-    return import_part(load(part.value), part.value, options_.import);
+      return {text_part_of(decode_utf8(std::string_view(part.value), source), source)};
+    return import_parts(load(part.value), part.value, options_.import, decoder_);
   }
 
   Split hashed_split(const std::string& key) const {
@@ -266,6 +268,7 @@ class Packer {
   }
 
   const PackRule& options_;
+  Decoder decoder_;
   ShardSet shards_;
   std::vector<SkippedFile> skipped_;
   std::array<std::uint64_t, kSplits> ordered_{};  // records of several parts so far

@@ -20,7 +20,7 @@ namespace ortho {
 // One record given part by part: a line of a JSON-lines list.
 struct PackPart {
   enum class Kind { file, text } kind = Kind::file;
-  std::string value;  // path of a text, image or sound; or the text itself, UTF-8
+  std::string value;  // path of a text, image, sound or film; or the text itself, UTF-8
 };
 
 struct PackItem {
@@ -73,6 +73,7 @@ struct PackRule {
   std::uint64_t text_bytes = std::uint64_t{64} << 20;  // longer texts are cut into several records
   bool keep_going = false;
   bool replace = false;  // an existing data set in the folder, instead of refusing
+  std::string decoder = "orthotope-decode";  // path of the worker program
   ShardOptions shard;
 };
 

@@ -34,12 +34,13 @@ SumCost small_sums(int ranks, std::int64_t exchanged_axes, bool fixed_order) {
   SumCost total;
   add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // all read their batch
   add(total, sum_cost(2, sizeof(std::int64_t), ranks));               // scored targets, stop
-  add(total, sum_cost(kTerms, sizeof(double), ranks));                // loss terms …
+  add(total, sum_cost(2 * kTerms, sizeof(double), ranks));            // loss terms …
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
   add(total, sum_cost(ranks * (1 + 2 * exchanged_axes), sizeof(double), ranks));  // seconds
-  add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // metrics are written
+  add(total, sum_cost(1, sizeof(std::int64_t), ranks));              // metrics are written
+  if (!fixed_order) add(total, sum_cost(1, sizeof(double), ranks));  // the gradient's norm
   if (fixed_order) {
-    add(total, sum_cost(std::int64_t{kTerms} * kLeaves, sizeof(double), ranks));  // each leaf's
+    add(total, sum_cost(2 * std::int64_t{kTerms} * kLeaves, sizeof(double), ranks));  // each leaf's
     add(total, sum_cost(1, sizeof(std::int64_t), ranks));  // the norm's exponent …
     add(total, sum_cost(3, sizeof(std::int64_t), ranks));  // … and its digits
   }
@@ -86,7 +87,6 @@ RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int rank
   RunCost run;
   run.plan = plan_run(config, text_symbols);
   for (const Stage& stage : run.plan.stages) {
-    loader_options(stage, 0, 0, 1);  // checks the objective
     run.meshes.push_back(choose_mesh(stage, config, ranks));
     StageCost cost = with_rank(stage, run.meshes.back().best().cost, ranks);
     if (stage.grown) {

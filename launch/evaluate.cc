@@ -26,15 +26,17 @@ Split split_of(const EvaluateOptions& options, const OpenRun& run) {
   return options.split.empty() ? run.stage.config.data.held_out : split_from_name(options.split);
 }
 
-void print_loss(const TermSums& sums) {
+void print_loss(Objective objective, const TermSums& sums) {
+  const bool bound = objective == Objective::diffusion;
   for (size_t i = 0; i < kTerms; ++i) {
     if (sums.targets[i] == 0) continue;
     const auto term = static_cast<Term>(i);
     const double targets = static_cast<double>(sums.targets[i]),
                  symbols = term == Term::pixel ? 3 * targets : targets;
-    std::printf("%-9s %.4f nats a token, %.1f %% right, %lld tokens\n", term_name(term).c_str(),
-                sums.nats[i] / targets, 100.0 * static_cast<double>(sums.hits[i]) / symbols,
-                static_cast<long long>(sums.targets[i]));
+    std::printf("%-9s %.4f nats a token%s, %.1f %% right, %lld tokens%s\n", term_name(term).c_str(),
+                sums.mean(term), bound ? " at most" : "",
+                100.0 * static_cast<double>(sums.hits[i]) / symbols,
+                static_cast<long long>(sums.targets[i]), bound ? " hidden" : "");
   }
 }
 
@@ -63,20 +65,26 @@ int run_evaluate(const EvaluateOptions& options) {
   Arena<float> arena;
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
+  model.keep_active(options.active_nodes);
   model.settle_at(options.passes.settle);
-  LoaderOptions loader = loader_options(run.stage, static_cast<std::uint64_t>(run.config.seed),
-                                        sharding.replica(), sharding.replicas());
-  loader.windows = sharding.windows();
-  HeldOut windows(records, run.state->vocabulary, loader);
   const bool speaks = world->rank() == 0;
-  if (options.scores.empty()) {
+  const auto objectives = objectives_of(run.stage.config.objective);
+  for (const Objective objective : objectives) {
+    if (!options.scores.empty()) break;
+    LoaderOptions loader =
+        loader_options(run.stage, objective, static_cast<std::uint64_t>(run.config.seed), sharding);
+    loader.windows = sharding.windows();
+    HeldOut windows(records, run.state->vocabulary, loader);
     const TermSums sums = evaluate_split(*world, model, windows, options.limit);
-    if (speaks) print_loss(sums);
+    if (speaks && objectives.size() > 1) std::printf("%s:\n", objective_name(objective).c_str());
+    if (speaks) print_loss(objective, sums);
     if (speaks && options.passes.settle > 0)
       std::printf("passes    %lld of %lld in the last batch\n",
                   static_cast<long long>(model.passes()), static_cast<long long>(spec.refeeds));
   }
-  const TokenRule tokens = {run.state->vocabulary, loader.audio_bits};
+  const TokenRule tokens = {run.state->vocabulary,
+                            static_cast<int>(run.stage.config.data.audio_bits),
+                            word_rule(answering_objective(run.stage.config.objective))};
   for (const auto& score : options.scores) {
     const ScoreRule rule = {score.from, score.to, options.limit,
                             static_cast<std::uint64_t>(run.config.seed)};

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "launch/options_listing.h"
 #include "trainer/config.h"
+#include "trainer/objectives.h"
 
 namespace ortho {
 
@@ -45,11 +46,7 @@ void check_count(const char* option, std::int64_t value, std::int64_t least) {
   REQUIRE(value >= least, option, ' ', value, ": must be at least ", least);
 }
 
-namespace {
-
-// --- values that Boost cannot read by itself ---
-
-std::pair<std::int64_t, std::int64_t> image_size(const std::string& word) {
+std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::string& word) {
   std::int64_t height = 0, width = 0;
   const char* end = word.data() + word.size();
   auto [at, error] = std::from_chars(word.data(), end, height);
@@ -58,17 +55,14 @@ std::pair<std::int64_t, std::int64_t> image_size(const std::string& word) {
     const auto rest = std::from_chars(at + 1, end, width);
     good = rest.ec == std::errc{} && rest.ptr == end;
   }
-  REQUIRE(good && height >= 1 && height <= 65536 && width >= 1 && width <= 65536, "--image-size ",
-          word, ": write it as HxW, each 1 to 65536, for example 28x28");
+  REQUIRE(good && height >= 1 && height <= 65536 && width >= 1 && width <= 65536, option, ' ', word,
+          ": write it as HxW, each 1 to 65536, for example 28x28");
   return {height, width};
 }
 
-Words split_words(const std::string& joined, char separator) {
-  Words words;
-  std::istringstream stream(joined);
-  for (std::string word; std::getline(stream, word, separator);) words.push_back(word);
-  return words;
-}
+namespace {
+
+// --- values that Boost cannot read by itself ---
 
 // "image" and "words" are what people say for pixel and text.
 Modality modality_word(const std::string& word) {
@@ -93,65 +87,6 @@ constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
 constexpr double kMostGflops = 1e9;           // an exaflop a rank
 
 // --- the commands ---
-
-constexpr const char* kAboutPack =
-    "Packs raw files into shards. INPUT: text, PNG, PPM, PGM, PAM, WAV, IDX images (each also "
-    ".gz),\n"
-    "folders of these, and lists (.jsonl) with a record a line, paths from the list's folder:\n"
-    "  {\"parts\": [{\"file\": \"a.png\"}, {\"text\": \"ankle boot\"}], \"split\": \"train\"}";
-
-void list_pack(Listing& listing, PackOptions& o) {
-  PackRule& rule = o.rule;
-  listing.argument("input", po::value(&o.inputs)->required(), -1);
-  listing.option("out", po::value(&rule.output)->required()->value_name("DIR"),
-                 "folder of the data set");
-  listing.option("labels", po::value(&o.labels)->value_name("FILE"),
-                 "IDX file with a label for each image of the one INPUT");
-  listing.option("ending", po::value(&rule.endings)->composing()->value_name(".E"),
-                 "in folders take only names that end so; as often as needed");
-  listing.option("max-samples", po::value(&rule.max_samples)->default_value(0),
-                 "skip and list records with longer audio; 0 = none");
-  listing.option("cut-samples", po::value(&rule.import.cut_samples)->default_value(0),
-                 "cut audio behind so many samples; 0 = do not");
-  listing.option("trim", po::bool_switch(&rule.import.trim),
-                 "drop silence (below 1 % of full scale) at both ends of audio");
-  listing.option("keep-going", po::bool_switch(&rule.keep_going),
-                 "skip damaged files and list them in DIR/SKIPPED");
-  listing.option("replace", po::bool_switch(&rule.replace), "replace a data set that is in DIR");
-}
-
-Command parse_pack(const Words& arguments) {
-  PackOptions o;
-  std::string split, records, size, names, order;
-  Listing listing("pack");
-  list_pack(listing, o);
-  listing.option("split", po::value(&split)->default_value("hash:0.1")->value_name("RULE"),
-                 "where records go that a list does not place: train, valid, test; hash:0.1 (a "
-                 "tenth of the files, or of an IDX file's images, is valid); tail:0.1 (the last "
-                 "tenth of each text or IDX file)");
-  listing.option(
-      "records", po::value(&records)->default_value("file"),
-      "a record of a text: file (all of it), line, percent (between lines that hold a % alone)");
-  listing.option("order", po::value(&order)->default_value("given"),
-                 "of the parts of a record: given, reversed, both (every second record reversed)");
-  listing.option("image-size", po::value(&size)->value_name("HxW"), "resize images");
-  listing.option("label-names", po::value(&names)->value_name("A,B,C"),
-                 "the words of labels 0, 1, 2 …");
-  if (store(listing, arguments))
-    return ShowText{help_text(listing, "INPUT… --out DIR [options]", kAboutPack)};
-  PackRule& rule = o.rule;
-  rule.split = split_rule_from(split);
-  rule.text_records = text_records_from_name(records);
-  rule.order = part_order_from_name(order);
-  if (!size.empty()) std::tie(rule.import.image_height, rule.import.image_width) = image_size(size);
-  rule.label_names = split_words(names, ',');
-  check_count("--max-samples", rule.max_samples, 0);
-  check_count("--cut-samples", rule.import.cut_samples, 0);
-  REQUIRE(o.labels.empty() || o.inputs.size() == 1, "--labels ", o.labels,
-          " belongs to one IDX file of images, but ", o.inputs.size(), " inputs were given");
-  REQUIRE(rule.label_names.empty() || !o.labels.empty(), "--label-names needs --labels FILE");
-  return o;
-}
 
 void list_settings(Listing& listing, Words& settings) {
   listing.option("set", po::value(&settings)->composing()->value_name("A.B=VALUE"),
@@ -197,6 +132,8 @@ Command parse_evaluate(const Words& arguments) {
   listing.option("score", po::value(&scores)->composing()->value_name("FROM:TO"),
                  "exact matches of an item predicted from another: image:text; with shuffled pairs "
                  "as the control");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("limit", po::value(&o.limit)->default_value(0),
                  "records or windows to score; 0 = all");
   list_passes(listing, o.passes);
@@ -210,18 +147,32 @@ Command parse_evaluate(const Words& arguments) {
   return o;
 }
 
+WhenFull when_full_word(const std::string& word) {
+  REQUIRE(word == "slide" || word == "half" || word == "beyond", "--when-full ", word,
+          ": slide, half or beyond");
+  return word == "slide" ? WhenFull::slide : word == "half" ? WhenFull::half : WhenFull::beyond;
+}
+
 Command parse_generate(const Words& arguments) {
   GenerateOptions o;
-  std::string modality, size;
+  std::string modality, size, when_full, places, order;
   Listing listing("generate");
   listing.argument("path", po::value(&o.path)->required(), 1);
   listing.option("modality", po::value(&modality)->default_value("text"),
                  "what to make: text, pixel or audio");
-  listing.option("prompt", po::value(&o.prompt), "words to begin with");
+  listing.option("prompt", po::value(&o.prompts)->composing(), "words to begin with; repeatable");
   listing.option("prompt-file", po::value(&o.prompt_file)->value_name("FILE"),
                  "a text, image or audio file to begin with");
+  listing.option("together", po::bool_switch(&o.together),
+                 "several prompts share one window, each with an equal part of the room");
   listing.option("tokens", po::value(&o.tokens)->default_value(0),
                  "tokens to make; 0 = until the end");
+  listing.option("when-full", po::value(&when_full)->default_value("slide"),
+                 "slide = read the last T tokens for each; half = begin anew; beyond = go on");
+  listing.option("places", po::value(&places)->default_value("rule"),
+                 "places of new tokens: rule = counted on; heads = chosen by the model's heads");
+  listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
+                 "share of each token's hidden units, the largest, that stay");
   listing.option("temperature", po::value(&o.temperature)->default_value(1.0, "1"),
                  "0 = always the likeliest");
   listing.option("top-k", po::value(&o.top_k)->default_value(0),
@@ -229,6 +180,12 @@ Command parse_generate(const Words& arguments) {
   listing.option("top-p", po::value(&o.top_p)->default_value(1.0, "1"),
                  "draw from the likeliest that make up this share");
   listing.option("seed", po::value(&o.seed)->default_value(1), "of the draws");
+  listing.option("objective", po::value(&o.objective)->value_name("NAME"),
+                 "next_token, one_shot or diffusion; as the stage was trained if not given");
+  listing.option("rounds", po::value(&o.rounds)->default_value(0),
+                 "diffusion: rounds that fill in a window; 0 = a token a round");
+  listing.option("order", po::value(&order)->default_value("confident"),
+                 "diffusion: which tokens a round keeps: confident, random");
   listing.option("out", po::value(&o.out)->value_name("FILE"),
                  "where to write: .txt, .png, .wav; text also to standard output");
   listing.option("image-size", po::value(&size)->value_name("HxW"),
@@ -239,14 +196,21 @@ Command parse_generate(const Words& arguments) {
         listing, "RUN [options]",
         "Makes a text, an image (PNG) or a sound (WAV) with a run folder or a checkpoint.")};
   o.modality = modality_word(modality);
-  if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size(size);
+  if (!o.objective.empty()) objective_from_name(o.objective);  // checks
+  REQUIRE(order == "confident" || order == "random", "--order ", order, ": confident or random");
+  if (order == "random") o.order = UnmaskRule::Order::random;
+  check_count("--rounds", o.rounds, 0);
+  if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size("--image-size", size);
   check_count("--tokens", o.tokens, 0);
   check_count("--top-k", o.top_k, 0);
   check_passes(o.passes);
   check_count("--seed", o.seed, 0);
   REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
   REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");
-  REQUIRE(o.prompt.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
+  o.when_full = when_full_word(when_full);
+  REQUIRE(places == "rule" || places == "heads", "--places ", places, ": rule or heads");
+  o.places_by_heads = places == "heads";
+  REQUIRE(o.prompts.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
   REQUIRE(o.modality == Modality::text || !o.out.empty(), "--modality ", modality,
           " needs --out FILE");
   return o;

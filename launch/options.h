@@ -11,12 +11,15 @@
 #include "dataio/pack.h"
 #include "model/apply.h"
 #include "tensor/token.h"
+#include "trainer/unmask.h"
+#include "trainer/writing.h"
 
 namespace ortho {
 
 struct PackOptions {
   std::vector<std::string> inputs;  // files, folders, and lists ending in .jsonl
   std::string labels;               // IDX file with a label for each image of the one input, or ""
+  std::string decoder;              // path of orthotope-decode; "": beside this program
   PackRule rule;
 };
 
@@ -45,18 +48,26 @@ struct EvaluateOptions {
   std::vector<Score> scores;      // none: the loss alone
   std::int64_t limit = 0;         // records or windows to score; 0 = all
   Passes passes;
+  double active_nodes = 1;  // share of each token's hidden units that stay
 };
 
 struct GenerateOptions {
   std::string path;                    // run folder or checkpoint
   Modality modality = Modality::text;  // of what is made
-  std::string prompt;                  // words, or ""
+  std::vector<std::string> prompts;    // words; several are answered side by side
+  bool together = false;               // in one window, which they share
   std::string prompt_file;             // a text, image or audio file, or ""
   std::int64_t tokens = 0;             // to make; 0 = until the end, or a window
-  double temperature = 1.0;            // 0 = always the likeliest
-  std::int64_t top_k = 0;              // 0 = all
+  WhenFull when_full = WhenFull::slide;
+  bool places_by_heads = false;
+  double temperature = 1.0;  // 0 = always the likeliest
+  std::int64_t top_k = 0;    // 0 = all
   double top_p = 1.0;
+  double active_nodes = 1;  // share of each token's hidden units that stay
   std::int64_t seed = 1;
+  std::string objective;    // how; "": as the stage was trained
+  std::int64_t rounds = 0;  // of unmasking; 0 = a token a round
+  UnmaskRule::Order order = UnmaskRule::Order::confident;
   std::string out;                                 // file; "": text to standard output
   std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
   Passes passes;

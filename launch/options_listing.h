@@ -4,6 +4,7 @@
 #include <boost/program_options.hpp>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "launch/options.h"
@@ -37,7 +38,9 @@ struct Listing {
 bool store(const Listing& listing, const Words& arguments);
 std::string help_text(const Listing& listing, const std::string& usage, const std::string& about);
 void check_count(const char* option, std::int64_t value, std::int64_t least);
+std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::string& word);
 
+Command parse_pack(const Words& arguments);
 Command parse_export(const Words& arguments);
 Command parse_apply(const Words& arguments);
 

@@ -6,6 +6,7 @@
 #include "dataio/pack_list.h"
 #include "launch/commands.h"
 #include "launch/describe_data.h"
+#include "launch/program_path.h"
 
 namespace ortho {
 
@@ -20,7 +21,9 @@ int run_pack(const PackOptions& options) {
       paths.push_back({input, options.labels, {}});
     }
   }
-  const PackResult result = pack(paths, items, options.rule);
+  PackRule rule = options.rule;
+  rule.decoder = options.decoder.empty() ? program_beside("orthotope-decode") : options.decoder;
+  const PackResult result = pack(paths, items, rule);
   std::string summary = text("packed ", options.rule.output, '\n');
   summary += describe_manifest(result.manifest);
   if (!result.skipped.empty())

@@ -1,11 +1,14 @@
 #!/bin/bash
-# launch/packages.sh build|corpus …: installs the Debian 12 packages of these sets, as root or by sudo.
+# launch/packages.sh build|media|corpus …: installs the Debian 12 packages of these sets, as root or by sudo.
 # Does nothing, and needs no rights, when all of them are there.
 set -euo pipefail
 
 # Compiler, libraries and test library.
 build=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libhdf5-dev libyaml-cpp-dev
   libboost-program-options-dev libdnnl-dev libpng-dev zlib1g-dev libgtest-dev)
+
+# FFmpeg's libraries, for orthotope-decode: JPEG, GIF, Ogg, FLAC, MP3, MP4, WebM. Optional.
+media=(pkg-config libavformat-dev libavcodec-dev libavutil-dev libswscale-dev)
 
 # The quickstart's raw data, 50.1 MB to download: images 30.9, spoken words 18.3, texts 0.9.
 corpus=(dataset-fashion-mnist asterisk-core-sounds-en-wav fortunes)
@@ -14,8 +17,9 @@ wanted=()
 for set in "$@"; do
   case $set in
     build) wanted+=("${build[@]}") ;;
+    media) wanted+=("${media[@]}") ;;
     corpus) wanted+=("${corpus[@]}") ;;
-    *) echo "$0: no set of packages is called '$set'; there are: build corpus" >&2 && exit 64 ;;
+    *) echo "$0: no set of packages is called '$set'; there are: build media corpus" >&2 && exit 64 ;;
   esac
 done
 

@@ -46,23 +46,29 @@ std::int64_t shard_bytes(const std::string& path) {
   return bytes;
 }
 
-// One cache for training, one for the held-out split: never more than the shards themselves.
-std::int64_t cache_bytes(const DataConfig& data, bool packed) {
-  constexpr auto kBoth = static_cast<std::int64_t>(2 * kUnitCacheBytes);
-  if (!packed) return kBoth;
+// A cache for each objective's training data and one for the held-out split: for each objective
+// never more than the shards themselves.
+std::int64_t cache_bytes(const StageConfig& stage, bool packed) {
+  const auto objectives = static_cast<std::int64_t>(objectives_of(stage.objective).size());
+  const std::int64_t most = (objectives + 1) * static_cast<std::int64_t>(kUnitCacheBytes);
+  if (!packed) return most;
   std::int64_t bytes = 0;
-  for (const std::string& path : data.train) bytes += shard_bytes(path);
-  return std::min(bytes, kBoth);
+  for (const std::string& path : stage.data.train) bytes += shard_bytes(path);
+  return std::min(objectives * bytes, most);
 }
 
 // Opens the stage's data as train does, with train's complaints.
 void look_at(const Stage& stage, const Vocabulary& vocabulary, int replicas, DataFacts& facts) {
-  LoaderOptions options = loader_options(stage, 0, 0, replicas);
-  options.prefetch = false;
+  facts.samples.push_back(0);
+  facts.skipped.push_back(0);
   const Dataset train(stage.config.data.train, Split::train);
-  const Loader loader(train, vocabulary, options);
-  facts.samples.push_back(loader.samples());
-  facts.skipped.push_back(loader.skipped());
+  for (const Objective objective : objectives_of(stage.config.objective)) {
+    LoaderOptions options = loader_options(stage, objective, 0, 0, replicas);
+    options.prefetch = false;
+    const Loader loader(train, vocabulary, options);
+    facts.samples.back() = std::max(facts.samples.back(), loader.samples());
+    facts.skipped.back() += loader.skipped();
+  }
 }
 
 RateFacts find_rate(const PlanOptions& options, const RunConfig& config, const RunCost& cost) {
@@ -88,7 +94,7 @@ DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ran
   const std::string missing = first_missing(config);
   facts.packed = missing.empty();
   for (const StageConfig& stage : config.stages)
-    facts.cache_bytes.push_back(cache_bytes(stage.data, facts.packed));
+    facts.cache_bytes.push_back(cache_bytes(stage, facts.packed));
   if (!facts.packed) {
     facts.symbols = symbols_given > 0 ? symbols_given : kAssumedSymbols;
     facts.symbols_from = text(symbols_given > 0 ? "given by --symbols" : "assumed", "; ", missing,

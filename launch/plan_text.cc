@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "launch/plan.h"
+#include "model/line_map.h"
 #include "trainer/metrics.h"
 
 namespace ortho {
@@ -42,16 +43,27 @@ const char* token_noun(const RunPlan& plan) {
   return "character";
 }
 
+// "joint", or kinds and axes where they differ: "attention axis.1, joint axis.0".
+std::string map_text(const ModelSpec& spec) {
+  if (!has_line_maps(spec)) return "dense";
+  std::string all;
+  for (const LineMap& map : line_maps(spec)) {
+    const char* kind = map.kind == MapKind::attention ? "attention" : "joint";
+    if (spec.maps.empty() && spec.sets.empty()) return kind;
+    all += text(all.empty() ? "" : ", ", kind, ' ', line_map_name(spec, map));
+  }
+  return all;
+}
+
 std::string model_rows(const Stage& stage, const StageCost& cost) {
   const ModelSpec& spec = stage.config.model;
   std::string out;
   out += row("window", text(shape_text(spec.tokens), " = ", counted(cost.context, "token"), "; ",
                             counted(stage.windows, "window"), " a step, ",
                             grouped(cost.rank.windows), " a rank"));
-  out +=
-      row("model", text(spec.map == MapKind::joint ? "joint" : "dense", " map, ",
-                        counted(spec.blocks, "block"), ", C ", spec.channels, ", E ", spec.hidden,
-                        ", ", spec.refeeds, spec.refeeds == 1 ? " pass" : " passes"));
+  out += row("model", text(map_text(spec), " map, ", counted(spec.blocks, "block"), ", C ",
+                           spec.channels, ", E ", spec.hidden, ", ", spec.refeeds,
+                           spec.refeeds == 1 ? " pass" : " passes"));
   out += row("weights", grouped(cost.weights));
   out += row("multiply-adds",
              text(grouped(std::llround(cost.macs.nominal)), " nominal, ",

@@ -1,12 +1,18 @@
 #include "model/axis_map.h"
 
 #include "core/error.h"
+#include "model/token_runs.h"
 
 namespace ortho {
 
 template <class T>
-DenseAxisMap<T>::DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend)
-    : map_(map), output_(output_nodes(map)), weight_(weight), backend_(backend) {
+DenseAxisMap<T>::DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend,
+                              const Segments* segments)
+    : map_(map),
+      output_(output_nodes(map)),
+      weight_(weight),
+      backend_(backend),
+      segments_(segments) {
   const Shape shape = merge_halves(weight.spec.dims, extent(weight.box));
   ASSERT(shape == weight_shape(map), weight.spec.name, " has shape ", shape_text(shape),
          ", its map needs ", shape_text(weight_shape(map)));
@@ -21,9 +27,25 @@ void DenseAxisMap<T>::sum_parts(Move<T>& gather, const std::span<T>& all, const 
 
 template <class T>
 void DenseAxisMap<T>::forward(const T* x, T* y, bool add) {
+  if (segments_ && !segments_->empty()) return forward_segments(x, y, add);
   if (gather_ == nullptr) return backend_.dense(map_, x, weight_.value, y, add);
   backend_.dense(map_, x, weight_.value, all_->data(), false);
   gather_->run(Way::backward, all_->data(), y, add ? Fill::add : Fill::over);
+}
+
+// Each as if it stood at the window's start.
+template <class T>
+void DenseAxisMap<T>::forward_segments(const T* x, T* y, bool add) {
+  ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
+  const std::int64_t in = map_.batch * map_.channels, out = output_.batch * output_.channels;
+  std::vector<const T*> taps;
+  for (const Range& segment : *segments_) {
+    const T* const first = x + segment.lo * in;
+    map_tokens(
+        backend_, map_, Range{0, segment.size()}, first,
+        [&](std::int64_t token) { return first + token * in; }, weight_.value, y + segment.lo * out,
+        add, taps);
+  }
 }
 
 template <class T>

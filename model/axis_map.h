@@ -7,6 +7,7 @@
 
 #include "model/moves.h"
 #include "model/params.h"
+#include "model/segments.h"
 #include "tensor/backend.h"
 #include "tensor/dense.h"
 
@@ -15,7 +16,9 @@ namespace ortho {
 template <class T>
 class DenseAxisMap {
  public:
-  DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend);  // shapes must agree
+  // Shapes must agree. `segments` are asked at each forward.
+  DenseAxisMap(const DenseMap& map, Param<T>& weight, Backend<T>& backend,
+               const Segments* segments = nullptr);
 
   // From here on the outputs are partial sums. `gather` moves this rank's part of the output to all
   // of it, so backward it adds them up; `all` has room for it. Both outlive the map.
@@ -31,12 +34,14 @@ class DenseAxisMap {
   void backward_input(const T* dy, T* dx, bool add);
 
  private:
+  void forward_segments(const T* x, T* y, bool add);
   DenseMap map_;
   Nodes output_;
   Move<T>* gather_ = nullptr;
   const std::span<T>* all_ = nullptr;
   Param<T>& weight_;
   Backend<T>& backend_;
+  const Segments* segments_;
 };
 
 }  // namespace ortho

@@ -1,6 +1,7 @@
 #include "model/block.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 
@@ -36,7 +37,10 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
     h_ = build.arena.take(nodes_.elements(), "normed input");
     stats_ = build.arena.take(2 * nodes_.rows(), "norm statistics");
   }
-  if (spec.out) way_out_ = &build.params.at(prefix + (spec.map == MapKind::joint ? ".w2" : ".out"));
+  if (spec.out) way_out_ = &build.params.at(prefix + (has_line_maps(spec) ? ".w2" : ".out"));
+  const bool first = build.sharding.mesh().coordinate_along("channels", build.sharding.rank()) == 0;
+  if (spec.bias) map_bias_ = &build.params.at(prefix + ".b1");
+  if (spec.bias && spec.out && first) out_bias_ = &build.params.at(prefix + ".b2");
   z_ = build.arena.take(nodes_.rows() * own_gated_width(spec, build.sharding), "map output");
 }
 
@@ -48,9 +52,18 @@ void Sublayer<T>::drop(const DropoutKey& key, T* q) {
 }
 
 template <class T>
+Nodes Sublayer<T>::mapped() const {
+  return hidden_.with_channels(hidden_.channels * (gate_.gate ? 2 : 1));
+}
+
+template <class T>
 void Sublayer<T>::make_q(const DropoutKey& key) {
   backend_.activate(gate_, hidden_, z_, scratch_.q);
   drop(key, scratch_.q);
+  if (key.active_nodes == 1) return;
+  const auto units = static_cast<double>(hidden_.channels);
+  const std::int64_t kept = std::llround(key.active_nodes * units);
+  backend_.keep_largest(hidden_, std::max<std::int64_t>(1, kept), scratch_.q);
 }
 
 template <class T>
@@ -61,16 +74,19 @@ void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
     h = h_;
   }
   map_->forward(h, z_);
+  if (map_bias_) backend_.add_bias(mapped(), map_bias_->value, z_);
   make_q(key);
   if (way_out_)
     backend_.channel_map(hidden_, nodes_.channels, scratch_.q, way_out_->value, y, true);
   else
     backend_.add(hidden_.elements(), scratch_.q, y);
+  if (out_bias_) backend_.add_bias(nodes_, out_bias_->value, y);
 }
 
 template <class T>
 void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {
   make_q(key);
+  if (out_bias_ && out_bias_->trained) backend_.bias_dw(nodes_, dy, out_bias_->grad);
   if (way_out_) {
     if (way_out_->trained)
       backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
@@ -80,6 +96,7 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
   }
   drop(key, scratch_.dq);
   backend_.activate_dz(gate_, hidden_, z_, scratch_.dq, scratch_.dz);
+  if (map_bias_ && map_bias_->trained) backend_.bias_dw(mapped(), scratch_.dz, map_bias_->grad);
   map_->backward(gain_ ? h_ : x, scratch_.dz, scratch_.dh);
   if (gain_)
     backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, scratch_.dh, dx, gain_->grad);

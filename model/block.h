@@ -1,4 +1,5 @@
-// Sublayer: one residual step of a block, y += out( f( map( norm(x) ) ) ), with dropout after f.
+// Sublayer: one residual step of a block, y += out( f( map( norm(x) ) + b1 ) ) + b2, with dropout
+// after f and the biases where they are switched on.
 //
 // A joint block is a chain (or a sum) of one sublayer per token axis, a dense block is one
 // sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again. Where
@@ -27,11 +28,12 @@ struct Scratch {
 template <class T>
 Scratch<T> take_scratch(const Build<T>& build, std::int64_t rows);
 
-// Which numbers dropout draws in this training step; p = 0 while evaluating.
+// Which hidden units stay: what dropout draws in this training step, and the largest.
 struct DropoutKey {
   double p = 0;
   std::uint64_t seed = 0, step = 0;
   std::int64_t first_window = 0;
+  double active_nodes = 1;  // while evaluating: share of each token's hidden units that stay
 };
 
 template <class T>
@@ -45,6 +47,7 @@ class Sublayer {
   void backward(const DropoutKey& key, const T* x, const T* dy, T* dx);  // dx += …; dy may be dx
 
  private:
+  Nodes mapped() const;  // what the map yields
   void make_q(const DropoutKey& key);
   void drop(const DropoutKey& key, T* q);
   Norm norm_;
@@ -56,6 +59,8 @@ class Sublayer {
   std::unique_ptr<BlockMap<T>> map_;
   Param<T>* gain_ = nullptr;
   Param<T>* way_out_ = nullptr;
+  Param<T>* map_bias_ = nullptr;
+  Param<T>* out_bias_ = nullptr;  // of partial sums, on the first of their ranks only
   Backend<T>& backend_;
   Scratch<T> scratch_;
   T *h_ = nullptr, *z_ = nullptr, *stats_ = nullptr;

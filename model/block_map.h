@@ -1,7 +1,8 @@
 // BlockMap: what stands between norm and f in a sublayer, z = map(h).
 //
-// joint: taps of C x G blocks along one token axis (model/joint_map.h). dense: an optional channel
-// map, then a layer of dense axis maps (model/dense_block_map.h).
+// joint: taps of C x G blocks along a line (model/joint_map.h). attention: softmax attention along a
+// line (model/attention_map.h). dense: an optional channel map, then a layer of dense axis maps
+// (model/dense_block_map.h).
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include "model/arena.h"
 #include "model/moves.h"
 #include "model/params.h"
+#include "model/segments.h"
 #include "model/sharding.h"
 #include "tensor/backend.h"
 
@@ -17,6 +18,7 @@ struct Build {
   Backend<T>& backend;
   Arena<T>& arena;
   Moves<T>& moves;
+  const Segments* segments = nullptr;  // of the batch that is run; null: windows are never cut
 };
 
 }  // namespace ortho

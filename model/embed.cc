@@ -32,9 +32,13 @@ Embed<T>::Embed(const Build<T>& build)
       nodes_(build.sharding.local(build.sharding.home(), build.spec.channels)),
       backend_(build.backend) {
   add(build, "text.symbol", kText, [](const Token& t) { return t.symbol[0]; });
+  add(build, "text.word", kText, [](const Token& t) { return t.word - 1; });
   add(build, "text.place", kText, [](const Token& t) { return t.place[0]; });
-  // Output slots know their place in the item they will become; it is the text table's place.
-  add(build, "text.place", kQuery, [](const Token& t) { return t.place[0]; });
+  // Output slots know their place in the item they will become; it is the text table's place. Hidden
+  // tokens know it in their modality's tables.
+  add(
+      build, "text.place", kText, [](const Token& t) { return t.place[0]; }, true);
+  add(build, "ask", kQuery, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.red", kPixel, [](const Token& t) { return t.symbol[0]; });
   add(build, "pixel.green", kPixel, [](const Token& t) { return t.symbol[1]; });
   add(build, "pixel.blue", kPixel, [](const Token& t) { return t.symbol[2]; });
@@ -43,6 +47,14 @@ Embed<T>::Embed(const Build<T>& build)
   add(build, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; });
   add(build, "audio.symbol", kAudio, [](const Token& t) { return t.symbol[0]; });
   add(build, "audio.place", kAudio, [](const Token& t) { return t.place[0]; });
+  add(
+      build, "pixel.row", kPixel, [](const Token& t) { return t.place[0]; }, true);
+  add(
+      build, "pixel.column", kPixel, [](const Token& t) { return t.place[1]; }, true);
+  add(
+      build, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; }, true);
+  add(
+      build, "audio.place", kAudio, [](const Token& t) { return t.place[0]; }, true);
   add(build, "item", kAny, [](const Token& t) { return t.item; });
   add(build, "modality", kAny, [](const Token& t) { return t.modality; });
   if (build.spec.width == 0) return;
@@ -53,25 +65,35 @@ Embed<T>::Embed(const Build<T>& build)
 
 template <class T>
 void Embed<T>::add(const Build<T>& build, const std::string& name, std::int32_t modality,
-                   std::int32_t (*row)(const Token&)) {
+                   std::int32_t (*row)(const Token&), bool hidden) {
   if (build.params.has("embed." + name))
-    tables_.push_back({&build.params.at("embed." + name), modality, row,
+    tables_.push_back({&build.params.at("embed." + name), modality, hidden, row,
                        build.arena.take_rows(nodes_.rows(), "rows of " + name)});
+}
+
+template <class T>
+bool Embed<T>::applies(const Table& table, const Token& token) {
+  if (!table.hidden)
+    return token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
+  const std::int32_t hides = token.symbol[1] == 0 ? kText : token.symbol[1];
+  return token.modality == kQuery && table.modality == hides;
 }
 
 template <class T>
 void Embed<T>::fill_rows(const Batch& batch, Table& table) const {
   const auto rows = static_cast<std::int32_t>(table.param->spec.dims[0].size);
   const DimKind kind = table.param->spec.dims[0].kind;
+  const bool words = kind == DimKind::word;
   const bool wraps = kind == DimKind::place || kind == DimKind::item;
   for_each_row(held_, [&](std::int64_t local, std::int64_t i) {
-    const Token& token = batch.input[static_cast<size_t>(i)];
-    const bool applies =
-        token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
-    std::int32_t row = applies ? table.row(token) : -1;
-    if (applies && wraps) row %= rows;
-    REQUIRE(row < rows && (row >= 0 || !applies), row_text(batch, i), " asks row ", row, " of ",
-            table.param->spec.name, ", which has ", rows,
+    const Token& token = batch.input[batch.entry(i, local)];
+    const bool asks = applies(table, token);
+    std::int32_t row = asks ? table.row(token) : -1;
+    if (asks && wraps) row %= rows;
+    // Most tokens carry no word, and a later stage's words are none of this one's.
+    if (words && row >= rows) row = -1;
+    REQUIRE(row < rows && (row >= 0 || words || !asks), row_text(batch, i), " asks row ", row,
+            " of ", table.param->spec.name, ", which has ", rows,
             ": the data holds a symbol this model does not know");
     table.rows[local] = row;
   });
@@ -81,7 +103,7 @@ template <class T>
 void Embed<T>::forward(const Batch& batch, T* x) {
   const std::int64_t rows = elements(held_.batch);
   ASSERT(batch.windows == held_.windows() && batch.tokens * batch.windows == rows &&
-             static_cast<std::int64_t>(batch.input.size()) == rows,
+             static_cast<std::int64_t>(batch.input.size()) == (batch.part ? held_.count() : rows),
          "batch of ", batch.tokens, " x ", batch.windows, " for a model of ",
          shape_text(held_.batch));
   T* sum = pre_ ? embedded_ : x;

@@ -2,7 +2,7 @@
 // item and modality tables, then an optional channel map.
 //
 // Padding stays all zero and gets no gradient. Places and items beyond their table wrap around.
-// A batch holds all tokens of the replica's windows; a rank embeds those that it holds at home.
+// A rank embeds the tokens that it holds at home; its batch may have all of the replica's windows.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,13 @@ class Embed {
   struct Table {
     Param<T>* param;
     std::int32_t modality;  // the tokens it applies to; kAny: all but padding
+    bool hidden;            // of those to be found that hide this modality
     std::int32_t (*row)(const Token&);
     std::int32_t* rows;  // of the rows held, -1 = none
   };
   void add(const Build<T>& build, const std::string& name, std::int32_t modality,
-           std::int32_t (*row)(const Token&));
+           std::int32_t (*row)(const Token&), bool hidden = false);
+  static bool applies(const Table& table, const Token& token);
   std::span<const std::int32_t> rows_of(const Table& table) const {
     return {table.rows, static_cast<size_t>(nodes_.rows())};
   }

@@ -5,7 +5,9 @@
 
 #include "core/error.h"
 #include "model/block.h"
+#include "model/grow_layers.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 #include "model/shrink.h"
 
 namespace ortho {
@@ -28,8 +30,8 @@ bool adds_modalities(const GrowPlan& plan) {
 
 // Norms that one token passes on its way through the model.
 std::int64_t norms(const ModelSpec& spec) {
-  const std::int64_t per_block = spec.map == MapKind::joint ? axis_count(spec) : 1;
-  return spec.refeeds * spec.blocks * per_block + 1;
+  const std::int64_t per_block = has_line_maps(spec) ? std::ssize(line_maps(spec)) : 1;
+  return spec.refeeds * spec.blocks * spec.branches * per_block + 1;
 }
 
 void loosen(Promise& promise, double by, const std::string& why) {
@@ -51,6 +53,11 @@ Promise find_promise(const GrowPlan& plan) {
                           ": the stack's output passes through it another number of times");
     return promise;
   }
+  if (to.density < from.density) {
+    promise.kind = PromiseKind::none;
+    promise.reason = text("density ", from.density, " -> ", to.density, ": connections close");
+    return promise;
+  }
   const bool rms_widened = from.channels != to.channels && to.norm == Norm::rms;
   if (rms_widened && !to.residual) {
     promise.kind = PromiseKind::none;
@@ -59,12 +66,22 @@ Promise find_promise(const GrowPlan& plan) {
                           "rms's epsilon, the wider mean changes it");
     return promise;
   }
+  if (context(from) != context(to) && from.wiring == Wiring::mirrored) {
+    promise.kind = PromiseKind::none;
+    promise.reason = text(
+        "tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens),
+        " with wiring: mirrored: tokens see those that now come after the old window's end. What "
+        "is "
+        "new adds nothing: the model is the old one with its taps running on through the longer "
+        "window");
+    return promise;
+  }
   if (context(from) != context(to))
     promise.kind = from.wiring == Wiring::causal ? PromiseKind::window_start : PromiseKind::halves;
   else if (adds_modalities(plan))
     promise.kind = PromiseKind::old_modalities;
   if (from.channels != to.channels || from.hidden != to.hidden || from.weights != to.weights ||
-      promise.kind == PromiseKind::halves)
+      from.density != to.density || promise.kind == PromiseKind::halves)
     loosen(promise, kRounding, "sums gain zeros and may be taken in another order");
   if (rms_widened) {
     const double wider = static_cast<double>(to.channels) / static_cast<double>(from.channels) - 1;
@@ -89,7 +106,7 @@ void add_axis_lines(GrowPlan& plan, const ModelSpec& from) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
     if (axis < old_axes && old_size != size)
       plan.lines.push_back(text("token axis ", axis, " lengthened ", old_size, " -> ", size, ": ",
-                                to.wiring == Wiring::causal
+                                carries(to.wiring)
                                     ? "its new taps start at zero"
                                     : "its maps are block-diagonal, other axes repeat theirs"));
     if (axis < old_axes) continue;
@@ -111,6 +128,7 @@ void add_end_lines(GrowPlan& plan, const ModelSpec& from) {
   if (has_modality(from, Modality::text))
     add_change(plan.lines, "text symbols", from.text_symbols, to.text_symbols,
                "rows and columns appended");
+  add_change(plan.lines, "words", from.words, to.words, "rows of zeros appended");
   const std::string wrap = "new rows repeat the old ones";
   add_change(plan.lines, "text places", from.places.text, to.places.text, wrap);
   add_change(plan.lines, "rows", from.places.row, to.places.row, wrap);
@@ -120,6 +138,8 @@ void add_end_lines(GrowPlan& plan, const ModelSpec& from) {
   add_change(plan.lines, "items", from.items, to.items, wrap);
   if (from.modality_table != to.modality_table)
     plan.lines.push_back("modality table added: it starts at zero");
+  if (from.place_heads != to.place_heads) plan.lines.push_back("place heads added: drawn");
+  if (from.item_head != to.item_head) plan.lines.push_back("item head added: drawn");
   if (from.modality_head != to.modality_head) plan.lines.push_back("modality head added: drawn");
 }
 
@@ -136,8 +156,19 @@ void add_lines(GrowPlan& plan, const ModelSpec& from) {
                                   : "new ones start at zero");
   add_change(plan.lines, "hidden", from.hidden, to.hidden, "the new units' ways out start at zero");
   if (from.weights != to.weights)
-    plan.lines.push_back("shared weights replicated: every line, or position, gets its own copy");
+    plan.lines.push_back(
+        "weights replicated: every axis, channel, position or line that now has its own gets a "
+        "copy");
+  add_change(plan.lines, "heads", from.heads, to.heads, "the new ones' ways out start at zero");
+  add_change(plan.lines, "branches", from.branches, to.branches,
+             "the new ones' ways out start at zero");
+  add_change(plan.lines, "radius", from.radius, to.radius, "new taps start at zero");
+  if (from.bias != to.bias) plan.lines.push_back("biases added: they start at zero");
   add_change(plan.lines, "refeeds", from.refeeds, to.refeeds, "outputs change");
+  add_change(plan.lines, "density", from.density, to.density,
+             to.density > from.density ? "opened connections start beside zero"
+                                       : "closed connections become zero");
+  if (from.mask != to.mask) plan.lines.push_back("mask: another choice from now on");
   add_change(plan.lines, "dropout", from.dropout, to.dropout, "only training sees it");
   add_end_lines(plan, from);
 }
@@ -161,6 +192,12 @@ Index coordinates(const Shape& shape, std::int64_t flat) {
   return at;
 }
 
+std::map<std::string, const ParamSpec*> by_name(const std::vector<ParamSpec>& params) {
+  std::map<std::string, const ParamSpec*> names;
+  for (const ParamSpec& param : params) names.emplace(param.name, &param);
+  return names;
+}
+
 }  // namespace
 
 bool shrinks(const ModelSpec& from, const ModelSpec& to) {
@@ -173,15 +210,17 @@ GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to, const Kept& kep
   check_shrink(from, to, common);
   check_growth(common, to);
   GrowPlan plan{from, to, {}, {}, {}};
-  std::map<std::string, ParamSpec> whole_weights, parts;
-  for (const ParamSpec& param : param_specs(from)) whole_weights.emplace(param.name, param);
-  for (const ParamSpec& param : param_specs(common)) parts.emplace(param.name, param);
+  const std::vector<ParamSpec> old_params = param_specs(from), left = param_specs(common);
+  const auto whole_weights = by_name(old_params), parts = by_name(left);
   for (const ParamSpec& target : param_specs(to)) {
-    const auto part = parts.find(target.name);
-    const bool found = part != parts.end();
-    ParamGrowth growth = grow_param(common, to, target, found ? &part->second : nullptr);
-    if (found) {
-      growth.cutout = cut_out(from, common, kept, whole_weights.at(target.name), part->second);
+    const auto same = parts.find(target.name);
+    const std::optional<ParamSpec> tied =
+        same == parts.end() ? tied_source(common, target, parts) : std::nullopt;
+    const ParamSpec* source = tied ? &*tied : same == parts.end() ? nullptr : same->second;
+    ParamGrowth growth = grow_param(common, to, target, source);
+    if (source != nullptr) {
+      growth.cutout =
+          cut_out(from, common, kept, *whole_weights.at(source->name), *parts.at(source->name));
       if (target.role == Role::gain) growth.scale *= kept_gain(from, common, kept);
     }
     plan.params.push_back(std::move(growth));

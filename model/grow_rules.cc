@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "core/error.h"
@@ -48,15 +49,16 @@ Segments repeated(std::int64_t old_size, std::int64_t size) {
 }
 
 Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
-  const std::int64_t old_cut = unit_cut(from), cut = unit_cut(to);
-  const std::int64_t behind = cut + from.hidden - old_cut;
-  ASSERT(old_cut <= cut && behind <= to.hidden, "units ", old_cut, " of ", from.hidden, " -> ", cut,
-         " of ", to.hidden);
+  const std::vector<std::int64_t> old_kinds = unit_kinds(from), kinds = unit_kinds(to);
   Segments list;
-  push(list, {0, old_cut, 0, start});
-  push(list, {old_cut, cut, -1, start});
-  push(list, {cut, behind, old_cut, start});
-  push(list, {behind, to.hidden, -1, start});
+  for (size_t kind = 0; kind + 1 < kinds.size(); ++kind) {
+    const std::int64_t old_lo = old_kinds[kind], old_hi = old_kinds[kind + 1];
+    const std::int64_t lo = kinds[kind], hi = kinds[kind + 1], kept = lo + old_hi - old_lo;
+    ASSERT(kept <= hi, "units ", old_lo, " to ", old_hi, " of ", from.hidden, " -> ", lo, " to ",
+           hi, " of ", to.hidden);
+    push(list, {lo, kept, old_lo, start});
+    push(list, {kept, hi, -1, start});
+  }
   return list;
 }
 
@@ -89,7 +91,7 @@ class Cutter {
  private:
   // What the segments of the dimensions before tell those of the next.
   struct Place {
-    std::int64_t block = 0;  // the copy of its mapped axis that axis_in lies in
+    std::map<int, std::int64_t> block;  // by mapped axis: the copy of it that axis_in lies in
     std::int64_t half = kU;
   };
 
@@ -115,7 +117,7 @@ class Cutter {
         source.lo[s] = segment.from;
         source.hi[s] = segment.from + segment.hi - segment.lo;
         if (dim.kind == DimKind::axis_in && dim.axis >= 0)
-          place.block = segment.lo / growth_.source_shape[s];
+          place.block[dim.axis] = segment.lo / growth_.source_shape[s];
       }
       if (dim.kind == DimKind::half) place.half = segment.lo;
       cut(d + 1, target, source, next, place);
@@ -136,17 +138,20 @@ class Cutter {
       case DimKind::axis_in:
       case DimKind::axis_out:
       case DimKind::line:
-        return dim.axis >= 0 ? token_axis(dim, old_size, place.block)
+        return dim.axis >= 0 ? token_axis(dim, old_size, place)
                              : channel_axis(dim, old_size, place.half);
       case DimKind::channel:
       case DimKind::width:
         return extended(old_size, dim.size, channel_start(last));
       case DimKind::hidden:  // rows of W2 are the path out, columns of W1 the path in
-        return f_units(from_, to_, place.half, last && to_.out ? Start::init : Start::zero);
+        return f_units(from_, to_, place.half,
+                       last && (to_.out || scores()) ? Start::init : Start::zero);
       case DimKind::place:
       case DimKind::item:
         return repeated(old_size, dim.size);
+      case DimKind::head:
       case DimKind::symbol:
+      case DimKind::word:
       case DimKind::modality:
         return extended(old_size, dim.size, Start::init);
       case DimKind::half:
@@ -161,6 +166,10 @@ class Cutter {
            growth_.source_shape[static_cast<size_t>(source_dim)] != growth_.spec.dims[d].size;
   }
 
+  // New heads look wherever chance takes them: their values add nothing yet, and if query and key
+  // were both zero, neither would ever get a gradient.
+  bool scores() const { return growth_.spec.role == Role::score; }
+
   bool is_axis_out(const Dim& dim) const {
     return dim.kind == DimKind::axis_out && dim.axis >= 0 &&
            has_dim(growth_.spec, DimKind::axis_in, dim.axis);
@@ -174,10 +183,10 @@ class Cutter {
 
   // Coordinates repeat. The mapped axis is block-diagonal:
   // output j hears the inputs of its own block.
-  Segments token_axis(const Dim& dim, std::int64_t old_size, std::int64_t block) const {
+  Segments token_axis(const Dim& dim, std::int64_t old_size, const Place& place) const {
     if (!is_axis_out(dim)) return repeated(old_size, dim.size);
     Segments list;
-    const std::int64_t lo = block * old_size;
+    const std::int64_t lo = place.block.at(dim.axis) * old_size;
     push(list, {0, lo, -1, Start::zero});
     push(list, {lo, lo + old_size, 0, Start::zero});
     push(list, {lo + old_size, dim.size, -1, Start::zero});
@@ -187,10 +196,13 @@ class Cutter {
   // The channels of a dense layer: hidden units behind `in` or a resizing map, the residual
   // stream's else. New ones must not reach old ones.
   Segments channel_axis(const Dim& dim, std::int64_t old_size, std::int64_t half) const {
-    Start start = dim.kind == DimKind::axis_in ? Start::zero : Start::init;
+    // New heads are apart from the old ones already.
+    const bool mixes = dim.kind == DimKind::axis_in && from_.heads == to_.heads;
+    Start start = mixes ? Start::zero : Start::init;
     if (dim.kind == DimKind::axis_out && !to_.out) start = Start::zero;
     const bool resized = layer_output_channels(to_) != layer_input_channels(to_) ||
                          layer_output_channels(from_) != layer_input_channels(from_);
+    if (to_.in && dim.kind == DimKind::axis_in) return hidden_units(from_, to_, start);
     if (to_.in || (dim.kind == DimKind::axis_out && resized))
       return f_units(from_, to_, half, start);
     return extended(old_size, dim.size, start);
@@ -220,11 +232,17 @@ std::int64_t block_of(const ParamSpec& param) {
   return param.name.starts_with("block.") ? std::stoll(param.name.substr(6)) : -1;
 }
 
+std::int64_t branch_of(const ParamSpec& param) {
+  const size_t at = param.name.find(".branch.");
+  return at == std::string::npos ? 0 : std::stoll(param.name.substr(at + 8));
+}
+
 // A map of a dense layer, in a new block or along a new axis:
 // nothing is added to a sum, a chain hands on.
 Start new_dense_map(const ModelSpec& from, const ModelSpec& to, const ParamSpec& param) {
   const bool channels =
       has_dim(param, DimKind::axis_in, -1) && has_dim(param, DimKind::axis_out, -1);
+  if (branch_of(param) >= from.branches) return Start::init;  // its way out is zero
   if (block_of(param) < from.blocks)
     return to.combine == Combine::parallel ? Start::zero : Start::identity;
   if (to.residual) return Start::init;  // its way out is zero
@@ -242,11 +260,11 @@ void start_afresh(const ModelSpec& from, const ModelSpec& to, ParamGrowth& growt
   Start start = Start::init;
   // Places, items and modalities are added to tokens that the old model knows too.
   if (param.role == Role::table && param.dims[0].kind != DimKind::symbol) start = Start::zero;
-  if (param.role == Role::out) start = Start::zero;
+  if (param.role == Role::out || param.role == Role::bias) start = Start::zero;
   const bool layer_map = param.role == Role::map && block_of(param) >= 0;
   const DimKind into = param.dims.back().kind;
   if (layer_map && into != DimKind::hidden) start = new_dense_map(from, to, param);
-  if (layer_map && to.map == MapKind::joint && !to.out) start = Start::zero;
+  if (layer_map && has_line_maps(to) && !to.out) start = Start::zero;
   const bool gated = into == DimKind::hidden && has_dim(param, DimKind::half, -1);
   if (start == Start::zero && gated) {  // without a way out: u = 0, v drawn
     const size_t half = param.dims.size() - 2;
@@ -266,12 +284,15 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
 }
 
 int axis_count(const ModelSpec& spec) {
-  return static_cast<int>(spec.map == MapKind::joint ? joint_axes(spec).size()
-                                                     : spec.tokens.size());
+  return static_cast<int>(has_line_maps(spec) ? joint_axes(spec).size() : spec.tokens.size());
 }
 
-std::int64_t unit_cut(const ModelSpec& spec) {
-  return spec.activation == Activation::sort2 ? spec.hidden / 2 : active_units(spec);
+std::vector<std::int64_t> unit_kinds(const ModelSpec& spec) {
+  const std::int64_t half = spec.hidden / 2;
+  const std::int64_t cut = spec.activation == Activation::sort2 ? half : active_units(spec);
+  if (spec.wiring != Wiring::mirrored) return {0, cut, spec.hidden};
+  if (spec.active <= 0.5) return {0, cut, half, spec.hidden};
+  return {0, half, cut, spec.hidden};
 }
 
 bool blocks_can_be_identity(const ModelSpec& spec) {
@@ -280,7 +301,7 @@ bool blocks_can_be_identity(const ModelSpec& spec) {
       spec.activation == Activation::abs || spec.activation == Activation::hard_tanh ||
       spec.activation == Activation::sort2;
   return spec.map == MapKind::dense && !spec.residual && spec.norm == Norm::none && !spec.gate &&
-         !spec.in && !spec.out && idempotent;
+         !spec.in && !spec.out && spec.branches == 1 && idempotent;
 }
 
 ParamGrowth grow_param(const ModelSpec& from, const ModelSpec& to, const ParamSpec& target,

@@ -1,6 +1,7 @@
 #include "model/head.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "model/block.h"
@@ -20,12 +21,16 @@ constexpr std::int32_t code(Modality modality) { return static_cast<std::int32_t
 }  // namespace
 
 std::string term_name(Term term) {
-  return term == Term::modality ? "modality" : modality_name(static_cast<Modality>(term));
+  if (term == Term::modality) return "modality";
+  if (term == Term::place) return "place";
+  if (term == Term::item) return "item";
+  return modality_name(static_cast<Modality>(term));
 }
 
 void TermSums::add(const TermSums& other) {
   for (size_t i = 0; i < kTerms; ++i) {
     nats[i] += other.nats[i];
+    asked[i] += other.asked[i];
     targets[i] += other.targets[i];
     hits[i] += other.hits[i];
   }
@@ -36,6 +41,11 @@ double TermSums::loss(const TermWeights& weights) const {
   double total = 0;
   for (size_t i = 0; i < kTerms; ++i) total += weights.weight[i] * nats[i];
   return scored > 0 ? total / static_cast<double>(scored) : 0;
+}
+
+double TermSums::mean(Term term) const {
+  const auto i = static_cast<size_t>(term);
+  return targets[i] > 0 ? nats[i] / asked[i] : 0;
 }
 
 template <class T>
@@ -55,12 +65,15 @@ Head<T>::Head(const Build<T>& build, Channel* replica, Channel* alike)
   Arena<T>& arena = build.arena;
   if (norm_ != Norm::none) gain_ = &params.at("final.gain");
   if (build.spec.width != 0) post_ = &params.at("post");
-  add_step(params, "modality", Term::modality, -1, -1);
+  add_step(params, "modality", Term::modality, kAll, 0);
   add_step(params, "text", Term::text, code(Modality::text), 0);
   add_step(params, "red", Term::pixel, code(Modality::pixel), 0);
   add_step(params, "green", Term::pixel, code(Modality::pixel), 1);
   add_step(params, "blue", Term::pixel, code(Modality::pixel), 2);
   add_step(params, "audio", Term::audio, code(Modality::audio), 0);
+  for (const PlaceHead& place : place_heads(build.spec))
+    add_step(params, place.name, Term::place, code(place.modality), place.axis);
+  add_step(params, "item", Term::item, kItems, 0);
   const int parts = build.sharding.cuts().channels;
   std::int64_t widest = 1;  // of all ranks alike, which run the same chunks
   for (const Step& step : steps_) widest = std::max(widest, split(step.classes(), parts, 0).size());
@@ -85,10 +98,10 @@ Head<T>::Head(const Build<T>& build, Channel* replica, Channel* alike)
 
 template <class T>
 void Head<T>::add_step(Params<T>& params, const std::string& name, Term term, std::int32_t modality,
-                       int symbol) {
+                       int index) {
   const std::string full = "head." + name;
   if (!params.has(full)) return;
-  Step step = {name, term, modality, symbol, &params.at(full), {}};
+  Step step = {name, term, modality, index, &params.at(full), {}};
   const std::array<const char*, 2> colours = {".given_red", ".given_green"};
   for (int s = 0; s < 2; ++s)
     if (params.has(full + colours[static_cast<size_t>(s)]))
@@ -108,15 +121,33 @@ void Head<T>::forward_rows(const T* x) {
 }
 
 template <class T>
+bool Head<T>::Step::asks(const Target& target) const {
+  if (!target.scored) return false;
+  if (modality == kItems) return target.modality != code(Modality::none);
+  return modality == kAll || modality == target.modality;
+}
+
+// Places and items beyond the table of their kind wrap around, as they do in Embed.
+template <class T>
+std::int32_t Head<T>::Step::wanted(const Target& target) const {
+  const auto rows = static_cast<std::int32_t>(classes());
+  const auto at = static_cast<size_t>(index);
+  if (term == Term::modality) return target.modality;
+  if (term == Term::place) return target.place[at] % rows;
+  if (term == Term::item) return target.item % rows;
+  return target.symbol[at];
+}
+
+template <class T>
 void Head<T>::choose_rows(const Batch& batch, const Step& step) {
   asked_ = 0;
+  weights_.clear();
   const auto classes = static_cast<std::int32_t>(step.classes());
   const Range own = step.own();
   for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
-    const Target& target = batch.target[static_cast<size_t>(row)];
-    if (!target.scored || (step.modality >= 0 && step.modality != target.modality)) return;
-    const std::int32_t wanted =
-        step.symbol < 0 ? target.modality : target.symbol[static_cast<size_t>(step.symbol)];
+    const Target& target = batch.target[batch.entry(row, local)];
+    if (!step.asks(target)) return;
+    const std::int32_t wanted = step.wanted(target);
     REQUIRE(wanted >= 0 && wanted < classes, row_text(batch, row), " must predict symbol ", wanted,
             " of head ", step.name, ", which has ", classes,
             ": the data holds a symbol this model does not know");
@@ -125,27 +156,55 @@ void Head<T>::choose_rows(const Batch& batch, const Step& step) {
         wanted >= own.lo && wanted < own.hi ? wanted - static_cast<std::int32_t>(own.lo) : -1;
     for (size_t g = 0; g < step.given.size(); ++g)
       selected_[g][asked_] = target.symbol[static_cast<size_t>(step.given[g].symbol)];
+    if (batch.window_means)
+      weights_.push_back(
+          1.0 / static_cast<double>(of_windows_[static_cast<size_t>(row % batch.windows)]));
     ++asked_;
   });
 }
 
-// Of the logits of these targets' rows. Each rank tells of its classes in a place of its own: adding
+// Of the rows held here. A window counts where its first target is.
+template <class T>
+std::int64_t Head<T>::count_scored(const Batch& batch) {
+  ASSERT(!batch.part || !batch.window_means, "the means of windows that are not whole");
+  of_windows_ = targets_of_windows(batch);
+  std::vector<bool> begun(of_windows_.size(), false);
+  std::vector<bool> first(batch.window_means ? batch.target.size() : 0, false);
+  for (size_t row = 0; row < first.size(); ++row) {
+    const size_t window = row % begun.size();
+    first[row] = batch.target[row].scored != 0 && !begun[window];
+    begun[window] = begun[window] || first[row];
+  }
+  std::int64_t scored = 0;
+  for_each_row(held_, [&](std::int64_t local, std::int64_t row) {
+    if (batch.window_means)
+      scored += first[static_cast<size_t>(row)];
+    else
+      scored += batch.target[batch.entry(row, local)].scored;
+  });
+  return scored;
+}
+
+// Of the logits of the rows `first` on. Each rank tells of its classes in a place of its own: adding
 // the zeros of others changes no number.
 template <class T>
-void Head<T>::cross_entropy(const Step& step, std::span<const std::int32_t> targets, double scale,
+void Head<T>::cross_entropy(const Step& step, std::int64_t first, std::int64_t rows, double scale,
                             TermSums& sums) {
-  const auto rows = static_cast<std::int64_t>(targets.size());
+  const std::span<const std::int32_t> targets(targets_ + first, static_cast<size_t>(rows));
+  std::span<const double> weights;
+  if (!weights_.empty())
+    weights = std::span<const double>(weights_).subspan(static_cast<size_t>(first), targets.size());
   const std::int64_t columns = step.own().size();
   const auto term = static_cast<size_t>(step.term);
   if (!gather_)
-    return backend_.cross_entropy(rows, columns, targets, scale, logits_, &sums.nats[term],
+    return backend_.cross_entropy(rows, columns, targets, weights, scale, logits_, &sums.nats[term],
                                   &sums.hits[term]);
   ASSERT(alike_ != nullptr, "other ranks hold classes of these rows: they must be known");
   const std::int64_t parts = alike_->ranks(), part = rows * kSoftmaxPart;
   backend_.zero(parts * part, told_);
   backend_.softmax_part(rows, columns, targets, logits_, told_ + alike_->rank() * part);
   alike_->sum(std::span<T>(told_, static_cast<size_t>(parts * part)));
-  backend_.cross_entropy_part(rows, columns, targets, scale, parts, told_, logits_,
+  backend_.cross_entropy_part(rows, columns, targets, weights, scale, parts, told_, logits_,
                               &sums.nats[term], &sums.hits[term]);
 }
 
@@ -165,7 +224,7 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
                 classes, logits_, classes, false);
   for (size_t g = 0; g < step.given.size(); ++g)
     backend_.embed(nodes, part(selected_[g]), step.given[g].table->value, logits_);
-  cross_entropy(step, part(targets_), scale, sums);
+  cross_entropy(step, first, count, scale, sums);
   if (!differentiate || classes == 0) return;
   // A later step adds, whole sums to whole sums, so that no bit depends on which rows are asked.
   const bool in_place = direct && &step == &steps_.front();
@@ -183,7 +242,12 @@ template <class T>
 void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermSums& sums) {
   const std::int64_t total = asked_;
   // Green and blue ask the same tokens as red: a pixel is one target.
-  if (step.symbol <= 0) sums.targets[static_cast<size_t>(step.term)] += total;
+  if (step.index == 0 || step.term == Term::place) {
+    const auto term = static_cast<size_t>(step.term);
+    sums.targets[term] += total;
+    sums.asked[term] += weights_.empty() ? static_cast<double>(total)
+                                         : std::accumulate(weights_.begin(), weights_.end(), 0.0);
+  }
   for (std::int64_t first = 0; first < total; first += chunk_rows_)
     run_chunk(step, first, std::min(chunk_rows_, total - first), scale, differentiate, sums);
 }
@@ -191,12 +255,11 @@ void Head<T>::run_step(const Step& step, double scale, bool differentiate, TermS
 template <class T>
 TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double normaliser,
                       bool differentiate, const T* x, T* dx) {
-  ASSERT(static_cast<std::int64_t>(batch.target.size()) == elements(held_.batch), "targets of ",
+  const std::int64_t expected = batch.part ? held_.count() : elements(held_.batch);
+  ASSERT(static_cast<std::int64_t>(batch.target.size()) == expected, "targets of ",
          batch.target.size(), " rows for a model of ", shape_text(held_.batch));
   TermSums sums;
-  for_each_row(held_, [&](std::int64_t, std::int64_t row) {
-    sums.scored += batch.target[static_cast<size_t>(row)].scored;
-  });
+  sums.scored = count_scored(batch);
   forward_rows(x);
   if (differentiate) backend_.zero(wide_.elements(), wide_dh_);
   for (const Step& step : steps_) {
@@ -243,6 +306,12 @@ const typename Head<T>::Step& Head<T>::step_of(const std::string& head) const {
     if (step.name == head) return step;
   fail(ErrorKind::usage,
        text("this model has no head '", head, "': that modality was never added to it"));
+}
+
+template <class T>
+bool Head<T>::has(const std::string& head) const {
+  return std::any_of(steps_.begin(), steps_.end(),
+                     [&](const Step& step) { return step.name == head; });
 }
 
 template <class T>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "comm/chain.h"
 #include "core/error.h"
@@ -12,12 +11,8 @@ namespace {
 
 constexpr double kMostCandidates = 32;
 
-// The axes of a block's sublayers in the order in which they run.
-std::vector<int> block_order(const ModelSpec& spec) {
-  std::vector<int> order(joint_axes(spec).size());
-  std::iota(order.begin(), order.end(), 0);
-  if (spec.sequence == Sequence::descending) std::reverse(order.begin(), order.end());
-  return order;
+bool leaves_whole(const Layout& layout, const std::vector<int>& axes) {
+  return std::all_of(axes.begin(), axes.end(), [&](int axis) { return layout.parts(axis) == 1; });
 }
 
 bool fits(const NodeShape& nodes, const Layout& layout) {
@@ -60,45 +55,59 @@ std::vector<std::vector<int>> all_choices(const std::vector<std::vector<int>>& o
   return choices;
 }
 
-// Drops the layouts whose largest part exceeds home's and that which some axis needs anyway: the
+// The axes that each line map of a block needs whole.
+std::vector<std::vector<int>> axes_needed(const ModelSpec& spec) {
+  std::vector<std::vector<int>> whole;
+  for (const LineMap& map : line_maps(spec))
+    if (!spec.tokens.empty()) whole.push_back(whole_axes(spec, map));
+  return whole;
+}
+
+// Drops the layouts whose largest part exceeds home's and that which some map needs anyway: the
 // moves may get cheaper there, but the maps wait for the largest part.
-void keep_balanced(const NodeShape& nodes, std::vector<Layout>& layouts) {
+void keep_balanced(const NodeShape& nodes, const std::vector<std::vector<int>>& whole,
+                   std::vector<Layout>& layouts) {
   const auto largest = [&](const Layout& layout) { return elements(layout.box(nodes.shape, 0)); };
   std::int64_t limit = largest(layouts.front());
-  for (int axis = 0; axis < nodes.token_axes(); ++axis) {
+  for (const std::vector<int>& axes : whole) {
     std::int64_t least = elements(nodes.shape);
     for (const Layout& layout : layouts)
-      if (layout.parts(axis) == 1) least = std::min(least, largest(layout));
+      if (leaves_whole(layout, axes)) least = std::min(least, largest(layout));
     limit = std::max(limit, least);
   }
   std::erase_if(layouts, [&](const Layout& layout) { return largest(layout) > limit; });
 }
 
-// Causal taps along `axis` reach back over the innermost cut axis outside it.
-std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, int axis) {
-  const std::int64_t rows = joint_axes(spec)[static_cast<size_t>(axis)] - 1;
-  if (spec.wiring != Wiring::causal || rows == 0) return std::nullopt;
-  for (int first = axis; first-- > 0;)
-    if (layout.parts(first) > 1) return Halo{first, axis, rows};
+// Taps of a map reach back over the innermost cut axis outside it.
+std::optional<Halo> tap_halo(const ModelSpec& spec, const Layout& layout, const LineMap& map) {
+  const Shape axes = joint_axes(spec);
+  const int innermost = map.axes.back();
+  const std::int64_t rows =
+      LineSteps(axes, map)[line_reach(spec, map)] / strides(axes)[static_cast<size_t>(innermost)];
+  if (!carries(spec.wiring) || rows == 0) return std::nullopt;
+  for (int first = map.axes.front(); first-- > 0;)
+    if (layout.parts(first) > 1) return Halo{first, innermost, rows};
   return std::nullopt;
 }
 
-// Seconds of the halo of the map along an axis in a layout, [axis][candidate].
+// Seconds of the halo of each of a block's maps in a layout, [map][candidate].
 std::vector<std::vector<double>> halo_costs(const ModelSpec& spec, const Sharding& sharding,
+                                            const std::vector<LineMap>& block,
                                             const std::vector<Layout>& candidates,
                                             const LinkCost& link) {
   const NodeShape nodes = sharding.nodes(spec.channels);
-  std::vector<std::vector<double>> sec(static_cast<size_t>(nodes.token_axes()));
-  for (size_t axis = 0; axis < sec.size(); ++axis)
+  std::vector<std::vector<double>> sec(block.size());
+  for (size_t i = 0; i < block.size() && nodes.token_axes() > 0; ++i)
     for (const Layout& layout : candidates) {
-      sec[axis].push_back(0);
-      const std::optional<Halo> halo = tap_halo(spec, layout, static_cast<int>(axis));
-      if (!halo || layout.parts(static_cast<int>(axis)) > 1) continue;
+      sec[i].push_back(0);
+      const std::optional<Halo> halo = tap_halo(spec, layout, block[i]);
+      if (!halo || !leaves_whole(layout, whole_axes(spec, block[i]))) continue;
       for (const int rank : {0, layout.mesh().ranks() - 1})
-        sec[axis].back() =
-            std::max(sec[axis].back(), plan_sec(plan_halo(nodes, sharding.whole_channels(layout),
-                                                          *halo, rank, int{sizeof(float)}),
-                                                link));
+        sec[i].back() =
+            std::max(sec[i].back(), plan_sec(plan_halo(nodes, sharding.whole_channels(layout),
+                                                       *halo, rank, int{sizeof(float)}),
+                                             link));
+      if (spec.wiring == Wiring::mirrored) sec[i].back() *= 2;  // one halo behind, one ahead
     }
   return sec;
 }
@@ -124,57 +133,65 @@ std::vector<Layout> joint_candidates(const ModelSpec& spec, const Sharding& shar
     Layout layout(home.mesh(), std::move(cuts));
     if (fits(nodes, layout)) layouts.push_back(std::move(layout));
   }
+  const std::vector<std::vector<int>> whole = axes_needed(spec);
   // With 1 channel: so they are not cut.
-  for (int axis = 0; axis < nodes.token_axes(); ++axis) {
-    Layout lines = lines_layout(sharding.nodes(1), home, axis, true);
+  for (const std::vector<int>& axes : whole) {
+    Layout lines = lines_layout(sharding.nodes(1), home, axes, true);
     const auto same = [&](const Layout& other) { return other.cuts() == lines.cuts(); };
     if (std::none_of(layouts.begin(), layouts.end(), same)) layouts.push_back(std::move(lines));
   }
-  keep_balanced(nodes, layouts);
+  keep_balanced(nodes, whole, layouts);
   return layouts;
 }
 
 std::vector<JointSite> joint_sites(const ModelSpec& spec, const Sharding& sharding) {
   const NodeShape nodes = sharding.nodes(spec.channels);
-  const std::vector<int> block = block_order(spec);
-  std::vector<int> axes;
+  const std::vector<LineMap> block = line_maps_in_order(spec);
+  std::vector<size_t> maps;  // of the block, through all blocks and passes
   for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i)
-    axes.insert(axes.end(), block.begin(), block.end());
+    for (size_t map = 0; map < block.size(); ++map) maps.push_back(map);
 
   const std::vector<Layout> candidates = joint_candidates(spec, sharding);
   const LinkCost link;
-  const std::vector<std::vector<double>> halo_sec = halo_costs(spec, sharding, candidates, link);
-  // The layouts of maps along `chain`, from home to home.
-  const auto path = [&](const std::vector<int>& chain) {
+  const std::vector<std::vector<double>> halo_sec =
+      halo_costs(spec, sharding, block, candidates, link);
+  // The layouts of the maps of `chain`, from home to home.
+  const auto path = [&](const std::vector<size_t>& chain) {
+    std::vector<std::vector<int>> whole;
+    for (const size_t map : chain) whole.push_back(whole_axes(spec, block[map]));
     const auto halo = [&](size_t position, size_t candidate) {
-      return halo_sec[static_cast<size_t>(chain[position])][candidate];
+      return halo_sec[chain[position]][candidate];
     };
-    return cheapest_chain(nodes, candidates, chain, 0, 0, link, int{sizeof(float)}, halo).layouts;
+    return cheapest_chain(nodes, candidates, whole, 0, 0, link, int{sizeof(float)}, halo).layouts;
   };
 
-  std::vector<size_t> chosen(axes.size(), 0);
+  std::vector<size_t> chosen(maps.size(), 0);
   const bool anywhere = sharding.ranks() > 1 && !spec.tokens.empty();
   if (anywhere && spec.combine == Combine::parallel) {
-    for (size_t i = 0; i < axes.size(); ++i)
-      chosen[i] = i < block.size() ? path({axes[i]})[0] : chosen[i - block.size()];
+    for (size_t i = 0; i < maps.size(); ++i)
+      chosen[i] = i < block.size() ? path({i})[0] : chosen[i - block.size()];
   } else if (anywhere) {
-    chosen = path(axes);
+    chosen = path(maps);
   }
   std::vector<JointSite> sites;
-  for (size_t i = 0; i < axes.size(); ++i) {
+  for (size_t i = 0; i < maps.size(); ++i) {
     const Layout& layout = candidates[chosen[i]];
-    sites.push_back({axes[i], layout, tap_halo(spec, layout, axes[i])});
+    sites.push_back({block[maps[i]], layout, tap_halo(spec, layout, block[maps[i]])});
   }
   return sites;
+}
+
+Shape site_axes(const ModelSpec& spec, const Sharding& sharding, const JointSite& site) {
+  return spec.tokens.empty() ? joint_axes(spec) : sharding.local_tokens(site.layout);
 }
 
 std::int64_t halo_elements(const Sharding& sharding, const JointSite& site, std::int64_t channels) {
   if (!site.halo) return 0;
   const NodeShape nodes = sharding.nodes(channels);
-  const auto [first, last, rows] = *site.halo;
+  const Halo& halo = *site.halo;
   const Box own = sharding.box(sharding.whole_channels(site.layout), channels);
-  Shape part = extent(flat_box(nodes, first, last, own));
-  part[static_cast<size_t>(first)] = rows;
+  Shape part = extent(flat_box(nodes, halo.first, halo.last, own));
+  part[static_cast<size_t>(halo.first)] = halo.rows;
   return elements(part);
 }
 

@@ -19,6 +19,7 @@ DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, i
   map.tokens.assign(part.begin(), part.begin() + nodes.token_axes());
   map.batch = nodes.nodes(box).batch;
   map.channels = nodes.nodes(box).channels;
+  if (map.groups > 0) map.groups /= layout.parts(nodes.channel_axis());
   return map;
 }
 
@@ -41,7 +42,8 @@ Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string&
   output_ = shapes.output.nodes(home_out.box(shapes.output.shape, rank));
   for (size_t i = 0; i < whole.maps.size(); ++i)
     parts_.push_back({{local_map(whole.maps[i], shapes.input, whole.layouts[i], rank),
-                       build.params.at(map_name(whole.maps[i], prefix) + ".w"), build.backend}});
+                       build.params.at(weight_name(build.spec, whole.maps, i, prefix)),
+                       build.backend, build.segments}});
   plan_partial_sums(build, whole);
   chained_ ? plan_chain(build, whole) : plan_sum(build, whole);
 }

@@ -5,7 +5,8 @@
 //   single      y = one map of x, which may give its axis another size
 //
 // The axes are all token axes and, with spec.channel_axis, the channel axis as the last. Weights
-// are "PREFIX.axis.A.w", A counted from the innermost token axis, and "PREFIX.channel.w".
+// are "PREFIX.axis.A.w", A counted from the innermost token axis, and "PREFIX.channel.w"; tied maps
+// whose arrays have one shape and wiring have one weight, "PREFIX.size.S.w", S the size of the axes.
 #pragma once
 
 #include <limits>
@@ -24,6 +25,9 @@ std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
                                  std::int64_t single_out = 0);
 
 std::string map_name(const DenseMap& map, const std::string& prefix);  // "PREFIX.axis.A"
+// The name of the weight of map number i, of all maps of a layer.
+std::string weight_name(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i,
+                        const std::string& prefix);
 
 // All nodes that the layer reads and writes, on however many ranks. With a gate its channels are
 // halves (comm/layout.h), unless it makes them itself out of the residual stream.
@@ -33,7 +37,7 @@ struct LayerShapes {
 LayerShapes layer_shapes(const ModelSpec& spec, const Sharding& sharding, std::int64_t channels,
                          std::int64_t single_out = 0);
 
-// Its weights in the same order, for `channels` at its input. In causal wiring a separate weight's
+// Its weights in the same order, each once, for `channels` at its input. In causal wiring a separate weight's
 // coordinates are the receiver's: all of them lines, the mapped axis too.
 std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels,
                                     const std::string& prefix, std::int64_t single_out = 0);
@@ -42,7 +46,8 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
 // wiring the token axes outside it too, whose rows its taps reach. A sum's maps run at home or at
 // their lines, a chain's where the moves between them cost least. Equal on all ranks. A token axis
 // with fewer lines than ranks stays cut in grid wiring (model/axis_map.h). Error(usage) where a map
-// finds no layout, or where its output is smaller than the cut of its axis.
+// finds no layout, where its output is smaller than the cut of its axis, or where the channels are
+// cut into parts that are no whole heads.
 std::vector<Layout> layer_layouts(const ModelSpec& spec, const Sharding& sharding,
                                   std::int64_t channels, std::int64_t single_out = 0);
 

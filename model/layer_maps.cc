@@ -45,7 +45,8 @@ std::vector<Dim> with_halves(const ModelSpec& spec, const DenseMap& map,
   const bool input = reads_halves(spec, map.channels), output = writes_halves(spec, map);
   std::vector<Dim> split;
   for (Dim dim : dims) {
-    if (dim.axis == -1 && (dim.kind == DimKind::axis_out ? output : input)) {
+    if (dim.axis == -1 && dim.kind != DimKind::head &&
+        (dim.kind == DimKind::axis_out ? output : input)) {
       split.push_back({DimKind::half, 2});
       dim.size /= 2;
     }
@@ -62,8 +63,12 @@ std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
   if (map.weights == Weights::separate) {
     for (int a = 0; a <= static_cast<int>(map.tokens.size()); ++a)
       dims.push_back({a == map.axis ? own : DimKind::line, 0, from_innermost(map.tokens, a)});
-  } else if (!map.causal() || map.weights == Weights::by_position) {
-    dims.push_back({own, 0, mapped});
+  } else {
+    if (map.weights == Weights::per_channel)
+      dims.push_back({DimKind::line, 0, -1});
+    else if (map.groups > 0 && !map.on_channels())
+      dims.push_back({DimKind::head, 0, -1});
+    if (!map.causal() || map.weights == Weights::by_position) dims.push_back({own, 0, mapped});
   }
   dims.push_back({map.causal() ? DimKind::tap : DimKind::axis_out, 0, mapped});
   const Shape shape = weight_shape(map);
@@ -72,13 +77,21 @@ std::vector<Dim> weight_dims(const ModelSpec& spec, const DenseMap& map) {
   return with_halves(spec, map, dims);
 }
 
+// Nodes that one output hears, away from the ends of a line.
+std::int64_t inputs_of(const DenseMap& map) {
+  if (map.on_channels()) return map.channels / map.slices();
+  const bool both_ways = map.wiring == Wiring::grid;
+  return std::min(map.size(), (both_ways ? 2 : 1) * map.reach() + 1);
+}
+
 // The dimension of a weight that stands for an axis of the nodes, or kReplicates.
 int dim_of(const std::vector<Dim>& dims, const NodeShape& nodes, int axis) {
   if (axis == nodes.batch_axis()) return kReplicates;
   const bool half = nodes.halves && axis == nodes.channel_axis() - 1;
   const int named = axis < nodes.token_axes() ? nodes.token_axes() - 1 - axis : -1;
   for (size_t d = 0; d < dims.size(); ++d) {
-    const bool input = dims[d].kind == DimKind::line || dims[d].kind == DimKind::axis_in;
+    const bool input = dims[d].kind == DimKind::line || dims[d].kind == DimKind::axis_in ||
+                       dims[d].kind == DimKind::head;
     if (input && dims[d].axis == named)
       return static_cast<int>(half ? d - 1 : d);  // the half stands before its units
   }
@@ -116,6 +129,50 @@ std::vector<Layout> reachable(const NodeShape& nodes, const Layout& home,
   return found;
 }
 
+// The maps that have the same weight as map number i.
+std::vector<size_t> sharers(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i) {
+  std::vector<size_t> found;
+  for (size_t other = 0; other < maps.size(); ++other) {
+    const bool alike = maps[other].size() == maps[i].size() &&
+                       maps[other].effective_wiring() == maps[i].effective_wiring() &&
+                       weight_shape(maps[other]) == weight_shape(maps[i]);
+    if (other == i || (spec.weights == Weights::tied && alike)) found.push_back(other);
+  }
+  return found;
+}
+
+// Of the maps that share a weight, the one that its dimensions are named by: along the innermost
+// token axis.
+size_t namesake(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i) {
+  const std::vector<size_t> same = sharers(spec, maps, i);
+  const auto inside = [&](size_t a, size_t b) {
+    const auto key = [&](size_t map) { return maps[map].on_channels() ? -1 : maps[map].axis; };
+    return key(a) < key(b);
+  };
+  return *std::max_element(same.begin(), same.end(), inside);
+}
+
+// Whether no map before number i has its weight.
+bool is_first_of(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i) {
+  return sharers(spec, maps, i).front() == i;
+}
+
+// Error(usage) unless each rank has whole heads.
+void check_heads(const ModelSpec& spec, const NodeShape& nodes,
+                 const std::vector<Layout>& layouts) {
+  if (spec.heads == 1) return;
+  for (const Layout& layout : layouts) {
+    const int parts = layout.parts(nodes.channel_axis());
+    REQUIRE(spec.heads % parts == 0, "the mesh leaves ", parts,
+            " parts of the channels where a map runs, but model.heads are ", spec.heads,
+            ": each part needs whole heads. Use a cut that divides the heads.");
+    REQUIRE(
+        parts == 1 || spec.weights != Weights::tied, "weights: tied with model.heads ", spec.heads,
+        " stay whole, but the mesh leaves ", parts,
+        " parts of the channels where a map runs. Cut the batch instead, or use weights: shared.");
+  }
+}
+
 std::vector<DenseMap> whole_maps(const ModelSpec& spec, const Sharding& sharding,
                                  std::int64_t channels, std::int64_t single_out) {
   const Order order = sharding.nodes(channels).order;
@@ -127,6 +184,12 @@ std::vector<DenseMap> whole_maps(const ModelSpec& spec, const Sharding& sharding
 std::string map_name(const DenseMap& map, const std::string& prefix) {
   if (map.on_channels()) return prefix + ".channel";
   return text(prefix, ".axis.", from_innermost(map.tokens, map.axis));
+}
+
+std::string weight_name(const ModelSpec& spec, const std::vector<DenseMap>& maps, size_t i,
+                        const std::string& prefix) {
+  if (sharers(spec, maps, i).size() == 1) return map_name(maps[i], prefix) + ".w";
+  return text(prefix, ".size.", maps[i].size(), ".w");
 }
 
 LayerShapes layer_shapes(const ModelSpec& spec, const Sharding& sharding, std::int64_t channels,
@@ -153,7 +216,14 @@ std::vector<DenseMap> layer_maps(const ModelSpec& spec, const Nodes& nodes,
     DenseMap map{spec.tokens, nodes.batch, nodes.channels, nodes.order,
                  axis,        1,           spec.weights,   spec.wiring};
     map.out = single_out == 0 ? map.size() : single_out;
-    if (map.on_channels() && map.weights == Weights::by_position) map.weights = Weights::shared;
+    const bool one_array = map.weights != Weights::separate;
+    if (map.on_channels() && one_array) map.weights = Weights::shared;
+    if (map.weights == Weights::tied) map.weights = Weights::shared;
+    if (!map.on_channels()) map.radius = spec.radius;
+    map.self = has_self(spec, axis);
+    if (spec.heads > 1) map.groups = spec.heads;
+    map.in_halves = reads_halves(spec, map.channels);
+    map.out_halves = writes_halves(spec, map);
     weight_shape(map);  // checks
     maps.push_back(map);
   }
@@ -165,12 +235,14 @@ std::vector<ParamSpec> layer_params(const ModelSpec& spec, std::int64_t channels
   const Nodes nodes{elements(spec.tokens), 1, channels, Order::batch_inner};
   const std::vector<DenseMap> maps = layer_maps(spec, nodes, single_out);
   std::int64_t summed = 0;
-  for (const DenseMap& map : maps) summed += map.size();
+  for (const DenseMap& map : maps) summed += inputs_of(map);
   std::vector<ParamSpec> list;
-  for (const DenseMap& map : maps) {
-    const std::int64_t inputs = spec.combine == Combine::parallel ? summed : map.size();
+  for (size_t i = 0; i < maps.size(); ++i) {
+    if (!is_first_of(spec, maps, i)) continue;
+    const std::int64_t inputs = spec.combine == Combine::parallel ? summed : inputs_of(maps[i]);
     const Init init{Initial::normal, 1 / std::sqrt(static_cast<double>(inputs))};
-    list.push_back({map_name(map, prefix) + ".w", weight_dims(spec, map), Role::map, init, true});
+    list.push_back({weight_name(spec, maps, i, prefix),
+                    weight_dims(spec, maps[namesake(spec, maps, i)]), Role::map, init, true});
   }
   return list;
 }
@@ -183,20 +255,27 @@ std::vector<Layout> layer_layouts(const ModelSpec& spec, const Sharding& shardin
   check_layout(nodes, home);
   check_layout(output, same_cuts(home, nodes, output));
   const bool with_batch = spec.weights != Weights::separate;
+  NodeShape lines_of = nodes;  // whose channels are cut by whole heads
+  if (spec.heads > 1) lines_of.shape[static_cast<size_t>(nodes.channel_axis())] = spec.heads;
   std::vector<std::vector<int>> whole;
   std::vector<Layout> layouts;
   for (const DenseMap& map : maps) {
     whole.push_back(whole_axes(map, nodes));
-    const bool can_add = !map.on_channels() && map.wiring == Wiring::grid;
-    const auto lines = find_lines_layout(nodes, home, whole.back(), with_batch);
+    // A tied weight stays whole; a rank's part of the inputs has no diagonal of its own.
+    const bool can_add = !map.on_channels() && map.wiring == Wiring::grid && map.self &&
+                         map.radius == 0 && spec.weights != Weights::tied;
+    const auto lines = find_lines_layout(lines_of, home, whole.back(), with_batch);
     if (!lines && can_add) whole.back().clear();  // partial sums, in any layout
-    layouts.push_back(lines || !can_add ? lines_layout(nodes, home, whole.back(), with_batch)
+    layouts.push_back(lines || !can_add ? lines_layout(lines_of, home, whole.back(), with_batch)
                                         : home);
   }
-  if (spec.combine != Combine::sequential) return layouts;
-  const std::vector<Layout> candidates = reachable(nodes, home, whole, with_batch);
-  const ChainPath path = cheapest_chain(nodes, candidates, whole, 0, 0, LinkCost{}, kElementBytes);
-  for (size_t i = 0; i < maps.size(); ++i) layouts[i] = candidates[path.layouts[i]];
+  if (spec.combine == Combine::sequential) {
+    const std::vector<Layout> candidates = reachable(lines_of, home, whole, with_batch);
+    const ChainPath path =
+        cheapest_chain(nodes, candidates, whole, 0, 0, LinkCost{}, kElementBytes);
+    for (size_t i = 0; i < maps.size(); ++i) layouts[i] = candidates[path.layouts[i]];
+  }
+  check_heads(spec, nodes, layouts);
   return layouts;
 }
 
@@ -205,9 +284,14 @@ std::vector<Layout> layer_param_layouts(const ModelSpec& spec, const Sharding& s
   const std::vector<DenseMap> maps = whole_maps(spec, sharding, channels, single_out);
   const std::vector<Layout> layouts = layer_layouts(spec, sharding, channels, single_out);
   const NodeShape nodes = layer_shapes(spec, sharding, channels, single_out).input;
+  const Layout copies(sharding.mesh(),
+                      std::vector<int>(sharding.mesh().axes().size(), kReplicates));
   std::vector<Layout> list;
-  for (size_t i = 0; i < maps.size(); ++i)
-    list.push_back(weight_layout(weight_dims(spec, maps[i]), nodes, layouts[i]));
+  for (size_t i = 0; i < maps.size(); ++i) {
+    if (!is_first_of(spec, maps, i)) continue;
+    const bool is_one = sharers(spec, maps, i).size() > 1;
+    list.push_back(is_one ? copies : weight_layout(weight_dims(spec, maps[i]), nodes, layouts[i]));
+  }
   return list;
 }
 

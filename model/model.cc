@@ -1,5 +1,7 @@
 #include "model/model.h"
 
+#include "core/error.h"
+
 namespace ortho {
 namespace {
 
@@ -30,7 +32,7 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       moves_(sharding_, world, arena),
       replica_(ranks_of_replica(sharding_, arena.measuring() ? nullptr : world)),
       alike_(ranks_alike(sharding_, arena.measuring() ? nullptr : world)),
-      build_{spec_, sharding_, params, backend, arena, moves_},
+      build_{spec_, sharding_, params, backend, arena, moves_, &segments_},
       embed_(build_),
       stack_(build_),
       head_(build_, replica_.get(), alike_.get()),
@@ -59,17 +61,40 @@ TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double 
 }
 
 template <class T>
+void Model<T>::keep_active(double share) {
+  REQUIRE(share > 0 && share <= 1, "active nodes ", share, ": above 0, up to 1");
+  REQUIRE(share == 1 || sharding_.cuts().channels == 1, "active nodes ", share,
+          ": no rank sees all units of a token where the mesh cuts the "
+          "channels. Use fewer ranks, or a number that the batch or the token axes can be cut by.");
+  active_nodes_ = share;
+}
+
+template <class T>
+DropoutKey Model<T>::inference() const {
+  DropoutKey key;
+  key.active_nodes = active_nodes_;
+  return key;
+}
+
+template <class T>
 TermSums Model<T>::score(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({}, &settling_);
+  stack_.forward(inference(), &settling_);
   return head_.score(batch, stack_.output());
 }
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward({}, &settling_);
+  stack_.forward(inference(), &settling_);
   head_.forward_rows(stack_.output());
+}
+
+template <class T>
+void Model<T>::run(const Batch& batch, std::span<const std::int64_t> starts) {
+  segments_ = segments_at(spec_, sharding_, starts);
+  run(batch);
+  segments_.clear();
 }
 
 template class Model<float>;

@@ -44,24 +44,33 @@ class Model {
   void settle_at(double tolerance) { settling_.tolerance = tolerance; }
   std::int64_t passes() const { return settling_.passes; }  // that score or run took last
 
+  // From here on score and run keep the share of largest magnitude of each token's hidden units; the
+  // others are 0. Error(usage) where the channels are cut: no rank sees all units.
+  void keep_active(double share);
+
   // For generation and promises: run once, then ask for logits at rows t * B + b of the batch. See
   // Head::logits. Collective over the ranks of a replica alone: each may generate at its own pace.
   void run(const Batch& batch);
+  // The same with several prompts in each window, which begin at these tokens (model/segments.h).
+  void run(const Batch& batch, std::span<const std::int64_t> starts);
   Head<T>& head() { return head_; }
 
  private:
+  DropoutKey inference() const;
   ModelSpec spec_;
   Sharding sharding_;
   Nodes nodes_;
   Moves<T> moves_;
   std::unique_ptr<Channel> replica_;  // the ranks with the same batch; null if this one is alone
   std::unique_ptr<Channel> alike_;    // the ranks with the same tokens; null if this one is alone
+  Segments segments_;                 // of the batch that is run
   Build<T> build_;
   Embed<T> embed_;
   Stack<T> stack_;
   Head<T> head_;
   Settling settling_;
   T* gradient_;
+  double active_nodes_ = 1;
 };
 
 }  // namespace ortho

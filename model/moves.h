@@ -62,7 +62,7 @@ class Moves {
   // Collective: the ranks compare their plans.
   Move<T>* add(const Shape& shape, const Layout& from, const Layout& to, const std::string& what,
                size_t lane = 0);
-  // The rows before the own ones (comm/exchange_plan.h). Collective too.
+  // The rows before the own ones, or after them (comm/exchange_plan.h). Collective too.
   Move<T>* add_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo,
                     const std::string& what, size_t lane = 0);
   // Memory for an array on its way between layouts: one place for all that ask for the same room,

@@ -11,11 +11,13 @@ namespace {
 // Of the weights of dense layers, which follow their maps.
 std::map<std::string, Layout> layer_weights(const ModelSpec& spec, const Sharding& sharding) {
   std::map<std::string, Layout> layouts;
-  for (std::int64_t b = 0; spec.map == MapKind::dense && b < spec.blocks; ++b) {
+  const std::int64_t branches = spec.branches;
+  for (std::int64_t i = 0; spec.map == MapKind::dense && i < spec.blocks * branches; ++i) {
+    const std::string block = block_name(i / branches, i % branches);
     const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
-    const auto weights = layer_params(spec, channels, text("block.", b), out);
+    const auto weights = layer_params(spec, channels, block, out);
     const auto cut = layer_param_layouts(spec, sharding, channels, out);
-    for (size_t i = 0; i < weights.size(); ++i) layouts.emplace(weights[i].name, cut[i]);
+    for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
   }
   return layouts;
 }
@@ -32,7 +34,7 @@ int channel_dim(const ModelSpec& spec, const ParamSpec& param) {
   for (int d = 0; d <= last; ++d) {
     const Dim& dim = param.dims[static_cast<size_t>(d)];
     const bool unit_line = dim.kind == DimKind::line && dim.axis == -1;
-    if (dim.kind == DimKind::hidden || unit_line) return d;
+    if (dim.kind == DimKind::hidden || dim.kind == DimKind::head || unit_line) return d;
   }
   return kReplicates;
 }

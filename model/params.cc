@@ -1,6 +1,8 @@
 #include "model/params.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 #include "core/error.h"
 
@@ -33,22 +35,57 @@ std::int64_t count_weights(const std::vector<ParamSpec>& specs) {
 
 namespace {
 
+// Whether dimension d, axis_in, is cut into heads: it has more units than an output's head.
+bool is_in_heads(const ParamSpec& spec, size_t d, std::int64_t outputs, bool out_halves) {
+  const bool in_halves = d > 0 && spec.dims[d - 1].kind == DimKind::half;
+  return in_halves == out_halves && spec.dims[d].size > outputs && spec.dims[d].axis == -1;
+}
+
 // 1 on the diagonal of the two mapped dimensions (axis_in, axis_out), or at tap 0. In either one
-// v's units come after u's.
+// v's units come after u's. With heads the outputs are those of an input's own head.
 double identity_value(const ParamSpec& spec, std::int64_t index) {
-  std::int64_t in = 0, out = 0;
+  std::int64_t in = 0, out = 0, outputs = 0;
+  bool out_halves = false;
   for (size_t d = spec.dims.size(); d-- > 0;) {
     const bool half = spec.dims[d].kind == DimKind::half;
     const Dim& mapped = spec.dims[half ? d + 1 : d];
-    const std::int64_t at = index % spec.dims[d].size * (half ? mapped.size : 1);
+    const bool from = mapped.kind == DimKind::axis_in, to = mapped.kind == DimKind::axis_out;
+    std::int64_t at = index % spec.dims[d].size;
     index /= spec.dims[d].size;
-    if (mapped.kind == DimKind::axis_in || mapped.kind == DimKind::tap) in += at;
-    if (mapped.kind == DimKind::axis_out) out += at;
+    if (to && !half) outputs = mapped.size;
+    if (to && half) out_halves = true;
+    if (from && !half && is_in_heads(spec, d, outputs, out_halves)) at %= outputs;
+    const bool heads = from && is_in_heads(spec, half ? d + 1 : d, outputs, out_halves);
+    if (half) at *= heads ? outputs : mapped.size;
+    if (from || mapped.kind == DimKind::tap) in += at;
+    if (to) out += at;
   }
   return in == out ? 1 : 0;
 }
 
+// Random Fourier features of the row's place between -1 and 1 (Rahimi and Recht, 2007): a Gaussian
+// kernel, whose width is a third of the distance from the middle to the end.
+double smooth_value(const ParamSpec& spec, const Random& random, std::int64_t index) {
+  constexpr double kWaves = 3.0;
+  const std::int64_t rows = spec.dims[0].size, width = spec.dims[1].size;
+  const double place =
+      rows == 1 ? 0 : 2 * static_cast<double>(index / width) / static_cast<double>(rows - 1) - 1;
+  const auto column = static_cast<std::uint64_t>(index % width);
+  const double phase = 2 * std::numbers::pi * random.uniform(2 * column + 1);
+  return spec.init.std * std::numbers::sqrt2 *
+         std::cos(kWaves * random.normal(2 * column) * place + phase);
+}
+
+// Whether the draw of a sparse weight leaves element `index` open.
+bool drawn_open(const ParamSpec& spec, const Random& order, std::int64_t index) {
+  return !spec.sparse() || order.uniform(static_cast<std::uint64_t>(index)) < spec.density;
+}
+
 }  // namespace
+
+Random opening_order(const ParamSpec& spec, std::uint64_t seed, std::int64_t step) {
+  return {seed, "open/" + spec.name, static_cast<std::uint64_t>(step)};
+}
 
 double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t index) {
   switch (spec.init.fill) {
@@ -59,8 +96,11 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
     case Initial::identity:
       return identity_value(spec, index);
     case Initial::normal:
+      if (!drawn_open(spec, opening_order(spec, seed), index)) return 0;
       return spec.init.std *
              Random(seed, "init/" + spec.name).normal(static_cast<std::uint64_t>(index));
+    case Initial::smooth:
+      return smooth_value(spec, Random(seed, "init/" + spec.name), index);
   }
   return 0;
 }
@@ -68,12 +108,13 @@ double initial_value(const ParamSpec& spec, std::uint64_t seed, std::int64_t ind
 template <class T>
 void initial_values(const ParamSpec& spec, std::uint64_t seed, std::int64_t first,
                     std::int64_t count, T* out) {
-  const Random random(seed, "init/" + spec.name);
-  for (std::int64_t i = 0; i < count; ++i)
-    out[i] =
-        static_cast<T>(spec.init.fill == Initial::normal
-                           ? spec.init.std * random.normal(static_cast<std::uint64_t>(first + i))
-                           : initial_value(spec, seed, first + i));
+  const Random random(seed, "init/" + spec.name), order = opening_order(spec, seed);
+  const auto draw = [&](std::int64_t index) {
+    if (spec.init.fill != Initial::normal) return initial_value(spec, seed, index);
+    if (!drawn_open(spec, order, index)) return 0.0;
+    return spec.init.std * random.normal(static_cast<std::uint64_t>(index));
+  };
+  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<T>(draw(first + i));
 }
 
 template <class T>

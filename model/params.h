@@ -30,7 +30,9 @@ enum class DimKind {
   axis_in,   // coordinate k of the mapped axis
   axis_out,  // coordinate j of the mapped axis
   line,      // coordinate on an axis that is not mapped: separate weights
+  head,      // group of channels with weights of its own, or head of attention
   symbol,    // row of a symbol table, or column of a symbol head
+  word,      // row of the word table
   place,     // row of a position table
   item,      // row of the item table
   modality,  // row of the modality table, or column of its head
@@ -39,23 +41,26 @@ enum class DimKind {
 struct Dim {
   DimKind kind;
   std::int64_t size;
-  // Of tap, axis_in, axis_out and line: the token axis from the innermost; -1: the channel axis.
+  // Of tap, axis_in, axis_out, line and head: the token axis from the innermost; -1: the channel axis.
   int axis = -1;
 };
 
 enum class Role {
   table,  // embeddings
   gain,   // of a norm
+  bias,
   map,    // the axis map, W1; `in` and pre maps too
+  score,  // what attention weighs tokens by: query, key and bias
   out,    // W2: what leads a sublayer's result back into the residual stream; post map
   head,   // to symbols
 };
 
-enum class Initial { zero, one, normal, identity };
+// smooth: each column a wave over the rows, so that rows of neighbouring levels are alike.
+enum class Initial { zero, one, normal, identity, smooth };
 
 struct Init {
   Initial fill = Initial::zero;
-  double std = 0;  // of normal
+  double std = 0;  // of normal and smooth
 };
 
 struct ParamSpec {
@@ -64,11 +69,26 @@ struct ParamSpec {
   Role role;
   Init init;
   bool decay;  // weight decay applies
+  // Below 1 the weight is sparse: an element that is 0 is closed, no update moves it. There is no
+  // other mask. At the start an element is open with this chance.
+  double density = 1;
+  bool sparse() const { return density < 1; }
   Shape shape() const;
 };
 
+// What an opened connection starts at, with either sign: no float sum sees it.
+constexpr double kOpened = 1e-30;
+
+// Whom to open first, and whom to close last, by chance: the order of random.bits(index), lowest
+// first. A weight's first draw opens those below its density, so the sets of a higher and of a lower
+// density are nested.
+Random opening_order(const ParamSpec& spec, std::uint64_t seed, std::int64_t step = 0);
+
 // u's units and then v's as one dimension: how the maps see it. The same numbers in the same order.
 Shape merge_halves(const std::vector<Dim>& dims, const Shape& shape);
+
+// Leads the names of a block's weights: "block.0", those of its further branches "block.0.branch.1".
+std::string block_name(std::int64_t block, std::int64_t branch);
 
 std::vector<ParamSpec> param_specs(const ModelSpec& spec);  // checks the spec first
 std::int64_t count_weights(const std::vector<ParamSpec>& specs);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -32,6 +34,10 @@ void check_units(const ModelSpec& spec, const Cuts& cuts) {
   REQUIRE(spec.activation != Activation::sort2, "the mesh cuts the channels into ", cuts.channels,
           " parts, but activation: sort2 compares units of both halves of hidden, which different "
           "ranks would hold. Cut tokens or the batch instead.");
+  REQUIRE(!has_attention(spec) || spec.heads % cuts.channels == 0,
+          "the mesh cuts the channels into ", cuts.channels, " parts, but attention has ",
+          spec.heads, " heads, and a head is on one rank. Use a divisor of ", spec.heads,
+          ", such as ", std::gcd(spec.heads, std::int64_t{cuts.channels}), ".");
 }
 
 void check_rows(const Nodes& nodes) {

@@ -4,9 +4,11 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "core/error.h"
 #include "model/grow_rules.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -19,9 +21,9 @@ Indices first(std::int64_t count) {
   return list;
 }
 
-// The hidden units of a dense or joint block are its channels: nothing leads in or out between.
+// The hidden units of a block are its channels: nothing leads in or out between.
 bool units_are_channels(const ModelSpec& spec) {
-  return !spec.out || (spec.map == MapKind::dense && !spec.in && single_output(spec) == 0);
+  return !spec.out || (!has_line_maps(spec) && !spec.in && single_output(spec) == 0);
 }
 
 enum class Counts { units, channels, other };
@@ -48,10 +50,14 @@ Counts counts_of(const ModelSpec& spec, const Dim& dim) {
   }
 }
 
-// "block.0.axis.1" of "block.0.axis.1.w1", "block.0" of "block.0.axis.1.w" in a dense block.
+// "block.0.axis.1" of "block.0.axis.1.w1", "block.0" of "block.0.axis.1.w" in a dense block,
+// "block.0.branch.1" of "block.0.branch.1.in".
 std::string sublayer_of(const ModelSpec& spec, const std::string& weight) {
-  if (spec.map == MapKind::joint) return weight.substr(0, weight.rfind('.'));
-  return weight.substr(0, weight.find('.', std::string("block.").size()));
+  if (has_line_maps(spec)) return weight.substr(0, weight.rfind('.'));
+  const std::string branch = ".branch.";
+  const size_t at = weight.find(branch);
+  const size_t number = at == std::string::npos ? std::string("block.").size() : at + branch.size();
+  return weight.substr(0, weight.find('.', number));
 }
 
 // ---- scores ----
@@ -106,16 +112,18 @@ Indices best(const std::vector<double>& scores, std::int64_t lo, std::int64_t hi
   return list;
 }
 
-// Units before the cut and behind it stay what they are; partners of sort2 stay together.
+// Units stay of the kind they are; partners of sort2 stay together.
 Indices best_units(const ModelSpec& from, const ModelSpec& common, std::vector<double> scores) {
-  const std::int64_t old_cut = unit_cut(from), cut = unit_cut(common);
   if (from.activation == Activation::sort2)
-    for (std::int64_t i = 0; i < old_cut; ++i)
-      scores[static_cast<size_t>(i)] = scores[static_cast<size_t>(old_cut + i)] =
-          scores[static_cast<size_t>(i)] + scores[static_cast<size_t>(old_cut + i)];
-  Indices list = best(scores, 0, old_cut, cut);
-  for (const std::int64_t unit : best(scores, old_cut, from.hidden, common.hidden - cut))
-    list.push_back(unit);
+    for (std::int64_t i = 0, half = from.hidden / 2; i < half; ++i)
+      scores[static_cast<size_t>(i)] = scores[static_cast<size_t>(half + i)] =
+          scores[static_cast<size_t>(i)] + scores[static_cast<size_t>(half + i)];
+  const std::vector<std::int64_t> kinds = unit_kinds(from), left = unit_kinds(common);
+  Indices list;
+  for (size_t kind = 0; kind + 1 < kinds.size(); ++kind)
+    for (const std::int64_t unit :
+         best(scores, kinds[kind], kinds[kind + 1], left[kind + 1] - left[kind]))
+      list.push_back(unit);
   return list;
 }
 
@@ -125,7 +133,7 @@ void choose_units(const ModelSpec& from, const ModelSpec& common, const BoxSourc
   std::map<std::string, std::vector<double>> in, out;
   for (const ParamSpec& param : param_specs(from)) {
     const int d = last_dim(from, param, Counts::units);
-    if (d < 0 || !param.name.starts_with("block.")) continue;
+    if (d < 0 || param.role == Role::bias || !param.name.starts_with("block.")) continue;
     auto& side = param.role == Role::out ? out : in;
     add(squares_along(param, static_cast<size_t>(d), weights), 1,
         side[sublayer_of(from, param.name)]);
@@ -165,7 +173,7 @@ std::string change_text(const char* field, std::int64_t from, std::int64_t to) {
 }
 
 void check_shorter_axes(const ModelSpec& from, const ModelSpec& to, const ModelSpec& common) {
-  if (from.wiring != Wiring::causal) return;
+  if (!carries(from.wiring)) return;
   bool outside = false;
   for (int axis = static_cast<int>(common.tokens.size()) - 1; axis >= 0; --axis) {
     REQUIRE(!outside || axis_size(common, axis) == axis_size(from, axis), "model.tokens ",
@@ -186,10 +194,35 @@ void check_narrower(const ModelSpec& from, const ModelSpec& to) {
           " or sort2: channels are the hidden units here, and those the activation works on would "
           "change. Keep ",
           from.channels, ", or use in: true and out: true from the start.");
-  REQUIRE(!from.gate || from.map == MapKind::joint || from.in, change,
+  REQUIRE(!from.gate || has_line_maps(from) || from.in, change,
           " with in: false and a gate: channels are both halves of the gate, and the border "
           "between them would move. Keep ",
           from.channels, ", or use in: true from the start.");
+}
+
+// Heads, and what each of them attends by, stay as they are.
+void check_fewer_units(const ModelSpec& from, const ModelSpec& to) {
+  const bool units = to.hidden<from.hidden, in_heads = from.heads> 1;
+  REQUIRE(!units || (!in_heads && !has_attention(from)),
+          change_text("hidden", from.hidden, to.hidden), " with ", from.heads,
+          in_heads ? " heads" : " head of attention",
+          ": units of a head belong together, and a narrower one would look elsewhere. Keep ",
+          from.hidden, ".");
+  REQUIRE(to.channels >= from.channels || !in_heads || !units_are_channels(from),
+          change_text("channels", from.channels, to.channels), " with ", from.heads,
+          " heads, which share the channels: their borders would move. Keep ", from.channels,
+          ", or use in: true and out: true from the start.");
+}
+
+// Axes that share a weight, in a set or tied, stay together and keep the sizes it is named by.
+void check_shared_axes(const ModelSpec& from, const ModelSpec& to, const ModelSpec& common) {
+  std::set<std::string> names;
+  for (const ParamSpec& param : param_specs(from)) names.insert(param.name);
+  for (const ParamSpec& param : param_specs(common))
+    REQUIRE(names.contains(param.name), "model.tokens ", shape_text(from.tokens), " -> ",
+            shape_text(to.tokens), ": ", param.name,
+            " would be left, but the old model has no such weight: its axes share one. Keep them "
+            "together, with the sizes that they have.");
 }
 
 void add_line(std::vector<std::string>& lines, const char* what, std::int64_t from, std::int64_t to,
@@ -217,7 +250,14 @@ ModelSpec common_part(const ModelSpec& from, const ModelSpec& to) {
   common.blocks = std::min(from.blocks, to.blocks);
   common.places = smaller(from.places, to.places);
   common.items = std::min(from.items, to.items);
+  const auto inner = [&](auto& columns) {  // one for each token axis
+    if (columns.size() > axes)
+      columns.erase(columns.begin(), columns.end() - static_cast<std::ptrdiff_t>(axes));
+  };
+  inner(common.maps);
+  inner(common.sets);
   std::erase_if(common.modalities, [&](Modality kind) { return !has_modality(to, kind); });
+  if (!has_modality(common, Modality::text)) common.words = 0;
   return common;
 }
 
@@ -230,6 +270,8 @@ void check_shrink(const ModelSpec& from, const ModelSpec& to, const ModelSpec& c
           shape_text(from.tokens), " -> ", shape_text(to.tokens), ". Keep it, or start a new run.");
   check_shorter_axes(from, to, common);
   check_narrower(from, to);
+  check_fewer_units(from, to);
+  check_shared_axes(from, to, common);
 }
 
 Kept choose_kept(const ModelSpec& from, const ModelSpec& to, const BoxSource<float>& weights) {

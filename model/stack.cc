@@ -4,7 +4,9 @@
 #include <array>
 
 #include "core/error.h"
+#include "model/attention_map.h"
 #include "model/dense_block_map.h"
+#include "model/joint_map.h"
 
 namespace ortho {
 namespace {
@@ -36,10 +38,12 @@ Stack<T>::Stack(const Build<T>& build)
       backend_(build.backend) {
   const ModelSpec& spec = build.spec;
   std::vector<JointSite> sites;  // dense blocks are at home between their maps
-  if (spec.map == MapKind::joint) sites = joint_sites(spec, build.sharding);
+  if (has_line_maps(spec)) sites = joint_sites(spec, build.sharding);
   scratch_ = take_scratch(build, most_rows(spec, build.sharding, sites));
-  if (spec.map == MapKind::joint) add_joint_blocks(build, sites);
-  if (spec.map == MapKind::dense) add_dense_blocks(build);
+  if (has_line_maps(spec))
+    add_line_blocks(build, sites);
+  else
+    add_dense_blocks(build);
   take_ends(build);
 }
 
@@ -78,25 +82,35 @@ typename Stack<T>::Part Stack<T>::part_of_step(const Build<T>& build, const Layo
 }
 
 template <class T>
-void Stack<T>::add_joint_blocks(const Build<T>& build, const std::vector<JointSite>& sites) {
+void Stack<T>::add_line_blocks(const Build<T>& build, const std::vector<JointSite>& sites) {
   const ModelSpec& spec = build.spec;
-  const JointScratch<T> scratch = take_joint_scratch<T>(build, sites);
-  const size_t axes = joint_axes(spec).size();
+  const JointScratch<T> joint = take_joint_scratch<T>(build, sites);
+  const AttentionScratch<T> attention = take_attention_scratch<T>(build, sites);
+  const size_t maps = line_maps(spec).size();
   for (size_t i = 0; i < sites.size(); ++i) {
     const JointSite& site = sites[i];
-    const size_t block = i / axes % static_cast<size_t>(spec.blocks);
-    const std::string prefix =
-        text("block.", block, ".axis.", axes - 1 - static_cast<size_t>(site.axis));
+    const auto block = static_cast<std::int64_t>(i / maps) % spec.blocks;
+    const std::string along = '.' + line_map_name(spec, site.map);
     const bool parallel = spec.combine == Combine::parallel;
-    if (!parallel) add_step(build, site.layout, prefix);
-    if (parallel && i % axes == 0) add_step(build, home_, text("block.", block));
-    Part part = part_of_step(build, site.layout, prefix);
-    auto map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"), scratch,
-                                             prefix);
-    part.sublayer = std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(site.layout),
-                                                  prefix, i, std::move(map), scratch_);
-    part.weight = &build.params.at(prefix + ".w1");
-    steps_.back().parts.push_back(std::move(part));
+    if (!parallel) add_step(build, site.layout, block_name(block, 0) + along);
+    if (parallel && i % maps == 0) add_step(build, home_, block_name(block, 0));
+    for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
+      const std::string prefix = block_name(block, branch) + along;
+      Part part = part_of_step(build, site.layout, prefix);
+      std::unique_ptr<BlockMap<T>> map;
+      if (site.map.kind == MapKind::attention)
+        map = std::make_unique<AttentionMap<T>>(build, site, attention, prefix);
+      else
+        map = std::make_unique<JointMap<T>>(build, site, build.params.at(prefix + ".w1"), joint,
+                                            prefix);
+      part.sublayer = std::make_unique<Sublayer<T>>(
+          build, build.sharding.whole_channels(site.layout), prefix,
+          static_cast<std::uint64_t>(static_cast<std::int64_t>(i) * spec.branches + branch),
+          std::move(map), scratch_);
+      part.weight =
+          &build.params.at(prefix + (site.map.kind == MapKind::attention ? ".value" : ".w1"));
+      steps_.back().parts.push_back(std::move(part));
+    }
   }
 }
 
@@ -104,15 +118,17 @@ template <class T>
 void Stack<T>::add_dense_blocks(const Build<T>& build) {
   const ModelSpec& spec = build.spec;
   for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i) {
-    const std::string block = text("block.", i % spec.blocks);
-    Step& step = add_step(build, home_, block);
-    Part part = part_of_step(build, home_, block);
-    auto map = std::make_unique<DenseBlockMap<T>>(build, block);
-    part.sublayer =
-        std::make_unique<Sublayer<T>>(build, build.sharding.whole_channels(home_), block,
-                                      static_cast<std::uint64_t>(i), std::move(map), scratch_);
-    part.weight = first_weight(build.params, block + ".");
-    step.parts.push_back(std::move(part));
+    Step& step = add_step(build, home_, block_name(i % spec.blocks, 0));
+    for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
+      const std::string prefix = block_name(i % spec.blocks, branch);
+      Part part = part_of_step(build, home_, prefix);
+      auto map = std::make_unique<DenseBlockMap<T>>(build, prefix);
+      part.sublayer = std::make_unique<Sublayer<T>>(
+          build, build.sharding.whole_channels(home_), prefix,
+          static_cast<std::uint64_t>(i * spec.branches + branch), std::move(map), scratch_);
+      part.weight = first_weight(build.params, prefix + ".");
+      step.parts.push_back(std::move(part));
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // Stack: L blocks, fed back R times with the same weights, and the way back through all R passes.
 //
-// A step is x' = x + sum of its sublayers (without the x when residual is off): one sublayer in a
-// chain, all axes of a block in parallel. Every step keeps its input, in its own layout: the
+// A step is x' = x + sum of its sublayers (without the x when residual is off): one sublayer a branch
+// in a chain, all of a block's in parallel. Every step keeps its input, in its own layout: the
 // residual stream moves where the layout changes, and its gradient moves back. Each Move runs once
 // each way in a training step.
 #pragma once
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "model/block.h"
-#include "model/joint_map.h"
+#include "model/joint_sites.h"
 
 namespace ortho {
 
@@ -57,7 +57,7 @@ class Stack {
   };
   const Layout& layout_before(size_t step) const;
   Step& add_step(const Build<T>& build, const Layout& layout, const std::string& what);
-  void add_joint_blocks(const Build<T>& build, const std::vector<JointSite>& sites);
+  void add_line_blocks(const Build<T>& build, const std::vector<JointSite>& sites);
   void add_dense_blocks(const Build<T>& build);
   Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void take_ends(const Build<T>& build);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "core/random.h"
+#include "tensor/attention.h"
 #include "tensor/dense.h"
 #include "tensor/formulas.h"
 #include "tensor/held_rows.h"
@@ -48,9 +49,23 @@ struct AdamwStep {
   double rate, beta1, beta2, epsilon, decay;  // decay is already 0 where it does not apply
   double gradient_scale;                      // clipping
   std::int64_t step;                          // of these weights, from 1: bias correction
+  double opened = 0;  // above 0: weights of 0 stay as they are, all others stay this far from it
+};
+
+struct SgdStep {
+  double rate, momentum, decay, gradient_scale;
+  double opened = 0;  // as above
 };
 
 constexpr std::int64_t kSoftmaxPart = 3;  // numbers that a part tells of a row
+
+// What a channel map of a sparse weight [C][E] works in.
+template <class T>
+struct OpenRoom {
+  double density = 1;              // of the weight
+  T* values = nullptr;             // C * E; null: nothing is skipped with the channels innermost
+  std::int32_t* inputs = nullptr;  // C * E + max(C, E) + 1
+};
 
 template <class T>
 class Backend {
@@ -71,15 +86,41 @@ class Backend {
   virtual void channel_map_dw(const Nodes& nodes, std::int64_t out, const T* x, const T* dy,
                               T* dw) = 0;
 
+  // The same for a sparse W: what is 0 may be skipped, and dw left as it is there.
+  virtual void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                const T* x, const T* w, T* y, bool add) = 0;
+  virtual void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* dy, const T* w, T* dx, bool add) = 0;
+  virtual void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                                   const T* x, const T* dy, const T* w, T* dw) = 0;
+
   // The dense map along one axis; dense_dw adds to dw.
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
+  // One token of a causal map along a token axis, from inputs kept elsewhere: y[c,b] (+)= sum over d
+  // of W(token, c, d) * inputs[d][c,b], where inputs[d] is the token d steps back on the axis. As
+  // many as there are. The sum is in the order of dense(), so both give the same numbers.
+  virtual void dense_token(const DenseMap& map, std::int64_t token,
+                           std::span<const T* const> inputs, const T* w, T* y, bool add) = 0;
+
+  // x[t,b,:] += bias; and its gradient, summed over t and then b in rising order.
+  virtual void add_bias(const Nodes& nodes, const T* bias, T* x) = 0;
+  virtual void bias_dw(const Nodes& nodes, const T* dx, T* dbias) = 0;
 
   // lines[(outer, stride, b)][s * C] from x in either order, and back (y may add).
   virtual void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) = 0;
   virtual void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
                              bool add) = 0;
+
+  // log_sum [heads][tokens][batch]: of the scores' exponentials; backward computes with it what it
+  // needs of them again. attend_back overwrites dq and adds to dk, dv and dbias; work
+  // [heads][2][sources].
+  virtual void attend(const Attention& attention, const T* q, const T* k, const T* v, const T* bias,
+                      T* z, T* log_sum) = 0;
+  virtual void attend_back(const Attention& attention, const T* q, const T* k, const T* v,
+                           const T* bias, const T* log_sum, const T* dz, T* dq, T* dk, T* dv,
+                           T* dbias, T* work) = 0;
 
   // h = (x - mean) * rho * gain over channels (mean = 0 for rms). stats keeps mean and rho per
   // token and window: [2][rows]. norm_dx adds to dx and to dgain.
@@ -98,6 +139,10 @@ class Backend {
   // and its global channel alone, so forward and backward, both orders and every mesh agree.
   virtual void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) = 0;
 
+  // In place: of each row's channels the `count` of largest magnitude stay, the first where they are
+  // equal; the others become 0.
+  virtual void keep_largest(const Nodes& nodes, std::int64_t count, T* x) = 0;
+
   virtual void copy(std::int64_t count, const T* from, T* to) = 0;
   virtual void add(std::int64_t count, const T* x, T* y) = 0;  // y += x
   virtual void zero(std::int64_t count, T* x) = 0;
@@ -115,11 +160,12 @@ class Backend {
   virtual void unpack_rows(const Nodes& nodes, std::span<const std::int32_t> at, const T* packed,
                            T* x) = 0;
 
-  // logits [rows][classes] become scale * (softmax - onehot(target)). Adds each row's cross-entropy
-  // in nats to *loss and its hits (largest logit is the target) to *hits.
+  // logits [rows][classes] become scale * weight * (softmax - onehot(target)). Adds each row's
+  // weight * cross-entropy in nats to *loss and its hits (largest logit is the target) to *hits.
+  // Without weights each is 1.
   virtual void cross_entropy(std::int64_t rows, std::int64_t classes,
-                             std::span<const std::int32_t> target, double scale, T* logits,
-                             double* loss, std::int64_t* hits) = 0;
+                             std::span<const std::int32_t> target, std::span<const double> weight,
+                             double scale, T* logits, double* loss, std::int64_t* hits) = 0;
   // The same where each rank has some of a row's classes; a target of another rank is negative.
   // First softmax_part tells of its own, [rows][kSoftmaxPart]: the largest logit (-inf without
   // classes), the sum of exp(logit - largest), the target's logit (0 if it is another rank's). Then,
@@ -127,16 +173,16 @@ class Backend {
   virtual void softmax_part(std::int64_t rows, std::int64_t classes,
                             std::span<const std::int32_t> target, const T* logits, T* part) = 0;
   virtual void cross_entropy_part(std::int64_t rows, std::int64_t classes,
-                                  std::span<const std::int32_t> target, double scale,
-                                  std::int64_t parts, const T* told, T* logits, double* loss,
-                                  std::int64_t* hits) = 0;
+                                  std::span<const std::int32_t> target,
+                                  std::span<const double> weight, double scale, std::int64_t parts,
+                                  const T* told, T* logits, double* loss, std::int64_t* hits) = 0;
 
   virtual double sum_squares(std::int64_t count, const T* x) = 0;
   virtual void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
                      T* second) = 0;
-  // w -= rate * (scale * g + decay * w), with momentum: velocity = momentum * velocity + scale * g.
-  virtual void sgd(double rate, double momentum, double decay, double gradient_scale,
-                   std::int64_t count, const T* grad, T* weight, T* velocity) = 0;
+  // velocity = momentum * velocity + scale * g; w -= rate * (velocity + decay * w).
+  virtual void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight,
+                   T* velocity) = 0;
 };
 
 // The CPU's: oneDNN for large products in float, own loops elsewhere. `threads` per rank.

@@ -1,5 +1,7 @@
 #include "tensor/token.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace ortho {
@@ -8,6 +10,24 @@ namespace {
 constexpr std::array<const char*, 5> kNames = {"none", "text", "pixel", "audio", "query"};
 
 }  // namespace
+
+std::vector<std::int64_t> targets_of_windows(const Batch& batch) {
+  if (!batch.window_means) return {};
+  std::vector<std::int64_t> counts(static_cast<size_t>(batch.windows), 0);
+  for (size_t row = 0; row < batch.target.size(); ++row)
+    counts[row % counts.size()] += batch.target[row].scored;
+  return counts;
+}
+
+std::int64_t loss_divisor(const Batch& batch) {
+  if (batch.window_means) {
+    const std::vector<std::int64_t> counts = targets_of_windows(batch);
+    return std::count_if(counts.begin(), counts.end(), [](std::int64_t n) { return n > 0; });
+  }
+  std::int64_t scored = 0;
+  for (const Target& target : batch.target) scored += target.scored;
+  return scored;
+}
 
 std::string row_text(const Batch& batch, std::int64_t row) {
   return text("token ", row / batch.windows, " of window ",

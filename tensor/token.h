@@ -20,13 +20,16 @@ constexpr int kModalities = 4;
 constexpr std::int64_t kPixelLevels = 256;  // of each of R, G, B
 
 struct Token {
-  // A Modality; `query` marks an output slot of one_shot: its symbol is not known.
+  // A Modality; `query` marks a token to be found, whose symbol is not known: an output slot of
+  // one_shot, or a token that diffusion hides.
   std::int32_t modality = 0;
-  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}
+  // text: {row of the text table}; pixel: {R, G, B}; audio: {level}; query: {the modality asked for,
+  // the modality whose place it has}, 0 = not known
   std::array<std::int32_t, 3> symbol{};
   // text, audio: {position}; pixel: {row, column, frame}
   std::array<std::int32_t, 3> place{};
   std::int32_t item = 0;  // 0 for the first item of the record, 1 for the next …
+  std::int32_t word = 0;  // text: 1 + row of the word table; 0: none
   bool operator==(const Token&) const = default;
 };
 
@@ -35,10 +38,13 @@ struct Target {
   std::int32_t scored = 0;
   std::int32_t modality = 0;  // none: the record ends here
   std::array<std::int32_t, 3> symbol{};
+  std::array<std::int32_t, 3> place{};  // as in Token; position heads predict them
+  std::int32_t item = 0;
   bool operator==(const Target&) const = default;
 };
 
-// One rank's windows, token-major like the activations: entry [t * windows + b].
+// One rank's windows, or of each the tokens that it holds (HeldRows), token-major like the
+// activations: entry [t * windows + b].
 struct Batch {
   std::int64_t tokens = 0;   // T
   std::int64_t windows = 0;  // B of this rank
@@ -46,7 +52,22 @@ struct Batch {
   std::int64_t first_window = 0;
   std::vector<Token> input;    // [T][B]
   std::vector<Target> target;  // [T][B]
+  bool part = false;           // only the tokens held, numbered among them
+  // Each window counts once: its loss is the mean over its targets. Else each target does. Such a
+  // batch is never a part.
+  bool window_means = false;
+
+  // The entry of a row held, number `row` of whole windows and number `local` of those held.
+  std::size_t entry(std::int64_t row, std::int64_t local) const {
+    return static_cast<std::size_t>(part ? local : row);
+  }
 };
+
+// What a batch's summed loss is divided by: its scored targets or, with window means, the windows
+// that have any.
+std::int64_t loss_divisor(const Batch& batch);
+// With window means the scored targets of each window; else empty.
+std::vector<std::int64_t> targets_of_windows(const Batch& batch);
 
 // Row t * windows + b: "token 5 of window 12", the window's global number.
 std::string row_text(const Batch& batch, std::int64_t row);

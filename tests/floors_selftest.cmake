@@ -56,6 +56,8 @@ catches(model/a.cc "#include \"dataio/shard.h\"\n" "1: model must not include da
 catches(model/a.cc "#include \"tests/support/x.h\"\n" "1: .* names no floor")
 catches(comm/a.cc "#include \"mesh.h\"\n" "1: .* names no floor")
 
+catches(launch/a.cc "#include \"decode/media.h\"\n" "1: launch must not include decode/media.h")
+catches(dataio/media/a.cc "#include <libavcodec/avcodec.h>\n" "1: libavcodec/avcodec.h is foreign")
 catches(comm/mesh.cc "#include <mpi.h>\n" "1: mpi.h is foreign")
 catches(comm/mesh.cc "  #  include <mpi.h>\n" "1: mpi.h is foreign")
 catches(dataio/shard.cc "#include <hdf5.h>\n" "1: hdf5.h is foreign")

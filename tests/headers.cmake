@@ -6,7 +6,7 @@ string(REPLACE "|" ";" paths "${INCLUDES}")
 list(REMOVE_DUPLICATES paths)
 list(REMOVE_ITEM paths ${ROOT} /usr/include)  # as -isystem they would hide warnings and system headers
 # The tests' programs are told these by CMake.
-set(told -DORTHO_BINARY="" -DORTHO_MPIEXEC="" -DORTHO_SOURCE_DIR="")
+set(told -DORTHO_BINARY="" -DORTHO_MPIEXEC="" -DORTHO_SOURCE_DIR="" -DORTHO_DECODE="" -DORTHO_MAKE_MEDIA="")
 set(flags ${told} -std=c++20 -Wall -Wextra -Wconversion -Wshadow -Werror -fsyntax-only -I${ROOT} -I${ROOT}/tests)
 foreach(path ${paths})
   list(APPEND flags -isystem ${path})

@@ -87,6 +87,16 @@ void write_arrays(BoxFileWriter& file, const RunState& state) {
   }
 }
 
+// The words of the word table, a line break behind each.
+std::vector<std::int64_t> word_letters(const RunState& state) {
+  std::vector<std::int64_t> letters;
+  for (const std::u32string& word : state.vocabulary.words.words()) {
+    letters.insert(letters.end(), word.begin(), word.end());
+    letters.push_back('\n');
+  }
+  return letters;
+}
+
 // What all ranks hold, written by the first alone.
 void write_run(BoxFileWriter& file, const RunState& state, const std::string& config,
                const std::string& parent) {
@@ -96,6 +106,7 @@ void write_run(BoxFileWriter& file, const RunState& state, const std::string& co
   std::vector<std::int64_t> symbols(state.vocabulary.code_points().begin(),
                                     state.vocabulary.code_points().end());
   write_list(file, "run/vocabulary", symbols);
+  if (state.vocabulary.words.size() > 0) write_list(file, "run/words", word_letters(state));
   write_list(file, "run/ended", state.ended);
   const Shape losses = {static_cast<std::int64_t>(state.losses.size())};
   file.write("run/losses", losses, whole(losses), state.losses.data());
@@ -106,8 +117,11 @@ void write_run(BoxFileWriter& file, const RunState& state, const std::string& co
   file.set_text("parent", parent);
   file.set_integer("step", state.step);
   file.set_integer("stage", state.stage);
-  file.set_integer("cursor.epoch", state.cursor.epoch);
-  file.set_integer("cursor.consumed", state.cursor.consumed);
+  for (size_t i = 0; i < kObjectives; ++i) {
+    const std::string cursor = "cursor." + objective_name(static_cast<Objective>(i));
+    file.set_integer(cursor + ".epoch", state.cursors[i].epoch);
+    file.set_integer(cursor + ".consumed", state.cursors[i].consumed);
+  }
   file.set_text("data", state.identity);
   file.set_integer("tokens", state.tokens);
   file.set_real("seconds", state.seconds);

@@ -34,7 +34,18 @@ std::vector<std::int64_t> read_list(const BoxFileReader& file, const std::string
 
 Vocabulary read_vocabulary(const BoxFileReader& file) {
   const auto symbols = read_list(file, "run/vocabulary");
-  return Vocabulary(std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
+  Vocabulary vocabulary(std::vector<std::uint32_t>(symbols.begin(), symbols.end()));
+  if (!file.has("run/words")) return vocabulary;
+  std::vector<std::u32string> words(1);
+  for (const std::int64_t letter : read_list(file, "run/words")) {
+    if (letter == '\n')
+      words.emplace_back();
+    else
+      words.back().push_back(static_cast<char32_t>(letter));
+  }
+  words.pop_back();
+  vocabulary.words.extend(words);
+  return vocabulary;
 }
 
 std::vector<std::string> read_growths(const BoxFileReader& file) {
@@ -137,7 +148,13 @@ void read_run(const BoxFileReader& file, RunState& state) {
   file.read("run/losses", whole(file.shape("run/losses")), state.losses.data());
   state.step = file.get_integer("step");
   state.stage = file.get_integer("stage");
-  state.cursor = {file.get_integer("cursor.epoch"), file.get_integer("cursor.consumed")};
+  for (size_t i = 0; i < kObjectives; ++i) {
+    std::string cursor = "cursor." + objective_name(static_cast<Objective>(i));
+    // Before there were mixes a stage had one objective, and one cursor.
+    if (!file.has_attribute(cursor + ".epoch")) cursor = "cursor";
+    state.cursors[i] = {file.get_integer(cursor + ".epoch"),
+                        file.get_integer(cursor + ".consumed")};
+  }
   state.identity = file.get_text("data");
   state.tokens = file.get_integer("tokens");
   state.seconds = file.get_real("seconds");

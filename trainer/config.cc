@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "trainer/objectives.h"
 
 namespace ortho {
 namespace {
@@ -21,12 +22,14 @@ void check_until(const UntilConfig& until, const std::string& where) {
 
 void check_objective(const StageConfig& stage, const std::string& where) {
   const auto& objective = stage.objective;
-  REQUIRE(objective.next_token > 0 || objective.one_shot > 0, where,
-          ".objective: give next_token or one_shot a weight above 0");
-  REQUIRE(objective.next_token == 0 || stage.model.wiring != Wiring::grid || tokens_of(stage) == 1,
-          where,
-          ": objective next_token with model.wiring: grid would see the token it predicts; "
-          "use wiring: causal");
+  REQUIRE(!objectives_of(objective).empty(), where,
+          ".objective: give next_token, one_shot or diffusion a weight above 0");
+  const Wiring wiring = stage.model.wiring;
+  const bool both_ways = wiring == Wiring::grid || wiring == Wiring::mirrored;
+  REQUIRE(
+      objective.next_token == 0 || !both_ways || tokens_of(stage) == 1, where,
+      ": objective next_token with model.wiring: ", wiring == Wiring::grid ? "grid" : "mirrored",
+      " would see the token it predicts; use wiring: causal");
   constexpr std::pair<OneShotConfig::Output, Modality> kNeeds[] = {
       {OneShotConfig::Output::text, Modality::text},
       {OneShotConfig::Output::pixel, Modality::pixel},
@@ -62,20 +65,26 @@ void check_stage(const StageConfig& stage, const StageConfig& first, const std::
 
 void resolve_switches(RunConfig& config) {
   std::set<Modality> modalities;
-  bool ends = false;
+  bool ends = false, hides = false;
   for (const auto& stage : config.stages) {
+    const ObjectiveConfig& objective = stage.objective;
     modalities.insert(stage.model.modalities.begin(), stage.model.modalities.end());
-    ends |= stage.loss.ends;
+    // Diffusion alone hides tokens and never an end.
+    ends |= stage.loss.ends && (objective.next_token > 0 || objective.one_shot > 0);
+    hides |= objective.diffusion > 0;
   }
   const bool several = modalities.size() > 1;
   const auto resolve = [](Switch& choice, bool automatic) {
     if (choice == Switch::automatic) choice = automatic ? Switch::on : Switch::off;
     return choice == Switch::on;
   };
-  const bool table = resolve(config.modality_table, several);
+  const bool table = resolve(config.modality_table, several || hides);
   const bool head = resolve(config.modality_head, several || ends);
   REQUIRE(head || !several, "model.modality_head: false cannot go with ", modalities.size(),
           " modalities: the head says which comes next; use auto");
+  REQUIRE(table || !hides,
+          "model.modality_table: false cannot go with objective diffusion: the mark of a hidden "
+          "token is a row of that table; use auto");
   REQUIRE(head || !ends,
           "model.modality_head: false cannot go with loss.ends: true: the head predicts the end; "
           "use auto, or loss.ends: false");

@@ -30,20 +30,23 @@ struct DataConfig {
 };
 
 struct ObjectiveConfig {
-  double next_token = 1.0;  // weights of the mix; at least one above 0
+  double next_token = 1.0;  // shares of the steps of a mix; at least one above 0
   double one_shot = 0.0;
+  double diffusion = 0.0;
   bool operator==(const ObjectiveConfig&) const = default;
 };
 
 struct OneShotConfig {
   enum class Output { last, text, pixel, audio };  // which item of a record is predicted
   Output output = Output::last;
+  std::int64_t slots = 0;  // places at the window's end for the answer; 0: all the input leaves
   bool operator==(const OneShotConfig&) const = default;
 };
 
 // Weights of the terms of the loss.
 struct LossConfig {
   double modality = 1.0, text = 1.0, pixel = 1.0, audio = 1.0;
+  double place = 1.0, item = 1.0;  // of the position heads
   bool ends = true;  // score the end of a record (the modality head then predicts `none`)
   bool operator==(const LossConfig&) const = default;
 };
@@ -126,6 +129,14 @@ struct OptimizerConfig {
   bool operator==(const OptimizerConfig&) const = default;
 };
 
+// Sparse maps close some connections and open as many others (trainer/density.h).
+struct RegrowConfig {
+  std::int64_t every = 0;  // steps; 0 = never
+  double share = 0.1;      // of the open connections
+  double until = 0.75;     // share of the run's steps: the last ones need time to learn
+  bool operator==(const RegrowConfig&) const = default;
+};
+
 struct EvaluateConfig {
   std::int64_t every = 250;  // steps; 0 = only at the end of a stage, where it always runs
   std::int64_t windows = 0;  // 0 = all held-out windows
@@ -154,9 +165,11 @@ struct RunConfig {
   MeshConfig mesh;
   ModelSpec model;
   Switch modality_table = Switch::automatic;  // on when the run ever has more than one modality
+                                              // or hides tokens (diffusion)
   Switch modality_head = Switch::automatic;   // the same, or when ends are scored
   std::vector<StageConfig> stages;
   OptimizerConfig optimizer;
+  RegrowConfig regrow;
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
   RanksConfig ranks;

@@ -21,17 +21,26 @@ constexpr Choice<OptimizerConfig::Decay> kDecays[] = {
     {"cosine", OptimizerConfig::Decay::cosine}};
 constexpr Choice<Switch> kSwitches[] = {
     {"auto", Switch::automatic}, {"true", Switch::on}, {"false", Switch::off}};
-constexpr Choice<MapKind> kMaps[] = {{"joint", MapKind::joint}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kMaps[] = {
+    {"joint", MapKind::joint}, {"attention", MapKind::attention}, {"dense", MapKind::dense}};
+constexpr Choice<MapKind> kLineMaps[] = {{"joint", MapKind::joint},
+                                         {"attention", MapKind::attention}};
 constexpr Choice<Weights> kWeights[] = {{"shared", Weights::shared},
                                         {"separate", Weights::separate},
-                                        {"by_position", Weights::by_position}};
-constexpr Choice<Wiring> kWirings[] = {
-    {"causal", Wiring::causal}, {"grid", Wiring::grid}, {"grid_causal", Wiring::grid_causal}};
+                                        {"by_position", Weights::by_position},
+                                        {"per_channel", Weights::per_channel},
+                                        {"tied", Weights::tied}};
+constexpr Choice<Wiring> kWirings[] = {{"causal", Wiring::causal},
+                                       {"grid", Wiring::grid},
+                                       {"grid_causal", Wiring::grid_causal},
+                                       {"mirrored", Wiring::mirrored}};
 constexpr Choice<Combine> kCombines[] = {{"sequential", Combine::sequential},
                                          {"parallel", Combine::parallel},
                                          {"single", Combine::single}};
 constexpr Choice<Sequence> kSequences[] = {{"descending", Sequence::descending},
                                            {"ascending", Sequence::ascending}};
+constexpr Choice<Self> kSelves[] = {{"every", Self::every}, {"once", Self::once}};
+constexpr Choice<Mask> kMasks[] = {{"magnitude", Mask::magnitude}, {"random", Mask::random}};
 constexpr Choice<Norm> kNorms[] = {
     {"rms", Norm::rms}, {"layer", Norm::layer}, {"none", Norm::none}};
 constexpr Choice<Activation> kActivations[] = {{"melu", Activation::melu},
@@ -65,13 +74,18 @@ Fields fields(DataConfig& c) {
 
 Fields fields(ObjectiveConfig& c) {
   return Fields()
-      .real("next_token", c.next_token, kWeight, "", "weight of predicting each next token")
+      .real("next_token", c.next_token, kWeight, "", "share of steps that predict each next token")
       .real("one_shot", c.one_shot, kWeight, "",
-            "weight of predicting an item from the others in one pass");
+            "share of steps that predict an item from the others in one pass")
+      .real("diffusion", c.diffusion, kWeight, "",
+            "share of steps that hide random tokens and predict them from the rest");
 }
 
 Fields fields(OneShotConfig& c) {
-  return Fields().choice("output", c.output, kOutputs, "the item of a record to predict");
+  return Fields()
+      .choice("output", c.output, kOutputs, "the item of a record to predict")
+      .integer("slots", c.slots, kFromZero, "places",
+               "places at the window's end for the answer; 0 = all that the input leaves");
 }
 
 Fields fields(LossConfig& c) {
@@ -80,6 +94,8 @@ Fields fields(LossConfig& c) {
       .real("text", c.text, kWeight, "", "weight of text symbols")
       .real("pixel", c.pixel, kWeight, "", "weight of pixels, R, G and B together")
       .real("audio", c.audio, kWeight, "", "weight of audio samples")
+      .real("place", c.place, kWeight, "", "weight of the place heads together")
+      .real("item", c.item, kWeight, "", "weight of the item head")
       .flag("ends", c.ends, "score the end of a record, which the modality head predicts");
 }
 
@@ -150,15 +166,33 @@ Fields growing_fields(ModelSpec& c) {
   return Fields()
       .integers("tokens", c.tokens, {1, kNoLimit}, "tokens",
                 "sizes of the token axes, outermost first; [] = one token")
+      .choices("maps", c.maps, kLineMaps,
+               "the map along each token axis, outermost first; [] = model.map along all")
+      .integers("sets", c.sets, {0, 1 << 20}, "",
+                "a number for each token axis, outermost first: axes of the same number share one "
+                "sublayer, whose lines are the boxes they span; [] = each has its own")
       .integer("blocks", c.blocks, {1, 4096}, "blocks", "L, blocks in the stack")
       .integer("channels", c.channels, kSize, "channels", "C, width of the residual stream")
       .integer("hidden", c.hidden, {1, 1 << 22}, "channels", "E, width inside a block")
-      .choice("weights", c.weights, kWeights, "whether lines share the weights of a map")
+      .choice("weights", c.weights, kWeights, "which lines, channels or axes share a map's weights")
+      .integer("heads", c.heads, kSize, "heads",
+               "dense: groups of channels with weights of their own; attention: H")
+      .integer("branches", c.branches, {1, 4096}, "sublayers",
+               "sublayers side by side that read the same and add up")
+      .integer("radius", c.radius, {0, kSize.hi}, "tokens",
+               "a sliding window: how far a map reaches along an axis; 0 = all of it")
+      .flag("bias", c.bias, "a bias after the map and after the way out")
       .integer("refeeds", c.refeeds, {1, 4096}, "passes",
                "R, passes through the stack with the same weights")
       .real("dropout", c.dropout, kBelowOne, "", "share of hidden units dropped in training")
+      .real("density", c.density, {0, 1, Limits::Open::lo}, "",
+            "share of the weights of the blocks' maps that are open; the others stay 0")
+      .choice("mask", c.mask, kMasks,
+              "which connections close when some must: the smallest, or any")
       .choices("modalities", c.modalities, kModalityNames, "what the model reads and predicts")
       .group("places", fields(c.places), "position tables")
+      .integer("words", c.words, {0, 1 << 20}, "rows",
+               "table of the data's most frequent words, added to their letters; 0 = none")
       .integer("items", c.items, {0, 1 << 20}, "rows",
                "table of an item's number in its record; 0 = none");
 }
@@ -167,11 +201,15 @@ Fields model_fields(RunConfig& run) {
   ModelSpec& c = run.model;
   return Fields()
       .include(growing_fields(c))
-      .choice("map", c.map, kMaps,
-              "joint: token axis and channels at once; dense: one axis at a time")
+      .choice(
+          "map", c.map, kMaps,
+          "joint: token axis and channels at once; attention: along each token axis; dense: one "
+          "axis at a time")
       .choice("wiring", c.wiring, kWirings, "which tokens of an axis are connected")
       .choice("combine", c.combine, kCombines, "how the axes of a block follow each other")
       .choice("sequence", c.sequence, kSequences, "descending: innermost axis first")
+      .choice("self", c.self, kSelves,
+              "combine: parallel — once: only the last axis connects a node to itself")
       .integer("single_axis", c.single_axis, {-64, 63}, "",
                "axis of combine: single; -1 is the channel axis")
       .flag("channel_axis", c.channel_axis, "dense: the channel axis is mapped too")
@@ -185,10 +223,13 @@ Fields model_fields(RunConfig& run) {
             "share of the channels that are activated")
       .integer("width", c.width, {0, 1 << 20}, "channels",
                "width of embeddings and heads; 0 = channels")
+      .flag("ask", c.ask, "one_shot: embed which modality an output slot asks for")
       .choice("modality_table", run.modality_table, kSwitches,
-              "embed the modality; auto: with more than one")
+              "embed the modality; auto: with more than one, or with diffusion")
       .choice("modality_head", run.modality_head, kSwitches,
-              "predict the modality; auto: with more than one, or when ends are scored");
+              "predict the modality; auto: with more than one, or when ends are scored")
+      .flag("place_heads", c.place_heads, "predict each place that has a table")
+      .flag("item_head", c.item_head, "predict the number of a token's item");
 }
 
 Fields fields(StageConfig& c) {
@@ -198,7 +239,7 @@ Fields fields(StageConfig& c) {
       .group("data", fields(c.data), "data of this stage")
       .group("objective", fields(c.objective), "what is trained",
              [&c] {
-               c.objective = {0, 0};
+               c.objective = {0, 0, 0};
              })
       .group("one_shot", fields(c.one_shot), "the one_shot objective")
       .group("loss", fields(c.loss), "weights of the loss's terms")
@@ -241,6 +282,14 @@ Fields fields(CheckpointConfig& c) {
       .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay");
 }
 
+Fields fields(RegrowConfig& c) {
+  return Fields()
+      .integer("every", c.every, kFromZero, "steps",
+               "steps between exchanges of connections of sparse maps; 0 = never")
+      .real("share", c.share, kBelowOne, "", "of the open connections, that close for others")
+      .real("until", c.until, kShare, "", "share of the run's steps after which none is exchanged");
+}
+
 // What the first stage inherits.
 StageConfig top_level(const RunConfig& c) {
   return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}, {}};
@@ -267,9 +316,9 @@ Fields fields(RunConfig& c) {
       .flag("deterministic", c.deterministic,
             "the same bits on 1, 2, 4 or 8 ranks, which cut the batch alone")
       .group("data", fields(c.data), "what is read")
-      .group("objective", fields(c.objective), "what is trained: weights of a mix",
+      .group("objective", fields(c.objective), "what is trained: shares of the steps",
              [&c] {
-               c.objective = {0, 0};
+               c.objective = {0, 0, 0};
              })
       .group("one_shot", fields(c.one_shot), "the one_shot objective")
       .group("loss", fields(c.loss), "weights of the loss's terms")
@@ -286,6 +335,7 @@ Fields fields(RunConfig& c) {
           [&c] { c.stages.clear(); },
           "what the model is, stage by stage; what a stage does not name it inherits")
       .group("optimizer", fields(c.optimizer), "the update and its rate")
+      .group("regrow", fields(c.regrow), "how sparse maps change their connections")
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
       .group("checkpoint", fields(c.checkpoint), "what is kept");

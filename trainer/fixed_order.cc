@@ -20,8 +20,10 @@ Batch windows_of(const Batch& batch, std::int64_t lo, std::int64_t hi) {
   part.tokens = batch.tokens;
   part.windows = hi - lo;
   part.first_window = batch.first_window + lo;
-  for (std::int64_t t = 0; t < batch.tokens; ++t) {
-    const std::int64_t row = t * batch.windows;
+  part.part = batch.part;
+  part.window_means = batch.window_means;
+  const auto rows = static_cast<std::int64_t>(batch.input.size());
+  for (std::int64_t row = 0; row < rows; row += batch.windows) {
     part.input.insert(part.input.end(), batch.input.begin() + row + lo,
                       batch.input.begin() + row + hi);
     part.target.insert(part.target.end(), batch.target.begin() + row + lo,

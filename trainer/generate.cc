@@ -4,205 +4,85 @@
 #include <limits>
 
 #include "core/error.h"
+#include "trainer/token_chooser.h"
 
 namespace ortho {
 namespace {
 
-// A token to choose: the row of the batch that was run last, and which of its window's draws are
-// its own. The draws name window and turn, never the row, so they are the same for any batch size.
-struct Slot {
-  std::int32_t row;
-  std::int64_t window, turn;
-};
-
-// Draws the tokens of slots.
-class TokenChooser {
- public:
-  TokenChooser(Model<float>& model, const GenerateRule& rule)
-      : model_(model), rule_(rule), random_(rule.decode.seed, "generate") {}
-
-  // One token a slot, its modality `none` where the model ends.
-  std::vector<Token> choose(const std::vector<Slot>& slots) {
-    std::vector<Token> tokens(slots.size());
-    choose_modalities(slots, tokens);
-    choose_symbols(slots, Modality::text, {"text"}, tokens);
-    choose_symbols(slots, Modality::pixel, {"red", "green", "blue"}, tokens);
-    choose_symbols(slots, Modality::audio, {"audio"}, tokens);
-    return tokens;
-  }
-
- private:
-  // `step`: 0, 1, 2 for a token's symbols, 3 for its modality.
-  double uniform(const Slot& slot, std::uint64_t step) const {
-    const auto window = static_cast<std::uint64_t>(slot.window);
-    return random_.uniform((window << 40) + (static_cast<std::uint64_t>(slot.turn) << 2) + step);
-  }
-
-  void choose_modalities(const std::vector<Slot>& slots, std::vector<Token>& tokens) {
-    const ModelSpec& spec = model_.spec();
-    if (!spec.modality_head) {
-      for (Token& token : tokens)
-        token.modality = static_cast<std::int32_t>(spec.modalities.front());
-      return;
-    }
-    std::vector<std::int32_t> rows;
-    for (const Slot& slot : slots) rows.push_back(slot.row);
-    std::vector<float> logits(rows.size() * kModalities);
-    model_.head().logits("modality", rows, {}, logits.data());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const std::span<float> row = std::span(logits).subspan(i * kModalities, kModalities);
-      for (int m = 0; m < kModalities; ++m)
-        if (!allowed(static_cast<Modality>(m)))
-          row[static_cast<size_t>(m)] = -std::numeric_limits<float>::infinity();
-      tokens[i].modality = choose_symbol(row, rule_.decode, uniform(slots[i], 3));
-    }
-  }
-
-  bool allowed(Modality modality) const {
-    if (modality == Modality::none) return rule_.may_end;
-    return has_modality(model_.spec(), modality) && (!rule_.only || *rule_.only == modality);
-  }
-
-  void choose_symbols(const std::vector<Slot>& slots, Modality modality,
-                      const std::vector<std::string>& heads, std::vector<Token>& tokens) {
-    std::vector<size_t> mine;
-    std::vector<std::int32_t> at;
-    for (size_t i = 0; i < slots.size(); ++i)
-      if (tokens[i].modality == static_cast<std::int32_t>(modality)) {
-        mine.push_back(i);
-        at.push_back(slots[i].row);
-      }
-    if (mine.empty()) return;
-    std::vector<std::vector<std::int32_t>> given;
-    for (size_t h = 0; h < heads.size(); ++h) {
-      const auto classes = static_cast<size_t>(model_.head().classes(heads[h]));
-      std::vector<float> logits(at.size() * classes);
-      model_.head().logits(heads[h], at, given, logits.data());
-      std::vector<std::int32_t> chosen;
-      for (size_t n = 0; n < at.size(); ++n) {
-        const std::span<const float> row = std::span(logits).subspan(n * classes, classes);
-        chosen.push_back(choose_symbol(row, rule_.decode, uniform(slots[mine[n]], h)));
-        tokens[mine[n]].symbol[h] = chosen.back();
-      }
-      given.push_back(std::move(chosen));
-    }
-  }
-
-  Model<float>& model_;
-  const GenerateRule& rule_;
-  Random random_;
-};
-
-void set_place(const GenerateRule& rule, std::int64_t index, Token& token) {
-  const auto at = static_cast<std::int32_t>(index);
-  if (token.modality == static_cast<std::int32_t>(Modality::pixel) && rule.image_width > 0) {
-    const auto width = static_cast<std::int32_t>(rule.image_width);
-    token.place = {at / width, at % width, 0};
-  } else {
-    token.place = {at, 0, 0};
-  }
-}
-
-// How many tokens at the prompt's end belong to the item that goes on.
-std::int64_t tokens_of_last_item(const std::vector<Token>& prompt) {
-  std::int64_t count = 0;
-  while (count < static_cast<std::int64_t>(prompt.size()) &&
-         prompt[prompt.size() - 1 - static_cast<size_t>(count)].item == prompt.back().item)
-    ++count;
-  return count;
-}
-
-struct Writing {
-  std::vector<Token> tokens;  // prompt and what was added
-  std::int64_t index = 0;     // place of the next token in its item
-  std::int32_t item = 0;
-  bool ended = false;
-};
-
 // Puts the last T tokens of each text into its column; returns the open ones' last tokens.
-std::vector<Slot> lay_last_tokens(const std::vector<Writing>& all, std::int64_t turn,
-                                  Batch& batch) {
+std::vector<Slot> lay_last_tokens(const std::vector<Writing>& all, Batch& batch) {
   std::vector<Slot> slots;
   batch.input.assign(batch.input.size(), Token{});
   for (size_t w = 0; w < all.size(); ++w) {
-    if (all[w].ended) continue;
-    const auto size = static_cast<std::int64_t>(all[w].tokens.size());
-    const std::int64_t count = std::min(size, batch.tokens);
+    if (all[w].ended()) continue;
+    const std::int64_t size = all[w].size(), count = std::min(size, batch.tokens);
     for (std::int64_t t = 0; t < count; ++t)
       batch.input[static_cast<size_t>(t * batch.windows) + w] =
-          all[w].tokens[static_cast<size_t>(size - count + t)];
+          all[w].tokens()[static_cast<size_t>(size - count + t)];
     const auto window = static_cast<std::int64_t>(w);
     slots.push_back(
-        {static_cast<std::int32_t>((count - 1) * batch.windows + window), window, turn});
+        {static_cast<std::int32_t>((count - 1) * batch.windows + window), window, all[w].made()});
   }
   return slots;
 }
 
 }  // namespace
 
-void check_prompts(const Model<float>& model, const std::vector<std::vector<Token>>& prompts,
+void check_prompts(const ModelSpec& spec, std::int64_t windows, const Prompts& prompts,
                    const GenerateRule& rule, Objective objective) {
-  REQUIRE(!rule.only || has_modality(model.spec(), *rule.only), "the model does not know ",
+  REQUIRE(!rule.only || has_modality(spec, *rule.only), "the model does not know ",
           rule.only ? modality_name(*rule.only) : "");
-  const std::int64_t tokens = model.nodes().tokens, windows = model.nodes().batch;
+  const std::int64_t tokens = context(spec);
   REQUIRE(windows <= std::numeric_limits<std::int32_t>::max() / tokens, windows, " windows of ",
           tokens, " tokens: their rows are numbered with 32 bits. Use fewer windows.");
   REQUIRE(static_cast<std::int64_t>(prompts.size()) <= windows, prompts.size(), " prompts for ",
           windows, " windows");
   for (const auto& prompt : prompts) {
-    REQUIRE(!prompt.empty(), "a prompt is empty; give at least one token to go on from");
-    REQUIRE(objective == Objective::next_token || static_cast<std::int64_t>(prompt.size()) < tokens,
-            "the prompt has ", prompt.size(), " tokens; the context of ", tokens,
-            " leaves no place for an answer");
+    REQUIRE(objective == Objective::diffusion || !prompt.empty(),
+            "a prompt is empty; give at least one token to go on from");
+    const auto used =
+        static_cast<std::int64_t>(prompt.size()) + std::max<std::int64_t>(1, rule.slots);
+    REQUIRE(objective != Objective::one_shot || used <= tokens, "the prompt has ", prompt.size(),
+            " tokens; the context of ", tokens, " leaves no place for an answer of ",
+            std::max<std::int64_t>(1, rule.slots));
   }
 }
 
-std::vector<std::vector<Token>> continue_prompts(Model<float>& model,
-                                                 const std::vector<std::vector<Token>>& prompts,
-                                                 const GenerateRule& rule) {
-  check_prompts(model, prompts, rule, Objective::next_token);
+Prompts continue_prompts(Model<float>& model, const Prompts& prompts, const GenerateRule& rule) {
+  check_prompts(model.spec(), model.nodes().batch, prompts, rule, Objective::next_token);
+  REQUIRE(rule.when_full == WhenFull::slide,
+          "where the whole window is read for each token it slides: nothing else costs less");
   std::vector<Writing> all;
-  for (const auto& prompt : prompts)
-    all.push_back({prompt, rule.new_item ? 0 : tokens_of_last_item(prompt),
-                   prompt.back().item + (rule.new_item ? 1 : 0)});
-  TokenChooser chooser(model, rule);
+  for (const auto& prompt : prompts) all.emplace_back(prompt, rule);
+  const TokenChooser chooser(model.spec(), model.head(), rule);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
-  for (std::int64_t n = 0; n < rule.tokens; ++n) {
-    const auto slots = lay_last_tokens(all, n, batch);
-    if (slots.empty()) break;
+  for (auto slots = lay_last_tokens(all, batch); !slots.empty();
+       slots = lay_last_tokens(all, batch)) {
     model.run(batch);
     const auto chosen = chooser.choose(slots);
-    for (size_t i = 0; i < slots.size(); ++i) {
-      Writing& writing = all[static_cast<size_t>(slots[i].window)];
-      Token token = chosen[i];
-      writing.ended = token.modality == 0;
-      if (writing.ended) continue;
-      token.item = writing.item;
-      set_place(rule, writing.index++, token);
-      writing.tokens.push_back(token);
-    }
+    for (size_t i = 0; i < slots.size(); ++i)
+      all[static_cast<size_t>(slots[i].window)].add(rule, chosen[i]);
   }
-  std::vector<std::vector<Token>> added;
-  for (size_t w = 0; w < all.size(); ++w)
-    added.emplace_back(all[w].tokens.begin() + static_cast<std::ptrdiff_t>(prompts[w].size()),
-                       all[w].tokens.end());
+  Prompts added;
+  for (const Writing& writing : all) added.push_back(writing.added());
   return added;
 }
 
-std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
-                                               const std::vector<std::vector<Token>>& prompts,
-                                               const GenerateRule& rule) {
-  check_prompts(model, prompts, rule, Objective::one_shot);
+Prompts answer_prompts(Model<float>& model, const Prompts& prompts, const GenerateRule& rule) {
+  check_prompts(model.spec(), model.nodes().batch, prompts, rule, Objective::one_shot);
   Batch batch = empty_batch(model.nodes().tokens, model.nodes().batch, 0);
   WindowRule window_rule;
   window_rule.objective = Objective::one_shot;
   window_rule.tokens = batch.tokens;
+  window_rule.slots = rule.slots;
   std::vector<Slot> slots;
   std::vector<size_t> first_slot;
   for (size_t w = 0; w < prompts.size(); ++w) {
-    const auto used = static_cast<std::int64_t>(prompts[w].size());
+    const auto used =
+        rule.slots > 0 ? window_rule.input_room() : static_cast<std::int64_t>(prompts[w].size());
     const auto window = static_cast<std::int64_t>(w);
-    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch);
+    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch,
+                 rule.only.value_or(Modality::none));
     first_slot.push_back(slots.size());
     const std::int64_t count =
         rule.tokens > 0 ? std::min(rule.tokens, batch.tokens - used) : batch.tokens - used;
@@ -211,15 +91,17 @@ std::vector<std::vector<Token>> answer_prompts(Model<float>& model,
   }
   first_slot.push_back(slots.size());
   model.run(batch);
-  const auto chosen = TokenChooser(model, rule).choose(slots);
-  std::vector<std::vector<Token>> answers(prompts.size());
-  for (size_t w = 0; w < prompts.size(); ++w)
-    for (size_t r = first_slot[w]; r < first_slot[w + 1] && chosen[r].modality != 0; ++r) {
-      Token token = chosen[r];
-      token.item = prompts[w].back().item + 1;
-      set_place(rule, static_cast<std::int64_t>(answers[w].size()), token);
-      answers[w].push_back(token);
-    }
+  const auto chosen = TokenChooser(model.spec(), model.head(), rule).choose(slots);
+  Prompts answers;
+  for (size_t w = 0; w < prompts.size(); ++w) {
+    GenerateRule one = rule;
+    one.new_item = true;
+    one.tokens = static_cast<std::int64_t>(first_slot[w + 1] - first_slot[w]);
+    Writing writing(prompts[w], one);
+    for (size_t s = first_slot[w]; s < first_slot[w + 1] && !writing.ended(); ++s)
+      writing.add(one, chosen[s]);
+    answers.push_back(writing.added());
+  }
   return answers;
 }
 

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "model/grow.h"
 #include "trainer/checkpoint.h"
+#include "trainer/density.h"
 #include "trainer/promise.h"
 #include "trainer/stage.h"
 
@@ -47,6 +48,7 @@ void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Shar
     say(text("step ", state.step, ": moved to the mesh ", mesh_text(sharding.mesh())));
     return;
   }
+  fit_density(channel, state, seed, plan.to.density < plan.from.density ? Fit::both : Fit::open);
   const PromiseCheck check = probe.ask_new(state.params, backend, channel);
   std::string line = text("step ", state.step, ": ");
   for (const std::string& difference : plan.lines) line += difference + "; ";

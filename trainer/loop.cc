@@ -8,7 +8,9 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/log.h"
+#include "dataio/media/utf8.h"
 #include "trainer/checkpoint.h"
+#include "trainer/density.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
 #include "trainer/partial.h"
@@ -16,6 +18,7 @@
 #include "trainer/resume.h"
 #include "trainer/schedule.h"
 #include "trainer/stage_data.h"
+#include "trainer/streams.h"
 #include "trainer/traffic.h"
 
 namespace ortho {
@@ -33,8 +36,7 @@ std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
   std::vector<std::pair<std::string, double>> means;
   for (size_t i = 0; i < kTerms; ++i)
     if (sums.targets[i] > 0)
-      means.emplace_back(term_name(static_cast<Term>(i)),
-                         sums.nats[i] / static_cast<double>(sums.targets[i]));
+      means.emplace_back(term_name(static_cast<Term>(i)), sums.mean(static_cast<Term>(i)));
   return means;
 }
 
@@ -45,7 +47,7 @@ std::string loss_text(double loss, const std::vector<std::pair<std::string, doub
 }
 
 TermWeights term_weights(const LossConfig& loss) {
-  return {{loss.modality, loss.text, loss.pixel, loss.audio}};
+  return {{loss.modality, loss.text, loss.pixel, loss.audio, loss.place, loss.item}};
 }
 
 // Of all steps of the stage so far, on this rank.
@@ -62,13 +64,8 @@ struct TrainingRun::StageWork {
   StageWork(TrainingRun& run, const Stage& planned)
       : stage(planned),
         sharding(run.sharding_of(planned)),
-        options(loader_options(planned, static_cast<std::uint64_t>(run.config_.seed),
-                               sharding.replica(), sharding.replicas())),
-        train(planned.config.data.train, Split::train),
         held_out(planned.config.data.train, planned.config.data.held_out),
-        identity(data_identity(planned, static_cast<std::uint64_t>(run.config_.seed),
-                               SampleList(train, options.window).samples())),
-        loader(train, run.state_->vocabulary, options, cursor_for(*run.state_, identity)),
+        data(planned, static_cast<std::uint64_t>(run.config_.seed), sharding, *run.state_),
         optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {
     if (stage.fixed_order) tree.emplace(run.state_->params.size(), kLeaves / sharding.replicas());
   }
@@ -77,23 +74,16 @@ struct TrainingRun::StageWork {
 
   // The model, whose ranks compare their exchanges. Collective.
   void build(TrainingRun& run) {
-    require_same(run.channel_, text("the data of stage ", stage.config.name), identity);
+    require_same(run.channel_, text("the data of stage ", stage.config.name), data.identity());
     replicas.emplace(run.channel_, run.state_->params, order());
     model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
                   &run.channel_);
   }
 
-  static Cursor cursor_for(const RunState& state, const std::string& identity) {
-    check_identity(state, identity);
-    return state.cursor;
-  }
-
   const Stage stage;  // a copy: the plan is made anew when the stage ends
   Sharding sharding;
-  LoaderOptions options;
-  Dataset train, held_out;
-  std::string identity;
-  Loader loader;
+  Dataset held_out;
+  Streams data;
   Optimizer<float> optimizer;
   Arena<float> arena;
   std::optional<TreeSum<float>> tree;
@@ -129,6 +119,9 @@ void TrainingRun::check_ranks() {
   });
   require_same(channel_, "the data", data);
   require_same(channel_, "the data's vocabulary", list_text(vocabulary_.code_points()));
+  std::string words;
+  for (const std::u32string& word : vocabulary_.words.words()) words += encode_utf8(word) + '\n';
+  require_same(channel_, "the data's words", words);
 }
 
 void TrainingRun::choose_meshes() {
@@ -150,6 +143,7 @@ void TrainingRun::start_or_resume() {
     plan_ = plan_run(config_, vocabulary_.size());
     check_growths(plan_);
     agree(channel_, [&] { state_ = fresh_run(config_, plan_, vocabulary_, sharding); });
+    fit_density(channel_, *state_, static_cast<std::uint64_t>(config_.seed), Fit::both);
     say(text("starts: ", plan_.stages.size(), " stages, ", plan_.steps, " steps, ",
              count_weights(param_specs(state_->spec)), " weights on ", channel_.ranks(),
              channel_.ranks() == 1 ? " rank" : " ranks"));
@@ -198,8 +192,8 @@ std::string TrainingRun::held_out_loss(const Stage& stage) {
   std::optional<Dataset> records;
   std::optional<HeldOut> windows;
   agree(channel_, [&] {
-    LoaderOptions options = loader_options(stage, static_cast<std::uint64_t>(config_.seed),
-                                           sharding.replica(), sharding.replicas());
+    LoaderOptions options = loader_options(stage, answering_objective(stage.config.objective),
+                                           static_cast<std::uint64_t>(config_.seed), sharding);
     options.windows = sharding.windows();
     records.emplace(data.train, data.held_out);
     if (records->records() > 0) windows.emplace(*records, state_->vocabulary, options);
@@ -215,7 +209,12 @@ void TrainingRun::enter_stage(size_t index) {
   const Stage& before = stage();
   const Stage& next = plan_.stages[index];
   if (state_->saved.empty()) save();  // grown by new symbols, and no step since
-  if (!same_stream(before, next)) state_->cursor = {state_->cursor.epoch + 1, 0};
+  for (size_t i = 0; i < kObjectives; ++i) {
+    Cursor& cursor = state_->cursors[i];
+    if (!same_stream(before, next, static_cast<Objective>(i))) cursor = {cursor.epoch + 1, 0};
+  }
+  // Objectives that both stages have go on; what the others read makes the identity another one.
+  if (before.config.objective != next.config.objective) state_->identity.clear();
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
   grow_to(before, next);
@@ -238,9 +237,9 @@ bool TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
   work->build(*this);
-  state_->identity = work->identity;
-  if (work->loader.skipped() > 0)
-    say(text(work->loader.skipped(), " records do not fit the window and are left out"));
+  state_->identity = work->data.identity();
+  if (work->data.skipped() > 0)
+    say(text(work->data.skipped(), " records do not fit the window and are left out"));
   const std::int64_t last = planned.first_step + planned.steps;
   bool over = state_->step >= last, stop = false;
   // What is due after a step is done even when asked to stop,
@@ -270,8 +269,10 @@ void TrainingRun::end_stage(StageWork& work) {
 
 bool TrainingRun::one_step(StageWork& work) {
   const double began = now_sec();
+  const Objective objective =
+      objective_of_step(work.stage.config.objective, state_->step - work.stage.first_step);
   std::optional<Batch> batch;
-  agree(channel_, [&] { batch = work.loader.next(); });
+  agree(channel_, [&] { batch = work.data.next(objective); });
   const SchedulePoint point = schedule_point(config_.optimizer, plan_, state_->step);
   StepRule rule;
   rule.weights = term_weights(work.stage.config.loss);
@@ -296,7 +297,8 @@ bool TrainingRun::one_step(StageWork& work) {
   take_slowest(channel_, traffic);
   state_->step += 1;
   state_->saved.clear();
-  state_->cursor = work.loader.cursor();
+  regrow();
+  state_->cursors[static_cast<size_t>(objective)] = work.data.cursor(objective);
   state_->tokens += work.stage.tokens;
   state_->seconds += now_sec() - began;
   const double loss = result.sums.loss(rule.weights);
@@ -307,17 +309,25 @@ bool TrainingRun::one_step(StageWork& work) {
       state_->losses.erase(state_->losses.begin());
   }
   agree(channel_, [&] {
-    if (channel_.rank() == 0) write_step(work, result, traffic, rule.rate);
+    if (channel_.rank() == 0) write_step(work, objective, result, traffic, rule.rate);
   });
   return !result.stop;
 }
 
-void TrainingRun::write_step(const StageWork& work, const StepResult& result,
+void TrainingRun::regrow() {
+  const RegrowConfig& rule = config_.regrow;
+  const double last = rule.until * static_cast<double>(plan_.steps);
+  if (is_due(rule.every, state_->step) && static_cast<double>(state_->step) <= last)
+    exchange_connections(channel_, *state_, static_cast<std::uint64_t>(config_.seed), rule.share);
+}
+
+void TrainingRun::write_step(const StageWork& work, Objective objective, const StepResult& result,
                              const StepTraffic& traffic, double rate) {
   const double now = now_sec(), elapsed = now - started_at_;
   StepMetrics metrics;
   metrics.step = state_->step;
   metrics.stage = work.stage.config.name;
+  metrics.objective = objective_name(objective);
   metrics.loss = result.sums.loss(term_weights(work.stage.config.loss));
   metrics.terms = term_means(result.sums);
   metrics.rate = rate;
@@ -347,16 +357,22 @@ void TrainingRun::write_step(const StageWork& work, const StepResult& result,
 }
 
 void TrainingRun::evaluate(StageWork& work) {
-  const double began = now_sec();
   if (work.held_out.records() == 0) return;
+  for (const Objective objective : work.data.objectives()) evaluate(work, objective);
+}
+
+void TrainingRun::evaluate(StageWork& work, Objective objective) {
+  const double began = now_sec();
   std::optional<HeldOut> split;
-  agree(channel_, [&] { split.emplace(work.held_out, state_->vocabulary, work.options); });
+  agree(channel_,
+        [&] { split.emplace(work.held_out, state_->vocabulary, work.data.options(objective)); });
   if (split->samples() == 0) return;
   const std::int64_t limit = config_.evaluate.windows;
   const TermSums sums = evaluate_split(channel_, *work.model, *split, limit, work.order());
   EvaluationMetrics metrics;
   metrics.step = state_->step;
   metrics.stage = work.stage.config.name;
+  metrics.objective = objective_name(objective);
   metrics.split = split_name(work.stage.config.data.held_out);
   metrics.loss = sums.loss(term_weights(work.stage.config.loss));
   metrics.terms = term_means(sums);
@@ -368,8 +384,9 @@ void TrainingRun::evaluate(StageWork& work) {
   agree(channel_, [&] {
     if (channel_.rank() == 0) metrics_.write(json_line(metrics));
   });
-  say(text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage,
-           ": held-out loss ", loss_text(metrics.loss, metrics.terms)));
+  say(text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage, ": held-out ",
+           objective == Objective::diffusion ? "diffusion bound " : "loss ",
+           loss_text(metrics.loss, metrics.terms)));
 }
 
 void TrainingRun::save() {

@@ -44,9 +44,11 @@ class TrainingRun {
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);
   bool one_step(StageWork& work);  // false: asked to stop
-  void write_step(const StageWork& work, const StepResult& result, const StepTraffic& traffic,
-                  double rate);
-  void evaluate(StageWork& work);
+  void regrow();                   // exchanges connections of sparse maps where it is due
+  void write_step(const StageWork& work, Objective objective, const StepResult& result,
+                  const StepTraffic& traffic, double rate);
+  void evaluate(StageWork& work);  // each of its objectives
+  void evaluate(StageWork& work, Objective objective);
   void save();
   bool complete() const { return state_->ended.size() == plan_.stages.size(); }
   const Stage& stage() const { return plan_.stages[static_cast<size_t>(state_->stage)]; }

@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "tensor/backend.h"
 #include "trainer/fixed_order.h"
+#include "trainer/objectives.h"
 #include "trainer/replicas.h"
 #include "trainer/traffic.h"
 
@@ -16,6 +17,17 @@ namespace {
 constexpr std::int64_t kWeightBytes = sizeof(float);
 
 // As `rank` sees it.
+// Of the loader. Where a rank keeps a part of its tokens, a window is laid out whole first.
+std::int64_t batch_bytes(const ModelSpec& spec, const Sharding& sharding, Objective objective,
+                         std::int64_t windows) {
+  constexpr std::int64_t kTokenBytes = sizeof(Token) + sizeof(Target);
+  const std::int64_t held = objective == Objective::diffusion
+                                ? context(spec)
+                                : elements(sharding.local_tokens(sharding.home()));
+  const std::int64_t laid = held < context(spec) ? context(spec) * kTokenBytes : 0;
+  return kLoaderBatches * checked_product(held * windows, kTokenBytes) + laid;
+}
+
 MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
                       const Sharding& sharding, const MachineRate& rate) {
   const ModelSpec& spec = stage.config.model;
@@ -36,9 +48,8 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
   cost.bytes.weights = cost.bytes.gradients = cost.weights * kWeightBytes;
   cost.bytes.moments = cost.own_weights * kWeightBytes * moments_of(optimizer);
   cost.bytes.activations = arena.bytes();
-  cost.bytes.batches =
-      kLoaderBatches *
-      checked_product(context(spec) * cost.windows, std::int64_t{sizeof(Token) + sizeof(Target)});
+  for (const Objective objective : objectives_of(stage.config.objective))
+    cost.bytes.batches += batch_bytes(spec, sharding, objective, cost.windows);
   // Where the channels are cut, the maps' work goes by the hidden units.
   const auto part = static_cast<double>(sharding.local(sharding.home(), 1).rows() *
                                         own_units(spec, sharding).size());

@@ -39,6 +39,7 @@ struct StepTraffic {
 struct StepMetrics {
   std::int64_t step = 0;  // steps done, this one included
   std::string stage;
+  std::string objective;                              // "next_token"
   double loss = 0;                                    // weighted sum of the terms
   std::vector<std::pair<std::string, double>> terms;  // nats a target, unweighted
   double rate = 0;                                    // learning rate
@@ -53,6 +54,7 @@ struct StepMetrics {
 struct EvaluationMetrics {
   std::int64_t step = 0;
   std::string stage;
+  std::string objective;
   std::string split;  // "valid"
   double loss = 0;
   std::vector<std::pair<std::string, double>> terms;

@@ -55,16 +55,17 @@ void Optimizer<T>::update_run(Backend<T>& backend, const Params<T>& params, Para
                               const Region& region, const Range& run, double rate,
                               double gradient_scale) {
   const double decay = param.spec.decay ? config_.weight_decay : 0;
+  const double opened = param.spec.sparse() ? kOpened : 0;
   const T* grad = param.grad + run.lo;
   T* value = param.value + run.lo;
   const std::int64_t moment = params.moment_of(param, run.lo);
   if (config_.name == OptimizerConfig::Name::sgd) {
-    backend.sgd(rate, config_.momentum, decay, gradient_scale, run.size(), grad, value,
+    backend.sgd({rate, config_.momentum, decay, gradient_scale, opened}, run.size(), grad, value,
                 state_.first.data() + moment);
     return;
   }
   const AdamwStep step{rate,  config_.beta1,  config_.beta2, config_.epsilon,
-                       decay, gradient_scale, region.steps};
+                       decay, gradient_scale, region.steps,  opened};
   backend.adamw(step, run.size(), grad, value, state_.first.data() + moment,
                 state_.second.data() + moment);
 }

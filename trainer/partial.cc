@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "model/line_map.h"
 
 namespace ortho {
 namespace {
@@ -29,13 +30,16 @@ std::vector<size_t> drawn(size_t all, size_t count, const Random& random) {
 
 std::vector<std::string> training_parts(const ModelSpec& spec) {
   std::vector<std::string> parts = {"embed"};
-  const size_t axes = joint_axes(spec).size();
-  for (std::int64_t b = 0; b < spec.blocks; ++b) {
-    if (spec.map == MapKind::dense) parts.push_back(text("block.", b));
-    for (size_t i = 0; i < axes && spec.map == MapKind::joint; ++i)
-      parts.push_back(
-          text("block.", b, ".axis.", spec.sequence == Sequence::descending ? i : axes - 1 - i));
+  std::vector<std::string> maps = {""};  // a dense block is one sublayer
+  if (has_line_maps(spec)) {
+    maps.clear();
+    for (const LineMap& map : line_maps_in_order(spec))
+      maps.push_back('.' + line_map_name(spec, map));
   }
+  for (std::int64_t block = 0; block < spec.blocks; ++block)
+    for (const std::string& map : maps)
+      for (std::int64_t branch = 0; branch < spec.branches; ++branch)
+        parts.push_back(block_name(block, branch) + map);
   return parts;
 }
 
@@ -57,6 +61,15 @@ std::vector<std::string> trained_parts(const TrainConfig& train, const ModelSpec
   return chosen;
 }
 
+namespace {
+
+// Further branches of a dense block have their own parts: "block.0.branch.1.in" is not of "block.0".
+bool is_of(const std::string& weight, const std::string& part) {
+  return weight.starts_with(part + '.') && !weight.starts_with(part + ".branch.");
+}
+
+}  // namespace
+
 template <class T>
 void set_trained(const std::vector<std::string>& parts, Params<T>& params) {
   for (Param<T>& param : params.all()) {
@@ -64,7 +77,7 @@ void set_trained(const std::vector<std::string>& parts, Params<T>& params) {
     const bool at_an_end = name == "pre" || name.starts_with("embed.");
     param.trained = name == "final.gain" || name == "post" || name.starts_with("head.");
     for (const std::string& part : parts)
-      param.trained |= at_an_end ? part == "embed" : name.starts_with(part + ".");
+      param.trained |= at_an_end ? part == "embed" : is_of(name, part);
   }
 }
 

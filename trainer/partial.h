@@ -1,7 +1,7 @@
 // Partial training: which sublayers a step updates; the others keep their bits and step counts.
 //
 // Parts, from the lowest: "embed" (tables, `pre`), then the sublayers in the order they run:
-// "block.0.axis.1" of joint maps, "block.0" of dense ones. Norm and heads at the end are always
+// "block.0.axis.1" of line maps, "block.0" of dense ones, each branch by itself. Norm and heads at the end are always
 // trained. A pure function of config, model, seed and step: the same on all ranks.
 #pragma once
 

@@ -109,6 +109,8 @@ std::vector<std::string> heads_of(const ModelSpec& spec) {
   if (has_modality(spec, Modality::text)) names.push_back("text");
   if (has_modality(spec, Modality::pixel)) names.insert(names.end(), {"red", "green", "blue"});
   if (has_modality(spec, Modality::audio)) names.push_back("audio");
+  for (const PlaceHead& place : place_heads(spec)) names.push_back(place.name);
+  if (spec.item_head) names.push_back("item");
   return names;
 }
 

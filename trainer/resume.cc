@@ -1,5 +1,6 @@
 #include "trainer/resume.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "comm/agree.h"
@@ -81,6 +82,7 @@ std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder
       std::unique_ptr<RunState> state;
       agree(channel, [&] { state = load(path, config, sharding_of); });
       state->vocabulary.extend(vocabulary.code_points());
+      state->vocabulary.words.extend(vocabulary.words.words());
       say(text("goes on from ", path, " at step ", state->step));
       return state;
     } catch (const SharedError& error) {
@@ -97,7 +99,9 @@ std::unique_ptr<RunState> resume_run(Channel& channel, const std::string& folder
 }
 
 void check_identity(const RunState& state, const std::string& identity) {
-  const bool inside = state.cursor.consumed > 0 && !state.identity.empty();
+  const bool begun = std::any_of(state.cursors.begin(), state.cursors.end(),
+                                 [](const Cursor& cursor) { return cursor.consumed > 0; });
+  const bool inside = begun && !state.identity.empty();
   REQUIRE(!inside || state.identity == identity,
           "the data changed in the middle of an epoch. Saved with: ", state.identity,
           ". Now: ", identity, ". Put it back, or start a new run folder.");

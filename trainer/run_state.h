@@ -3,12 +3,14 @@
 // Of weights and moments a rank holds its part, of the rest everything.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "dataio/modality.h"
 #include "dataio/sampler.h"
+#include "dataio/window.h"
 #include "model/params.h"
 #include "model/sharding.h"
 #include "trainer/optimizer.h"
@@ -29,12 +31,12 @@ struct RunState {
   OptimizerState<float> optimizer;
   Vocabulary vocabulary;
 
-  std::int64_t step = 0;            // optimizer steps done
-  std::vector<std::int64_t> ended;  // steps that each finished stage ran
-  Cursor cursor;                    // of the current stage's data
-  std::string identity;             // of those data, see data_identity()
-  std::int64_t tokens = 0;          // of all steps, over all ranks
-  double seconds = 0;               // of training, earlier starts included
+  std::int64_t step = 0;                    // optimizer steps done
+  std::vector<std::int64_t> ended;          // steps that each finished stage ran
+  std::array<Cursor, kObjectives> cursors;  // of the current stage's data, by objective
+  std::string identity;                     // of those data, see data_identity()
+  std::int64_t tokens = 0;                  // of all steps, over all ranks
+  double seconds = 0;                       // of training, earlier starts included
   // Of the current stage's steps, as far back as its plateau rule looks.
   std::vector<double> losses;
   std::vector<std::string> growths;  // what each growth did and how its promise was kept

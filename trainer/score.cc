@@ -7,6 +7,7 @@
 #include "comm/agree.h"
 #include "core/error.h"
 #include "trainer/generate.h"
+#include "trainer/objectives.h"
 
 namespace ortho {
 namespace {
@@ -104,7 +105,7 @@ struct Scoring {
       exam.truths.push_back(truth(p));
       exam.controls.push_back(truth(other[p]));
     }
-    check_prompts(model, exam.prompts, generate, objective);
+    check_prompts(model.spec(), model.nodes().batch, exam.prompts, generate, objective);
     return exam;
   }
 
@@ -139,13 +140,17 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   const Sharding& sharding = model.sharding();
   ASSERT(channel.ranks() == sharding.ranks(), "a model of ", sharding.ranks(), " ranks on ",
          channel.ranks());
-  const Objective objective =
-      stage.config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
+  const Objective objective = answering_objective(stage.config.objective);
+  REQUIRE(objective != Objective::diffusion, "stage ", stage.config.name,
+          " is trained on diffusion alone, which does not tell where an answer ends: nothing to "
+          "score. Add next_token or one_shot to its objectives.");
   Scoring scoring{model, records, tokens, {}, objective, {}, {}};
   scoring.pairs = find_pairs(records, rule);
   scoring.other = others(scoring.pairs.size(), rule.seed);
   scoring.generate.decode.temperature = 0;
   scoring.generate.only = rule.to;
+  scoring.generate.vocabulary = &tokens.vocabulary;
+  scoring.generate.slots = stage.config.one_shot.slots;
   scoring.generate.tokens = std::min(context(model.spec()), tokens_that_matter(scoring.pairs));
   if (rule.to == Modality::pixel)  // the images of a data set have one size
     scoring.generate.image_width =

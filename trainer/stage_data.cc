@@ -11,13 +11,11 @@
 
 namespace ortho {
 
-LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica, int replicas) {
+LoaderOptions loader_options(const Stage& stage, Objective objective, std::uint64_t seed,
+                             int replica, int replicas) {
   const StageConfig& config = stage.config;
-  REQUIRE((config.objective.next_token > 0) != (config.objective.one_shot > 0), "stage ",
-          config.name, ": objective needs exactly one of next_token and one_shot above 0");
   LoaderOptions options;
-  options.window.objective =
-      config.objective.one_shot > 0 ? Objective::one_shot : Objective::next_token;
+  options.window.objective = objective;
   options.window.tokens = context(config.model);
   options.window.padding = config.data.padding;
   options.window.score_end = config.loss.ends && config.model.modality_head;
@@ -26,11 +24,23 @@ LoaderOptions loader_options(const Stage& stage, std::uint64_t seed, int replica
     options.window.output = Modality::pixel;
   if (config.one_shot.output == OneShotConfig::Output::audio)
     options.window.output = Modality::audio;
+  options.window.slots = config.one_shot.slots;
   options.windows = stage.windows;
   options.replica = replica;
   options.replicas = replicas;
   options.order = {seed, config.data.streams, config.data.window_blocks};
   options.audio_bits = static_cast<int>(config.data.audio_bits);
+  return options;
+}
+
+LoaderOptions loader_options(const Stage& stage, Objective objective, std::uint64_t seed,
+                             const Sharding& sharding) {
+  LoaderOptions options =
+      loader_options(stage, objective, seed, sharding.replica(), sharding.replicas());
+  HeldRows held = sharding.rows(sharding.home());
+  if (held.all() || objective == Objective::diffusion) return options;
+  held.batch.back() = held.box.hi.back() = 1;  // of each window
+  options.held = held;
   return options;
 }
 
@@ -49,12 +59,28 @@ Vocabulary run_vocabulary(const RunConfig& config) {
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
-  return Vocabulary(all);
+  Vocabulary vocabulary(all);
+  std::int64_t words = 0;
+  for (const StageConfig& stage : config.stages) words = std::max(words, stage.model.words);
+  if (words > 0) vocabulary.words.extend(frequent_words(seen, words));
+  return vocabulary;
 }
 
-std::string data_identity(const Stage& stage, std::uint64_t seed, std::int64_t samples) {
+std::string data_identity(const Stage& stage, std::uint64_t seed,
+                          const std::vector<std::int64_t>& samples) {
   const DataConfig& data = stage.config.data;
-  return text("data ", list_text(data.train), ", ", samples, " samples of ",
+  const ObjectiveConfig& mix = stage.config.objective;
+  const std::vector<Objective> objectives = objectives_of(mix);
+  ASSERT(objectives.size() == samples.size() && !samples.empty(), samples.size(), " counts of ",
+         objectives.size(), " objectives");
+  std::string counts = text(samples.front());
+  if (samples.size() > 1) {
+    counts.clear();
+    for (size_t i = 0; i < samples.size(); ++i)
+      counts += text(i == 0 ? "" : " + ", samples[i], ' ', objective_name(objectives[i]), " (",
+                     weight_of(mix, objectives[i]), ')');
+  }
+  return text("data ", list_text(data.train), ", ", counts, " samples of ",
               context(stage.config.model), " tokens, ", stage.windows, " windows a step, seed ",
               seed, ", streams ", data.streams, ", window_blocks ", data.window_blocks);
 }
@@ -78,9 +104,12 @@ std::string data_content(const RunConfig& config) {
   return line;
 }
 
-bool same_stream(const Stage& a, const Stage& b) {
-  return a.config.data == b.config.data && a.config.objective == b.config.objective &&
-         a.config.one_shot == b.config.one_shot && a.windows == b.windows &&
+bool same_stream(const Stage& a, const Stage& b, Objective objective) {
+  const bool both =
+      weight_of(a.config.objective, objective) > 0 && weight_of(b.config.objective, objective) > 0;
+  const bool same_items =
+      objective != Objective::one_shot || a.config.one_shot == b.config.one_shot;
+  return both && same_items && a.config.data == b.config.data && a.windows == b.windows &&
          context(a.config.model) == context(b.config.model);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "trainer/density.h"
 #include "trainer/stop_flag.h"
 #include "trainer/sums.h"
 
@@ -29,6 +30,12 @@ TermSums differentiate(const StepParts& parts, const Batch& batch, const StepRul
   return sum_leaves(parts.channel, sums);
 }
 
+// Whether no other rank has the same batch, or this is the first of those who do.
+bool counts_targets(const Sharding& sharding, const Batch& batch) {
+  if (!batch.part) return sharding.leads_replica();
+  return sharding.mesh().coordinate_along("channels", sharding.rank()) == 0;
+}
+
 // Of the gradient that the ranks' own parts make together.
 double gradient_norm(const StepParts& parts) {
   if (parts.tree != nullptr) {
@@ -47,14 +54,14 @@ double gradient_norm(const StepParts& parts) {
 
 StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
   std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
-  if (parts.model.sharding().leads_replica())  // the others have the same batch
-    for (const Target& target : batch.target) counts[0] += target.scored;
+  if (counts_targets(parts.model.sharding(), batch)) counts[0] = loss_divisor(batch);
   parts.channel.sum(std::span<std::int64_t>(counts));
   const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
 
   StepResult result;
   result.sums = differentiate(parts, batch, rule, normaliser);
   parts.replicas.sum_gradients();
+  drop_closed_gradients(parts.params);
   result.grad_norm = gradient_norm(parts);
   result.stop = counts[1] > 0;
   const double loss = result.sums.loss(rule.weights);

@@ -1,6 +1,6 @@
 // Step: one optimizer step over the ranks' windows: count, gradients, sum, clip, update.
 //
-// The loss is divided by the scored targets of all ranks, so the gradients of ranks that hold the
+// The loss is divided by the scored targets (or windows) of all ranks, so the gradients of ranks that hold the
 // same weights simply add up: one rank or many compute the same mean. What differs between meshes
 // is the order of adding, unless there is a tree (trainer/fixed_order.h, docs/guide.md).
 #pragma once

@@ -19,18 +19,21 @@ double tree(std::span<const double> values) {
 }  // namespace
 
 TermSums sum_terms(Channel& channel, const TermSums& mine) {
-  std::array<double, kTerms> nats = mine.nats;
+  std::array<double, 2 * kTerms> reals{};
   std::array<std::int64_t, 2 * kTerms + 1> counts{};
   for (size_t i = 0; i < kTerms; ++i) {
+    reals[i] = mine.nats[i];
+    reals[kTerms + i] = mine.asked[i];
     counts[i] = mine.targets[i];
     counts[kTerms + i] = mine.hits[i];
   }
   counts.back() = mine.scored;
-  channel.sum(std::span<double>(nats));
+  channel.sum(std::span<double>(reals));
   channel.sum(std::span<std::int64_t>(counts));
   TermSums all;
-  all.nats = nats;
   for (size_t i = 0; i < kTerms; ++i) {
+    all.nats[i] = reals[i];
+    all.asked[i] = reals[kTerms + i];
     all.targets[i] = counts[i];
     all.hits[i] = counts[kTerms + i];
   }
@@ -41,17 +44,22 @@ TermSums sum_terms(Channel& channel, const TermSums& mine) {
 TermSums sum_leaves(Channel& channel, std::span<const TermSums> mine) {
   const size_t leaves = mine.size() * static_cast<size_t>(channel.ranks());
   const size_t first = mine.size() * static_cast<size_t>(channel.rank());
-  std::vector<double> nats(kTerms * leaves, 0);  // [term][leaf]: other ranks add zero to mine
+  // [nats, asked][term][leaf]: other ranks add zero to mine
+  std::vector<double> reals(2 * kTerms * leaves, 0);
   TermSums counts;
   for (size_t leaf = 0; leaf < mine.size(); ++leaf) {
     counts.add(mine[leaf]);
-    for (size_t term = 0; term < kTerms; ++term)
-      nats[term * leaves + first + leaf] = mine[leaf].nats[term];
+    for (size_t term = 0; term < kTerms; ++term) {
+      reals[term * leaves + first + leaf] = mine[leaf].nats[term];
+      reals[(kTerms + term) * leaves + first + leaf] = mine[leaf].asked[term];
+    }
   }
   TermSums all = sum_terms(channel, counts);
-  channel.sum(std::span<double>(nats));
-  for (size_t term = 0; term < kTerms; ++term)
-    all.nats[term] = tree(std::span(nats).subspan(term * leaves, leaves));
+  channel.sum(std::span<double>(reals));
+  for (size_t term = 0; term < kTerms; ++term) {
+    all.nats[term] = tree(std::span(reals).subspan(term * leaves, leaves));
+    all.asked[term] = tree(std::span(reals).subspan((kTerms + term) * leaves, leaves));
+  }
   return all;
 }
 

@@ -21,7 +21,9 @@ std::string vocabulary_text(const Vocabulary& vocabulary) {
 
 // "block.0/axis_1.npy" of "block.0.axis.0.w" among two token axes; "" of what the paper has not.
 std::string paper_name(const ModelSpec& spec, const std::string& weight) {
-  if (spec.map != MapKind::dense || spec.wiring == Wiring::causal) return "";
+  const bool other =
+      spec.weights == Weights::tied || spec.weights == Weights::per_channel || spec.heads > 1;
+  if (spec.map != MapKind::dense || carries(spec.wiring) || other || spec.branches > 1) return "";
   const size_t number = weight.find(".axis.");
   const size_t block = weight.find('.', std::string("block.").size());
   if (!weight.starts_with("block.") || !weight.ends_with(".w")) return "";

@@ -33,10 +33,28 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // dense_token.cc
+  void dense_token(const DenseMap& map, std::int64_t token, std::span<const T* const> inputs,
+                   const T* w, T* y, bool add) override;
+  // bias.cc
+  void add_bias(const Nodes& nodes, const T* bias, T* x) override;
+  void bias_dw(const Nodes& nodes, const T* dx, T* dbias) override;
+  // open_channel_map.cc
+  void open_channel_map(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room, const T* x,
+                        const T* w, T* y, bool add) override;
+  void open_channel_map_dx(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* dy, const T* w, T* dx, bool add) override;
+  void open_channel_map_dw(const Nodes& nodes, std::int64_t out, const OpenRoom<T>& room,
+                           const T* x, const T* dy, const T* w, T* dw) override;
   // lines.cc
   void gather_lines(const Nodes& nodes, const Lines& lines, const T* x, T* rows) override;
   void scatter_lines(const Nodes& nodes, const Lines& lines, const T* rows, T* x,
                      bool add) override;
+  // attention.cc
+  void attend(const Attention& attention, const T* q, const T* k, const T* v, const T* bias, T* z,
+              T* log_sum) override;
+  void attend_back(const Attention& attention, const T* q, const T* k, const T* v, const T* bias,
+                   const T* log_sum, const T* dz, T* dq, T* dk, T* dv, T* dbias, T* work) override;
   // norm.cc
   void norm(Norm kind, const Nodes& nodes, double epsilon, const T* x, const T* gain, T* h,
             T* stats) override;
@@ -47,6 +65,8 @@ class CpuBackend final : public Backend<T> {
   void activate_dz(const Gate& gate, const Nodes& nodes, const T* z, const T* dq, T* dz) override;
   // dropout.cc
   void dropout(const Nodes& nodes, const HeldRows& rows, const Drop& drop, T* x) override;
+  // keep_largest.cc
+  void keep_largest(const Nodes& nodes, std::int64_t count, T* x) override;
   // move.cc
   void copy(std::int64_t count, const T* from, T* to) override;
   void add(std::int64_t count, const T* x, T* y) override;
@@ -61,18 +81,19 @@ class CpuBackend final : public Backend<T> {
                    T* x) override;
   // cross_entropy.cc
   void cross_entropy(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
-                     double scale, T* logits, double* loss, std::int64_t* hits) override;
+                     std::span<const double> weight, double scale, T* logits, double* loss,
+                     std::int64_t* hits) override;
   void softmax_part(std::int64_t rows, std::int64_t classes, std::span<const std::int32_t> target,
                     const T* logits, T* part) override;
   void cross_entropy_part(std::int64_t rows, std::int64_t classes,
-                          std::span<const std::int32_t> target, double scale, std::int64_t parts,
-                          const T* told, T* logits, double* loss, std::int64_t* hits) override;
+                          std::span<const std::int32_t> target, std::span<const double> weight,
+                          double scale, std::int64_t parts, const T* told, T* logits, double* loss,
+                          std::int64_t* hits) override;
   // update.cc
   double sum_squares(std::int64_t count, const T* x) override;
   void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
              T* second) override;
-  void sgd(double rate, double momentum, double decay, double gradient_scale, std::int64_t count,
-           const T* grad, T* weight, T* velocity) override;
+  void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight, T* velocity) override;
 };
 
 }  // namespace ortho

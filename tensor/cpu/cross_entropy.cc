@@ -73,10 +73,11 @@ ORTHO_CLONES double row_rest(std::int64_t classes, std::int32_t target, T scale,
   return std::log(static_cast<double>(told.sum)) - static_cast<double>(told.target - told.top);
 }
 
-// entropy(row, &hit) of all rows, added up in their order, whatever thread did them; block by
-// block, so nothing is allocated.
+// entropy(row, weight, &hit) of all rows, times their weights, added up in their order, whatever
+// thread did them; block by block, so nothing is allocated.
 template <class Entropy>
-void sum_rows(std::int64_t rows, double* loss, std::int64_t* hits, Entropy entropy) {
+void sum_rows(std::int64_t rows, std::span<const double> weight, double* loss, std::int64_t* hits,
+              Entropy entropy) {
   std::array<double, kBlockRows> nats;
   std::array<bool, kBlockRows> hit;
   for (std::int64_t first = 0; first < rows; first += kBlockRows) {
@@ -84,7 +85,8 @@ void sum_rows(std::int64_t rows, double* loss, std::int64_t* hits, Entropy entro
 #pragma omp parallel for schedule(static)
     for (std::int64_t r = 0; r < count; ++r) {
       const auto i = static_cast<size_t>(r);
-      nats[i] = entropy(first + r, &hit[i]);
+      const double times = weight.empty() ? 1.0 : weight[static_cast<size_t>(first) + i];
+      nats[i] = times * entropy(first + r, times, &hit[i]);
     }
     for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
       *loss += nats[i];
@@ -97,10 +99,11 @@ void sum_rows(std::int64_t rows, double* loss, std::int64_t* hits, Entropy entro
 
 template <class T>
 void CpuBackend<T>::cross_entropy(std::int64_t rows, std::int64_t classes,
-                                  std::span<const std::int32_t> target, double scale, T* logits,
+                                  std::span<const std::int32_t> target,
+                                  std::span<const double> weight, double scale, T* logits,
                                   double* loss, std::int64_t* hits) {
-  sum_rows(rows, loss, hits, [&](std::int64_t row, bool* hit) {
-    return row_entropy(classes, target[static_cast<size_t>(row)], static_cast<T>(scale),
+  sum_rows(rows, weight, loss, hits, [&](std::int64_t row, double times, bool* hit) {
+    return row_entropy(classes, target[static_cast<size_t>(row)], static_cast<T>(scale * times),
                        logits + row * classes, hit);
   });
 }
@@ -119,13 +122,14 @@ void CpuBackend<T>::softmax_part(std::int64_t rows, std::int64_t classes,
 
 template <class T>
 void CpuBackend<T>::cross_entropy_part(std::int64_t rows, std::int64_t classes,
-                                       std::span<const std::int32_t> target, double scale,
+                                       std::span<const std::int32_t> target,
+                                       std::span<const double> weight, double scale,
                                        std::int64_t parts, const T* told, T* logits, double* loss,
                                        std::int64_t* hits) {
-  sum_rows(rows, loss, hits, [&](std::int64_t row, bool* hit) {
+  sum_rows(rows, weight, loss, hits, [&](std::int64_t row, double times, bool* hit) {
     const Told<T> all = join(parts, rows * kSoftmaxPart, told + row * kSoftmaxPart);
     *hit = all.target == all.top;
-    return row_rest(classes, target[static_cast<size_t>(row)], static_cast<T>(scale), all,
+    return row_rest(classes, target[static_cast<size_t>(row)], static_cast<T>(scale * times), all,
                     logits + row * classes);
   });
 }

@@ -18,23 +18,24 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 // A piece of a map: some lines of one outer position, or a part of the run when there is one line.
 struct Piece {
-  std::int64_t outer, line, lines, at, run;
+  std::int64_t outer, repeat, line, lines, at, run;
 };
 
 // act(piece) for all pieces, in parallel. How a map is cut depends on its shape alone.
 template <class Act>
-void for_each_piece(const DenseGeometry& g, Act act) {
+void for_each_piece(const DenseGeometry& g, std::int64_t repeats, Act act) {
   const std::int64_t macs = g.in.rows * g.out.rows;
   const std::int64_t lines = std::clamp<std::int64_t>(kPieceMacs / (macs * g.run), 1, g.lines);
   const bool whole_runs = g.weights == Weights::separate;
   const std::int64_t run =
       whole_runs ? g.run : std::min(g.run, (kPieceMacs / macs / kRunStep + 1) * kRunStep);
   const std::int64_t line_cuts = ceil_div(g.lines, lines), run_cuts = ceil_div(g.run, run);
-  const std::int64_t pieces = g.outer * line_cuts * run_cuts;
+  const std::int64_t pieces = g.outer * repeats * line_cuts * run_cuts;
 #pragma omp parallel for schedule(static) if (pieces > 1)
   for (std::int64_t i = 0; i < pieces; ++i) {
     const std::int64_t at = i % run_cuts * run, line = i / run_cuts % line_cuts * lines;
-    act(Piece{i / run_cuts / line_cuts, line, std::min(lines, g.lines - line), at,
+    const std::int64_t place = i / run_cuts / line_cuts;
+    act(Piece{place / repeats, place % repeats, line, std::min(lines, g.lines - line), at,
               std::min(run, g.run - at)});
   }
 }
@@ -43,9 +44,10 @@ void for_each_piece(const DenseGeometry& g, Act act) {
 template <class T>
 void apply(const DenseMap& map, const DenseGeometry& g, const Piece& p, const Taps& taps,
            const Side& from, const Side& to, const T* x, const T* w, T* y, bool add) {
-  const T* a = w + p.outer * g.w_outer + p.line * g.w_line + taps.a_at;
-  x += (p.outer + taps.ahead) * from.outer + p.line * from.line + p.at;
-  y += p.outer * to.outer + p.line * to.line + p.at;
+  const T* a = w + g.w_at + p.outer * g.w_outer + p.line * g.w_line + taps.a_at;
+  x += from.at + (p.outer + taps.ahead) * from.outer + p.repeat * from.repeat + p.line * from.line +
+       p.at;
+  y += to.at + p.outer * to.outer + p.repeat * to.repeat + p.line * to.line + p.at;
   if (g.strided_channels) {
     dense_kernels<T>().channel_rows({a, x, y, p.lines, to.rows, map.batch, map.channels, g.w_line,
                                      from.line, to.line, g.columns, taps.a_out, taps.a_in, g.row,
@@ -59,23 +61,32 @@ void apply(const DenseMap& map, const DenseGeometry& g, const Piece& p, const Ta
 template <class T>
 void separate_dw(const DenseMap& map, const DenseGeometry& g, const Piece& p, const T* x,
                  const T* dy, T* dw) {
-  const Taps taps = forward_taps(g, p.outer);
-  const T* u = x + p.outer * g.in.outer + p.line * g.in.line;
-  const T* v = dy + p.outer * g.out.outer + p.line * g.out.line;
-  T* d = dw + p.outer * g.w_outer + p.line * g.w_line;
-  if (g.strided_channels) {
-    dense_kernels<T>().channel_dots({u, v, d, p.lines, g.out.rows, map.batch, map.channels,
-                                     g.in.line, g.out.line, g.w_line, g.row, g.row, g.columns,
-                                     taps.a_in, taps.a_out, taps.band});
-    return;
+  const T* u = x + g.in.at + p.outer * g.in.outer + p.line * g.in.line;
+  const T* v = dy + g.out.at + p.outer * g.out.outer + p.line * g.out.line;
+  T* d = dw + g.w_at + p.outer * g.w_outer + p.line * g.w_line;
+  for (const Taps& taps : forward_taps(g, p.outer)) {
+    if (g.strided_channels)
+      dense_kernels<T>().channel_dots({u, v, d, p.lines, g.out.rows, map.batch, map.channels,
+                                       g.in.line, g.out.line, g.w_line, g.row, g.row, g.columns,
+                                       taps.a_in, taps.a_out, taps.band});
+    else
+      dense_kernels<T>().dots({u, v, d, p.lines, g.out.rows, g.repeats, g.run, g.in.line,
+                               g.out.line, g.w_line, g.row, g.in.repeat, g.row, g.out.repeat,
+                               taps.a_in, taps.a_out, taps.band, true});
   }
-  dense_kernels<T>().dots({u, v, d, p.lines, g.out.rows, 1, g.run, g.in.line, g.out.line, g.w_line,
-                           g.row, 0, g.row, 0, taps.a_in, taps.a_out, taps.band, true});
 }
 
 // The channel axis with the channels innermost has no runs; its map is a small product per token.
 bool is_product_per_token(const DenseMap& map) {
-  return map.order == Order::channels_inner && map.on_channels();
+  return map.order == Order::channels_inner && map.on_channels() && map.groups <= 1;
+}
+
+// act(geometry, whether the input's half is its first, whether the output's is) for every pair.
+template <class Act>
+void for_each_geometry(const DenseMap& map, Act act) {
+  for (int in = 0; in < halves(map).in; ++in)
+    for (int out = 0; out < halves(map).out; ++out)
+      act(dense_geometry(map, in, out), in == 0, out == 0);
 }
 
 }  // namespace
@@ -83,29 +94,40 @@ bool is_product_per_token(const DenseMap& map) {
 template <class T>
 void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
   if (is_product_per_token(map)) return channels_dense(map, x, w, y, add);
-  const DenseGeometry g = dense_geometry(map);
-  for_each_piece(g, [&](const Piece& p) {
-    apply(map, g, p, forward_taps(g, p.outer), g.in, g.out, x, w, y, add);
+  for_each_geometry(map, [&](const DenseGeometry& g, bool first, bool) {
+    for_each_piece(g, g.repeats, [&](const Piece& p) {
+      bool adds = add || !first;
+      for (const Taps& taps : forward_taps(g, p.outer)) {
+        apply(map, g, p, taps, g.in, g.out, x, w, y, adds);
+        adds = true;
+      }
+    });
   });
 }
 
 template <class T>
 void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
   if (is_product_per_token(map)) return channels_dense_dx(map, dy, w, dx, add);
-  const DenseGeometry g = dense_geometry(map);
-  for_each_piece(g, [&](const Piece& p) {
-    apply(map, g, p, backward_taps(g, p.outer), g.out, g.in, dy, w, dx, add);
-    if (reaches_next_line(g, p.outer))
-      apply(map, g, p, next_line_taps(g), g.out, g.in, dy, w, dx, true);
+  for_each_geometry(map, [&](const DenseGeometry& g, bool, bool first) {
+    for_each_piece(g, g.repeats, [&](const Piece& p) {
+      bool adds = add || !first;
+      for (const Taps& taps : backward_taps(g, p.outer)) {
+        apply(map, g, p, taps, g.out, g.in, dy, w, dx, adds);
+        adds = true;
+      }
+    });
   });
 }
 
 template <class T>
 void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
   if (is_product_per_token(map)) return channels_dense_dw(map, x, dy, dw);
-  const DenseGeometry g = dense_geometry(map);
-  if (map.weights != Weights::separate) return shared_dense_dw(g, x, dy, dw);
-  for_each_piece(g, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
+  for_each_geometry(map, [&](const DenseGeometry& g, bool, bool) {
+    if (map.weights != Weights::separate)
+      shared_dense_dw(g, x + g.in.at, dy + g.out.at, dw + g.w_at);
+    else
+      for_each_piece(g, 1, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
+  });
 }
 
 template void cpu_dense(const DenseMap&, const float*, const float*, float*, bool);

@@ -2,6 +2,7 @@
 #include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
 #include "tensor/cpu/dense_lanes.h"
+#include "tensor/cpu/dense_open.h"
 
 namespace ortho {
 namespace {
@@ -14,8 +15,9 @@ struct Avx2 {
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx2>;
+  using Open = DenseOpen<T, Avx2>;
   return {DenseRows<T, Avx2>::rows, DenseDots<T, Avx2>::dots, Lanes::channel_rows,
-          Lanes::channel_dots};
+          Lanes::channel_dots,      Open::open_channels,      Open::open_channels_dots};
 }
 
 }  // namespace

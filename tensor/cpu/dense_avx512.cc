@@ -2,6 +2,7 @@
 #include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
 #include "tensor/cpu/dense_lanes.h"
+#include "tensor/cpu/dense_open.h"
 
 namespace ortho {
 namespace {
@@ -14,8 +15,9 @@ struct Avx512 {
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx512>;
+  using Open = DenseOpen<T, Avx512>;
   return {DenseRows<T, Avx512>::rows, DenseDots<T, Avx512>::dots, Lanes::channel_rows,
-          Lanes::channel_dots};
+          Lanes::channel_dots,        Open::open_channels,        Open::open_channels_dots};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "tensor/cpu/dense_dots.h"
 #include "tensor/cpu/dense_isa.h"
 #include "tensor/cpu/dense_lanes.h"
+#include "tensor/cpu/dense_open.h"
 
 namespace ortho {
 namespace {
@@ -14,8 +15,9 @@ struct Baseline {
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Baseline>;
+  using Open = DenseOpen<T, Baseline>;
   return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, Lanes::channel_rows,
-          Lanes::channel_dots};
+          Lanes::channel_dots,          Open::open_channels,          Open::open_channels_dots};
 }
 
 }  // namespace

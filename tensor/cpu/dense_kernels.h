@@ -83,12 +83,55 @@ struct ChannelDotsTask {
   Band band;
 };
 
+// ---- channel maps where most weights are 0, see dense_open.h ----
+
+// The weights of one output that are not 0, by rising input.
+template <class T>
+struct OpenList {
+  T* values;
+  std::int32_t* inputs;
+  std::int64_t count;
+};
+
+// Of all outputs: those of output o are starts[o] … starts[o + 1] - 1.
+template <class T>
+struct OpenLists {
+  T* values;
+  std::int32_t* inputs;
+  std::int32_t* starts;
+  [[gnu::always_inline]] OpenList<T> of(std::int64_t o) const {
+    return {values + starts[o], inputs + starts[o], starts[o + 1] - starts[o]};
+  }
+};
+
+constexpr std::int64_t kOpenTile = 1 << 15;  // elements of a tile: at most so many inputs
+
+// y[row][o] (+)= sum over the list of o of value * x[row][input].
+template <class T>
+struct OpenChannelsTask {
+  OpenLists<T> lists;
+  const T* x;
+  T* y;
+  std::int64_t rows, in, out;
+  bool add;
+};
+
+// The values of the lists of outputs first … last - 1 += sum over rows of u[row][input] * v[row][o].
+template <class T>
+struct OpenChannelsDotsTask {
+  OpenLists<T> lists;
+  const T *u, *v;
+  std::int64_t rows, in, out, first, last;
+};
+
 template <class T>
 struct DenseKernels {
   void (*rows)(const RowsTask<T>& task);
   void (*dots)(const DotsTask<T>& task);
   void (*channel_rows)(const ChannelTask<T>& task);
   void (*channel_dots)(const ChannelDotsTask<T>& task);
+  void (*open_channels)(const OpenChannelsTask<T>& task);
+  void (*open_channels_dots)(const OpenChannelsDotsTask<T>& task);
 };
 
 // Of the widest instruction set this machine has.

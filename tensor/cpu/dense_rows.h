@@ -85,8 +85,9 @@ struct DenseRows : DenseVectors<T, Isa> {
     const bool by_column = t.a_out == 1;
     const I inputs = t.band.last;
     const I w_rows = by_column ? inputs : t.outputs, w_columns = by_column ? t.outputs : inputs;
-    const bool packed =
-        (by_column || t.a_in == 1) && t.a_line != 0 && w_rows * w_columns <= kPacked;
+    // Causal wiring steps backwards through W, which then is no array of inputs and outputs.
+    const bool packed = (by_column ? t.a_in >= 0 : t.a_in == 1 && t.a_out >= 0) && t.a_line != 0 &&
+                        w_rows * w_columns <= kPacked;
     for (I line = 0; line < t.lines; ++line) {
       Factors f{t.a + line * t.a_line, t.x + line * t.x_line, t.a_out, t.a_in, t.x_in};
       if (packed) {

@@ -20,10 +20,18 @@ ORTHO_CLONES double run_squares(std::int64_t count, const T* __restrict x) {
 }
 
 struct AdamwFactors {
-  double beta1, beta2, decay, rate, root2, epsilon, scale;
+  double beta1, beta2, decay, rate, root2, epsilon, scale, opened;
 };
 
+// What a sparse weight moves to: a closed one (open = 0) stays 0, others stay `opened` away from it.
 template <class T>
+[[gnu::always_inline]] inline T stay_open(T open, T moved, T opened) {
+  const T size = std::abs(moved);
+  return open * std::copysign(size < opened ? opened : size, moved);
+}
+
+// kSparse: a weight of 0 is closed. Its moments are 0 too and stay so, without a branch.
+template <bool kSparse, class T>
 ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* __restrict grad,
                             T* __restrict weight, T* __restrict first, T* __restrict second) {
   const T b1 = static_cast<T>(f.beta1), b2 = static_cast<T>(f.beta2),
@@ -31,21 +39,26 @@ ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* 
   const T c1 = static_cast<T>(1 - f.beta1), c2 = static_cast<T>(1 - f.beta2),
           rate = static_cast<T>(f.rate);
   const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
-          scale = static_cast<T>(f.scale);
+          scale = static_cast<T>(f.scale), opened = static_cast<T>(f.opened);
   for (std::int64_t i = 0; i < count; ++i) {
-    const T g = grad[i] * scale;
+    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
+    const T g = kSparse ? open * (grad[i] * scale) : grad[i] * scale;
     first[i] = b1 * first[i] + c1 * g;
     second[i] = b2 * second[i] + c2 * g * g;
-    weight[i] = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
+    const T moved = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
+    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
   }
 }
 
-template <class T>
-ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, std::int64_t count,
+template <bool kSparse, class T>
+ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, T opened, std::int64_t count,
                           const T* __restrict grad, T* __restrict weight, T* __restrict velocity) {
   for (std::int64_t i = 0; i < count; ++i) {
-    velocity[i] = momentum * velocity[i] + scale * grad[i];
-    weight[i] -= rate * (velocity[i] + decay * weight[i]);
+    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
+    const T g = kSparse ? open * grad[i] : grad[i];
+    velocity[i] = momentum * velocity[i] + scale * g;
+    const T moved = weight[i] - rate * (velocity[i] + decay * weight[i]);
+    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
   }
 }
 
@@ -69,20 +82,23 @@ void CpuBackend<T>::adamw(const AdamwStep& step, std::int64_t count, const T* gr
                                 step.rate / (1 - std::pow(step.beta1, n)),
                                 1 / std::sqrt(1 - std::pow(step.beta2, n)),
                                 step.epsilon,
-                                step.gradient_scale};
+                                step.gradient_scale,
+                                step.opened};
+  const auto run = step.opened > 0 ? adamw_run<true, T> : adamw_run<false, T>;
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; i += kRun)
-    adamw_run(factors, std::min(kRun, count - i), grad + i, weight + i, first + i, second + i);
+    run(factors, std::min(kRun, count - i), grad + i, weight + i, first + i, second + i);
 }
 
 template <class T>
-void CpuBackend<T>::sgd(double rate, double momentum, double decay, double gradient_scale,
-                        std::int64_t count, const T* grad, T* weight, T* velocity) {
+void CpuBackend<T>::sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight,
+                        T* velocity) {
+  const auto run = step.opened > 0 ? sgd_run<true, T> : sgd_run<false, T>;
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; i += kRun)
-    sgd_run(static_cast<T>(rate), static_cast<T>(momentum), static_cast<T>(decay),
-            static_cast<T>(gradient_scale), std::min(kRun, count - i), grad + i, weight + i,
-            velocity + i);
+    run(static_cast<T>(step.rate), static_cast<T>(step.momentum), static_cast<T>(step.decay),
+        static_cast<T>(step.gradient_scale), static_cast<T>(step.opened), std::min(kRun, count - i),
+        grad + i, weight + i, velocity + i);
 }
 
 template class CpuBackend<float>;

@@ -155,10 +155,10 @@ TEST(ExchangePlan, OneSideNeedsNoPacking) {
 // Runs of 64 KB at both ends go without packing, each as a message of its own.
 TEST(ExchangePlan, LongRunsArePieces) {
   const Mesh mesh({{"x", 2}});
-  for (const std::int64_t windows : {127, 128}) {
+  for (const std::int64_t windows : {255, 256}) {
     const NodeShape nodes = node_shape({6, 8}, windows, 32, Order::batch_inner);
     for (const Plan& plan : all_plans({nodes, Layout(mesh, {0}), Layout(mesh, {1})})) {
-      const bool long_runs = windows == 128;  // 4 tokens of 32 channels and 128 windows, 4 bytes
+      const bool long_runs = windows == 256;  // 4 tokens of 32 channels and 256 windows, 4 bytes
       EXPECT_EQ(plan.sent_messages(Way::forward), long_runs ? 3 : 1);
       EXPECT_EQ(plan.sent_messages(Way::backward), long_runs ? 3 : 1);
       for (const Message& message : plan.source.messages)

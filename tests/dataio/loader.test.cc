@@ -118,6 +118,31 @@ TEST_F(LoaderTest, GlobalBatchesAreTheSameForAnyNumberOfReplicas) {
   }
 }
 
+// Windows of [4, 2] tokens on ranks that cut one axis or both, unevenly too.
+TEST_F(LoaderTest, APartHasTheTokensOfItsBox) {
+  const Dataset data({path_}, Split::train);
+  for (const Box& box : {Box{{0, 0, 0}, {3, 2, 1}}, Box{{1, 1, 0}, {4, 2, 1}},
+                         Box{{0, 1, 0}, {4, 2, 1}}, Box{{2, 0, 0}, {2, 2, 1}}}) {
+    LoaderOptions part = options(4, 1, 2);
+    part.held = HeldRows{{4, 2, 1}, box};
+    Loader whole(data, none_, options(4, 1, 2)), some(data, none_, part);
+    for (int step = 0; step < 20; ++step) {
+      const Batch all = whole.next(), held = some.next();
+      ASSERT_TRUE(held.part);
+      ASSERT_EQ(held.tokens, 8);
+      ASSERT_EQ(held.first_window, all.first_window);
+      const HeldRows rows{{4, 2, 2}, {box.lo, {box.hi[0], box.hi[1], 2}}};
+      ASSERT_EQ(held.input.size(), static_cast<std::size_t>(rows.count()));
+      ASSERT_EQ(held.target.size(), held.input.size());
+      for_each_row(rows, [&](std::int64_t local, std::int64_t row) {
+        EXPECT_EQ(held.input[held.entry(row, local)], all.input[static_cast<std::size_t>(row)]);
+        EXPECT_EQ(held.target[held.entry(row, local)], all.target[static_cast<std::size_t>(row)]);
+      });
+    }
+    ASSERT_EQ(some.cursor(), whole.cursor());
+  }
+}
+
 TEST_F(LoaderTest, ThePrefetchedBatchesAreTheDirectOnes) {
   const Dataset data({path_}, Split::train);
   LoaderOptions direct_options = options(4);
@@ -246,6 +271,80 @@ TEST(Loader, OneShotPairsSkippedAndCut) {
   EXPECT_EQ(back.input[0].item, 0);
   EXPECT_EQ(back.input[2].item, 1);
   EXPECT_EQ(back.target[2], (Target{1, static_cast<int>(Modality::pixel), {1, 1, 1}}));
+}
+
+// A text, an image, a film of two frames and its sound: 2 + 1 + 4 + 2 tokens of one record.
+struct Mixed {
+  Mixed() {
+    Part film = picture_of(20, 2, 2);
+    film.kind = PartKind::video;
+    film.shape = {2, 1, 2, 3};
+    film.rate = {12, 1};
+    write_shard(path,
+                {{{text_of("ab"), picture_of(9, 1, 1), film, sound_of(5, 2)}, "m", Split::train}});
+  }
+  TempFolder folder;
+  std::string path = folder / "mixed.h5";
+  Vocabulary vocabulary{std::vector<std::uint32_t>{'a', 'b'}};
+};
+
+Token token(Modality modality, std::array<std::int32_t, 3> symbol,
+            std::array<std::int32_t, 3> place, std::int32_t item) {
+  return {static_cast<std::int32_t>(modality), symbol, place, item};
+}
+
+std::vector<Token> mixed_tokens() {
+  return {token(Modality::text, {0, 0, 0}, {0, 0, 0}, 0),
+          token(Modality::text, {1, 0, 0}, {1, 0, 0}, 0),
+          token(Modality::pixel, {9, 9, 9}, {0, 0, 0}, 1),
+          token(Modality::pixel, {20, 20, 20}, {0, 0, 0}, 2),
+          token(Modality::pixel, {21, 21, 21}, {0, 1, 0}, 2),
+          token(Modality::pixel, {22, 22, 22}, {0, 0, 1}, 2),
+          token(Modality::pixel, {23, 23, 23}, {0, 1, 1}, 2),
+          token(Modality::audio, {5, 0, 0}, {0, 0, 0}, 3),
+          token(Modality::audio, {6, 0, 0}, {1, 0, 0}, 3)};
+}
+
+// Each token keeps its own modality, place and item; each predicts the next across the items.
+TEST(Loader, AllModalitiesInOneWindowPredictTheNextToken) {
+  const Mixed mixed;
+  const Dataset data({mixed.path}, Split::train);
+  LoaderOptions options;
+  options.audio_bits = 16;
+  options.window = {.tokens = 9, .padding = Padding::end, .score_end = true};
+  Loader loader(data, mixed.vocabulary, options);
+  const Batch batch = loader.next();
+  const std::vector<Token> expected = mixed_tokens();
+  EXPECT_EQ(batch.input, expected);
+  for (std::size_t t = 0; t + 1 < expected.size(); ++t)
+    EXPECT_EQ(batch.target[t], (Target{1, expected[t + 1].modality, expected[t + 1].symbol})) << t;
+  EXPECT_EQ(batch.target[8], (Target{1, static_cast<std::int32_t>(Modality::none), {}}));
+}
+
+// The sound is asked for, all else given; then the pixels of image and film, from text and sound.
+TEST(Loader, AllModalitiesInOneWindowAskForOne) {
+  const Mixed mixed;
+  const Dataset data({mixed.path}, Split::train);
+  LoaderOptions options;
+  options.window = {.objective = Objective::one_shot, .tokens = 9, .padding = Padding::end};
+  const std::vector<Token> all = mixed_tokens();
+  Loader loader(data, mixed.vocabulary, options);
+  const Batch batch = loader.next();
+  for (std::size_t t = 0; t < 7; ++t) EXPECT_EQ(batch.input[t], all[t]) << t;
+  for (std::size_t t = 7; t < 9; ++t) {
+    EXPECT_EQ(batch.input[t].modality, static_cast<std::int32_t>(Modality::query));
+    EXPECT_EQ(batch.input[t].item, 3);
+    EXPECT_EQ(batch.target[t], (Target{1, all[t].modality, all[t].symbol}));
+  }
+  options.window.output = Modality::pixel;
+  Loader pixels(data, mixed.vocabulary, options);
+  const Batch back = pixels.next();
+  EXPECT_EQ(back.input[1], all[1]);
+  EXPECT_EQ(back.input[2], token(Modality::audio, {5, 0, 0}, {0, 0, 0}, 1));  // renumbered
+  for (std::size_t t = 4; t < 9; ++t) {
+    EXPECT_EQ(back.input[t].item, 2);  // the first of the outputs
+    EXPECT_EQ(back.target[t], (Target{1, all[t - 2].modality, all[t - 2].symbol}));
+  }
 }
 
 }  // namespace

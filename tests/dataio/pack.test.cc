@@ -216,8 +216,12 @@ TEST_F(PackTest, BadInputIsNamedAndLeavesNothing) {
   EXPECT_NE(message.find(folder_ / "absent"), std::string::npos) << message;
   message = refusal({{put("zero.txt", std::string()), "", {}}}, {}, ErrorKind::data);
   EXPECT_NE(message.find("zero.txt is empty"), std::string::npos) << message;
-  message = refusal({{put("p.jpg", std::string("\xFF\xD8\xFF\xE0")), "", {}}}, {}, ErrorKind::data);
-  EXPECT_NE(message.find("p.jpg is a JPEG file, which cannot be read"), std::string::npos);
+  options_.decoder = folder_ / "nobody";
+  const std::string jpeg("\xFF\xD8\xFF\xE0");
+  message = refusal({{put("p.jpg", jpeg), "", {}}}, {}, ErrorKind::usage);
+  expect_in("p.jpg is a JPEG file, and there is no program " + options_.decoder, message);
+  message = refusal({{put("p.pdf", std::string("%PDF-1.4")), "", {}}}, {}, ErrorKind::data);
+  expect_in("p.pdf is a PDF file, which cannot be read", message);
   message = refusal({{put("l", encode_idx_labels(Bytes{1})), "", {}}}, {}, ErrorKind::data);
   EXPECT_NE(message.find("IDX labels"), std::string::npos) << message;
   message = refusal({{put("n\xFF.txt", std::string("a")), "", {}}}, {}, ErrorKind::data);

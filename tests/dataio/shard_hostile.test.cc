@@ -5,6 +5,7 @@
 #include "dataio/crc32c.h"
 #include "dataio/shard_directory.h"
 #include "tests/dataio/samples.h"
+#include "tests/support/hostile.h"
 
 namespace ortho {
 namespace {
@@ -307,37 +308,6 @@ std::vector<Record> all_records(const std::string& path) {
   return records;
 }
 
-// One kind of damage a round, all from the seed:
-// flipped bits, a run of one value, a copied run, a cut.
-std::vector<std::uint8_t> damaged(std::vector<std::uint8_t> bytes, std::uint64_t round) {
-  const Random random(11, "shard mutation", round);
-  std::uint64_t draws = 0;
-  const auto below = [&](std::uint64_t bound) { return random.below(draws++, bound); };
-  // A third of the places are in the first 4 KiB, where the library's own structures lie.
-  const auto place = [&] {
-    const std::uint64_t end = below(3) == 0 ? 4096 : bytes.size() - 64;
-    return static_cast<std::ptrdiff_t>(below(end));
-  };
-  const std::ptrdiff_t at = place(), run = 1 + static_cast<std::ptrdiff_t>(below(63));
-  switch (below(8)) {
-    case 0:
-      bytes.resize(static_cast<std::size_t>(at));
-      break;
-    case 1:
-      std::fill_n(bytes.begin() + at, run, below(2) == 0 ? 0x00 : 0xff);
-      break;
-    case 2: {
-      const std::vector<std::uint8_t> before = bytes;
-      std::copy_n(before.begin() + place(), run, bytes.begin() + at);
-      break;
-    }
-    default:
-      for (std::ptrdiff_t i = 0; i < 1 + run / 8; ++i)
-        bytes[static_cast<std::size_t>(place())] ^= static_cast<std::uint8_t>(1u << below(8));
-  }
-  return bytes;
-}
-
 // Never a crash, never an exception that is not ours, never other records than were written.
 TEST(ShardHostile, RandomDamageIsSeenOrHarmless) {
   const TempFolder folder;
@@ -348,7 +318,7 @@ TEST(ShardHostile, RandomDamageIsSeenOrHarmless) {
   const std::string mutated = folder / "mutated.h5";
   int seen = 0;
   for (std::uint64_t round = 0; round < 500; ++round) {
-    write_bytes(mutated, damaged(whole, round));
+    write_bytes(mutated, damaged(whole, {11, "shard mutation", round}));
     try {
       const auto found = all_records(mutated);
       ASSERT_EQ(found.size(), written.size()) << "round " << round;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto kText = static_cast<std::int32_t>(Modality::text);
 constexpr auto kPixel = static_cast<std::int32_t>(Modality::pixel);
+constexpr auto kAudio = static_cast<std::int32_t>(Modality::audio);
 constexpr auto kQuery = static_cast<std::int32_t>(Modality::query);
 constexpr auto kNone = static_cast<std::int32_t>(Modality::none);
 
@@ -139,11 +140,42 @@ TEST(OneShot, SlotsRunToTheWindowsEnd) {
             (Places{"7>-", "7>-", "7>-", "?0>50", "?1>51", "?2>end", "?3>end", "?4>end"}));
   EXPECT_EQ(shown(batch, 1), Places(8, ".>-"));
   const Token& slot = batch.input[4 * 2];
-  EXPECT_EQ(slot, (Token{kQuery, {0, 0, 0}, {1, 0, 0}, 1}));
+  EXPECT_EQ(slot, (Token{kQuery, {kText, 0, 0}, {1, 0, 0}, 1}));  // asks for text
   EXPECT_EQ(batch.target[3 * 2], (Target{1, kText, {50, 0, 0}}));
   lay_one_shot(input, output, 1, 2, rule, 1, batch);
   EXPECT_EQ(shown(batch, 1),
             (Places{".>-", ".>-", "7>-", "7>-", "7>-", "?0>50", "?1>51", "?2>end"}));
+}
+
+TEST(OneShot, NamedSlotsStandAtTheWindowsEnd) {
+  const WindowRule rule{.objective = Objective::one_shot, .tokens = 8, .slots = 4};
+  const auto plan =
+      plan_one_shot(std::vector<ItemSize>{{Modality::pixel, 3}, {Modality::text, 2}}, rule);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->spare(rule), 1);
+  const std::vector<Token> input(3, {kPixel, {7, 7, 7}, {}, 0});
+  const std::vector<Token> output(2, {kText, {50, 0, 0}, {}, 1});
+  Batch batch = empty_batch(8, 2, 0);
+  lay_one_shot(input, output, 1, 0, rule, 0, batch);
+  EXPECT_EQ(shown(batch, 0),
+            (Places{"7>-", "7>-", "7>-", ".>-", "?0>50", "?1>50", "?2>end", "?3>-"}));
+  lay_one_shot(input, {}, 1, 1, rule, 1, batch,
+               Modality::audio);  // a prompt: what is asked for is said
+  EXPECT_EQ(batch.input[4 * 2 + 1], (Token{kQuery, {kAudio, 0, 0}, {0, 0, 0}, 1}));
+  EXPECT_EQ(shown(batch, 1).front(), ".>-");
+}
+
+TEST(OneShot, NamedSlotsBoundInputAndOutput) {
+  WindowRule rule{.objective = Objective::one_shot, .tokens = 8, .slots = 2};
+  EXPECT_TRUE(
+      plan_one_shot(std::vector<ItemSize>{{Modality::pixel, 6}, {Modality::text, 2}}, rule));
+  const std::vector<ItemSize> long_input = {{Modality::pixel, 7}, {Modality::text, 1}};
+  const std::vector<ItemSize> long_output = {{Modality::pixel, 5}, {Modality::text, 3}};
+  EXPECT_FALSE(plan_one_shot(long_input, rule));
+  EXPECT_FALSE(plan_one_shot(long_output, rule));
+  rule.cut = true;
+  EXPECT_EQ(plan_one_shot(long_input, rule)->input_tokens, 6);
+  EXPECT_EQ(plan_one_shot(long_output, rule)->output_tokens, 2);
 }
 
 }  // namespace

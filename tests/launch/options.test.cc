@@ -109,7 +109,14 @@ TEST(Options, Generate) {
        "--temperature", "0.5",    "--top-k",      "40",    "--top-p",  "0.9",   "--seed",   "3",
        "--out",         "o.png",  "--image-size", "8x9"});
   EXPECT_EQ(o.modality, Modality::pixel);
-  EXPECT_EQ(o.prompt, "seven");
+  EXPECT_EQ(o.prompts, std::vector<std::string>{"seven"});
+  EXPECT_EQ(o.when_full, WhenFull::slide);
+  const auto two = parse<GenerateOptions>(
+      {"generate", "r", "--prompt", "a", "--prompt", "b c", "--together", "--when-full", "beyond"});
+  EXPECT_EQ(two.prompts, (std::vector<std::string>{"a", "b c"}));
+  EXPECT_TRUE(two.together);
+  EXPECT_EQ(two.when_full, WhenFull::beyond);
+  expect_in("slide, half or beyond", refusal({"generate", "r", "--when-full", "never"}));
   EXPECT_EQ(o.tokens, 784);
   EXPECT_EQ(o.temperature, 0.5);
   EXPECT_EQ(o.top_k, 40);
@@ -120,6 +127,9 @@ TEST(Options, Generate) {
   expect_in("needs --out", refusal({"generate", "r", "--modality", "audio"}));
   expect_in("not both", refusal({"generate", "r", "--prompt", "a", "--prompt-file", "b"}));
   expect_in("--top-p", refusal({"generate", "r", "--top-p", "0"}));
+  expect_in("--order first: confident or random", refusal({"generate", "r", "--order", "first"}));
+  expect_in("known: next_token", refusal({"generate", "r", "--objective", "guess"}));
+  expect_in("--rounds -1", refusal({"generate", "r", "--rounds=-1"}));
   expect_in("--temperature", refusal({"generate", "r", "--temperature=-1"}));
 }
 

@@ -13,6 +13,7 @@
 #include "launch/commands.h"
 #include "tests/support/errors.h"
 #include "tests/support/hostile.h"
+#include "tests/support/media_kit.h"
 #include "tests/support/temp_folder.h"
 
 namespace ortho {
@@ -58,6 +59,8 @@ class PackCommand : public ::testing::Test {
   static std::string part_text(const Part& part) {
     if (part.kind == PartKind::image) return text("image:", int{part.bytes[0]});
     if (part.kind == PartKind::audio) return text("audio:", part.shape[0]);
+    if (part.kind == PartKind::video)
+      return text("video:", part.shape[0], 'x', part.shape[1], 'x', part.shape[2]);
     const auto points = code_points(part.bytes.data(), part.dtype, part.shape[0]);
     return encode_utf8(std::u32string(points.begin(), points.end()));
   }
@@ -148,6 +151,55 @@ TEST_F(PackCommand, LabelsNeedAnIdxFile) {
       ErrorKind::usage);
   ::testing::internal::GetCapturedStdout();
   EXPECT_NE(message.find(words + " is none"), std::string::npos) << message;
+}
+
+TEST_F(PackCommand, SoundsAtAnotherRate) {
+  pack({put("a.wav", encode_wav({8000, std::vector<std::int16_t>(100, 5)})), "--split", "train",
+        "--resample", "4000"});
+  const Part part = Dataset({out_}, Split::train).record(0).parts[0];
+  EXPECT_EQ(part.shape[0], 50U);
+  EXPECT_EQ(part.rate[0], 4000U);
+}
+
+TEST_F(PackCommand, FilmsWithTheirSound) {
+  if (!has_decoder()) GTEST_SKIP() << kNoDecoder;
+  const std::string film = MediaFiles::get().path("film.mp4");
+  pack({film, "--decoder", ORTHO_DECODE, "--split", "train", "--frame-size", "4x8",
+        "--frames-per-second", "5", "--max-frames", "3", "--resample", "8000"});
+  EXPECT_EQ(packed(Split::train), Lines{"video:3x4x8 audio:4800"});
+  const Record record = Dataset({out_}, Split::train).record(0);
+  EXPECT_EQ(record.parts[0].rate[0], 5U);
+  EXPECT_EQ(record.parts[1].rate[0], 8000U);
+}
+
+// Text, image, sound and film side by side in one record; the film adds its own sound.
+TEST_F(PackCommand, AListOfAllKinds) {
+  if (!has_decoder()) GTEST_SKIP() << kNoDecoder;
+  const MediaFiles& media = MediaFiles::get();
+  put("a.jpg.gz", gzip(read_bytes(media.path("one.jpg"))));
+  const std::string list =
+      put("all.jsonl", text(R"({"parts": [{"text": "a"}, {"file": "a.jpg.gz"}, {"file": ")",
+                            media.path("sound.flac"), R"("}, {"file": ")", media.path("film.gif"),
+                            R"("}, {"file": ")", media.path("film.mp4"), "\"}]}"));
+  pack({list, "--decoder", ORTHO_DECODE, "--split", "train", "--cut-samples", "7", "--image-size",
+        "2x2", "--frame-size", "1x2"});
+  const Lines records = packed(Split::train);
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].substr(0, 8), "a image:");
+  EXPECT_NE(records[0].find("audio:7 video:10x1x2 video:10x1x2 audio:7"), std::string::npos)
+      << records[0];
+}
+
+TEST_F(PackCommand, ABadMediaFileCostsItsRecordAlone) {
+  if (!has_decoder()) GTEST_SKIP() << kNoDecoder;
+  const Bytes jpeg = read_bytes(MediaFiles::get().path("one.jpg"));
+  put("a.jpg", Bytes(jpeg.begin(), jpeg.begin() + 100));
+  put("b.jpg", jpeg);
+  pack({folder_.path(), "--ending", ".jpg", "--decoder", ORTHO_DECODE, "--keep-going", "--split",
+        "train"});
+  EXPECT_EQ(packed(Split::train).size(), 1U);
+  const std::string skipped = read_file(out_ + "/SKIPPED");
+  EXPECT_NE(skipped.find("a.jpg (JPEG) cannot be decoded: "), std::string::npos) << skipped;
 }
 
 }  // namespace

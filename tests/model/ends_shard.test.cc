@@ -19,7 +19,7 @@ namespace ortho {
 namespace {
 
 constexpr std::int64_t kWindows = 5, kFirstWindow = 100;
-const TermWeights kTermWeights = {{0.7, 1.0, 0.4, 1.3}};
+const TermWeights kTermWeights = {{0.7, 1.0, 0.4, 1.3, 0.6, 0.8}};
 
 ModelSpec every_modality(MapKind map, std::int64_t width = 0) {
   ModelSpec spec;
@@ -34,6 +34,7 @@ ModelSpec every_modality(MapKind map, std::int64_t width = 0) {
   spec.modality_head = spec.modality_table = true;
   spec.items = 2;
   spec.places = {4, 3, 5, 2, 6};
+  spec.place_heads = spec.item_head = true;
   return spec;
 }
 

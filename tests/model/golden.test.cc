@@ -2,6 +2,8 @@
 // (tests/golden/make_golden.py).
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "dataio/npy.h"
 #include "model/apply.h"
 #include "tests/support/dense_terms.h"
@@ -121,6 +123,53 @@ TEST(Layer, OneAxisWithAnotherSizeEqualsThePapers) {
         check_single_axes<double>(g, mode, order);
         check_single_axes<float>(g, mode, order);
       }
+}
+
+// The other kinds of weights and maps, on a grid [4, 2] of 4 channels.
+struct GoldenKind {
+  std::string name;
+  std::string weights[3];  // of the two token axes and the channels
+  std::function<void(ModelSpec&)> change;
+  bool chains = true;
+};
+const GoldenKind kGoldenKinds[] = {
+    {"per_channel",
+     {"per_channel.0", "per_channel.1", "shared.2"},
+     [](ModelSpec& s) { s.weights = Weights::per_channel; }},
+    {"tied", {"shared.0", "shared.1", "shared.0"}, [](ModelSpec& s) { s.weights = Weights::tied; }},
+    {"radius1", {"shared.0", "shared.1", "shared.2"}, [](ModelSpec& s) { s.radius = 1; }},
+    {"once",
+     {"shared.0", "shared.1", "shared.2"},
+     [](ModelSpec& s) { s.self = Self::once; },
+     false},
+    {"heads2", {"heads2.0", "heads2.1", "heads2.2"}, [](ModelSpec& s) { s.heads = 2; }},
+};
+
+template <class T>
+void check_kind(const GoldenKind& kind, Order order, Combine combine, Sequence sequence,
+                const std::string& name) {
+  const Npy x = golden("4x2x4.x");
+  const Nodes nodes{8, x.shape[0], 4, order};
+  ModelSpec spec = dense_spec({4, 2}, Weights::shared, Wiring::grid, combine);
+  spec.sequence = sequence;
+  kind.change(spec);
+  Kit<T> kit(spec, nodes);
+  const std::vector<DenseMap> maps = layer_maps(spec, nodes);
+  for (size_t i = 0; i < maps.size(); ++i)
+    set_weight(kit.params.at(weight_name(spec, maps, i, "block.0")),
+               golden("4x2x4.w." + kind.weights[maps[i].axis]));
+  expect_golden<T>("4x2x4.y." + kind.name + "." + name, nodes, kit.forward(to_nodes<T>(x, nodes)));
+}
+
+TEST(Layer, EveryKindOfMapEqualsItsFormula) {
+  for (const GoldenKind& kind : kGoldenKinds)
+    for (const Order order : kOrders) {
+      check_kind<double>(kind, order, Combine::parallel, Sequence::ascending, "parallel");
+      check_kind<float>(kind, order, Combine::parallel, Sequence::ascending, "parallel");
+      if (!kind.chains) continue;
+      check_kind<double>(kind, order, Combine::sequential, Sequence::ascending, "ascending");
+      check_kind<double>(kind, order, Combine::sequential, Sequence::descending, "descending");
+    }
 }
 
 // A ModelSpec has one kind of weights; the axis maps

@@ -6,7 +6,8 @@ namespace {
 
 TEST(GrowPromise, EveryRowOfRandomJointModels) {
   for (const Row& row : kRows) {
-    if (std::string(row.name) == "separate" || std::string(row.name) == "by_position") continue;
+    const std::string name = row.name;
+    if (name == "separate" || name == "by_position" || name == "per_channel") continue;
     EXPECT_GE(check_row(MapKind::joint, row, 40), 5) << row.name;
   }
 }

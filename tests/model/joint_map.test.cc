@@ -40,9 +40,9 @@ ModelSpec spec_of(const JointCase& c) {
 
 std::vector<JointCase> cases() {
   std::vector<JointCase> all;
-  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
+  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal, Wiring::mirrored})
     for (const Lines& lines : {Lines{1, 3, 1}, Lines{2, 3, 1}, Lines{1, 2, 5}, Lines{2, 2, 3}})
-      all.push_back({wiring, lines, 3, 4, 5});
+      all.push_back({wiring, lines, 3, 4, wiring == Wiring::mirrored ? 6 : 5});
   return all;
 }
 
@@ -85,13 +85,15 @@ std::vector<T> by_definition(const JointCase& c, const std::vector<T>& x, std::s
   for (std::int64_t t = 0; t < tokens; ++t)
     for (std::int64_t k = 0; k < s; ++k) {
       const std::int64_t j = t / stride % s;
-      const std::int64_t source =
-          c.wiring == Wiring::causal ? t - k * stride : t + (k - j) * stride;
-      if (source < 0 || (c.wiring == Wiring::grid_causal && k > j)) continue;
+      if (c.wiring == Wiring::grid_causal && k > j) continue;
       for (std::int64_t b = 0; b < c.batch; ++b)
         for (std::int64_t i = 0; i < c.channels; ++i)
           for (std::int64_t o = 0; o < c.out; ++o) {
-            const std::int64_t weight = c.wiring == Wiring::causal
+            const bool ahead = c.wiring == Wiring::mirrored && o >= c.out / 2;
+            const std::int64_t source =
+                carries(c.wiring) ? t + (ahead ? k : -k) * stride : t + (k - j) * stride;
+            if (source < 0 || source >= tokens) continue;
+            const std::int64_t weight = carries(c.wiring)
                                             ? (k * c.channels + i) * c.out + o
                                             : ((k * c.channels + i) * s + j) * c.out + o;
             z[static_cast<size_t>((t * c.batch + b) * c.out + o)] +=

@@ -32,18 +32,18 @@ TEST(JointSites, EachLeavesItsAxisAndTheChannelsWhole) {
       const NodeShape nodes = sharding.nodes(one.spec.channels);
       for (const JointSite& site : sites_of(one)) {
         const Layout& layout = site.layout;
-        EXPECT_EQ(layout.parts(site.axis), 1) << test::case_text(one);
+        EXPECT_EQ(layout.parts(site.map.axes.back()), 1) << test::case_text(one);
         EXPECT_EQ(layout.parts(nodes.channel_axis()), 1) << test::case_text(one);
         int parts = 1, outer = 0;
         for (size_t axis = 0; axis < nodes.shape.size(); ++axis) {
           const int own = layout.parts(static_cast<int>(axis));
           EXPECT_LE(own, nodes.shape[axis]) << test::case_text(one);
           parts *= own;
-          if (static_cast<int>(axis) < site.axis && own > 1) outer = own;
+          if (static_cast<int>(axis) < site.map.axes.back() && own > 1) outer = own;
         }
         EXPECT_EQ(parts, ranks) << "none replicates";
         const bool reaches = one.spec.wiring == Wiring::causal && outer > 1 &&
-                             nodes.shape[static_cast<size_t>(site.axis)] > 1;
+                             nodes.shape[static_cast<size_t>(site.map.axes.back())] > 1;
         EXPECT_EQ(site.halo.has_value(), reaches) << test::case_text(one);
         home += layout.cuts() == sharding.home().cuts() ? 1 : 0;
         by_batch += layout.parts(nodes.batch_axis()) > one.cuts.batch ? 1 : 0;
@@ -54,7 +54,7 @@ TEST(JointSites, EachLeavesItsAxisAndTheChannelsWhole) {
         const Shape local = sharding.local_tokens(layout);
         for (int axis = 0; axis < site.halo->first; ++axis)
           if (local[static_cast<size_t>(axis)] > 1) ++segments;
-        for (int axis = site.axis + 1; axis < nodes.token_axes(); ++axis)
+        for (int axis = site.map.axes.back() + 1; axis < nodes.token_axes(); ++axis)
           if (layout.parts(axis) > 1) ++inner_cuts;
       }
     }
@@ -121,7 +121,7 @@ TEST(JointSites, ManyWindowsAreCutInstead) {
   StackCase one = {test::small_spec({8, 2, 2}), 4, {1, {4}}, {}};
   one.spec.refeeds = 3;
   for (const JointSite& site : sites_of(one))
-    EXPECT_EQ(site.layout.parts(3), 4) << "axis " << site.axis;
+    EXPECT_EQ(site.layout.parts(3), 4) << "axis " << site.map.axes.back();
   EXPECT_EQ(sent(one, 1).moves, 2);
   EXPECT_EQ(sent(one, 1).halo_bytes, 0);
 }

@@ -54,7 +54,9 @@ TEST(Layer, GradientsEqualDifferences) {
        {Wired{Wiring::grid, Weights::separate}, Wired{Wiring::grid, Weights::shared},
         Wired{Wiring::grid_causal, Weights::separate}, Wired{Wiring::grid_causal, Weights::shared},
         Wired{Wiring::causal, Weights::separate}, Wired{Wiring::causal, Weights::shared},
-        Wired{Wiring::causal, Weights::by_position}})
+        Wired{Wiring::causal, Weights::by_position}, Wired{Wiring::grid, Weights::per_channel},
+        Wired{Wiring::causal, Weights::per_channel}, Wired{Wiring::grid, Weights::tied},
+        Wired{Wiring::causal, Weights::tied}})
     for (const Combine combine : {Combine::parallel, Combine::sequential, Combine::single})
       for (const Sequence sequence : {Sequence::ascending, Sequence::descending})
         for (const Order order : kOrders)
@@ -81,6 +83,26 @@ TEST(Layer, AResizedTokenAxisHasGradients) {
       }
 }
 
+// Tied axes, windows, nodes that do not hear themselves and heads, with and without a gate's halves.
+TEST(Layer, GradientsOfWindowsHeadsAndTies) {
+  for (const Wiring wiring : {Wiring::grid, Wiring::grid_causal, Wiring::causal})
+    for (const Weights weights : {Weights::shared, Weights::separate, Weights::per_channel,
+                                  Weights::tied, Weights::by_position})
+      for (const Combine combine : {Combine::parallel, Combine::sequential})
+        for (const std::int64_t heads : {1, 2}) {
+          if (weights == Weights::by_position && wiring != Wiring::causal) continue;
+          ModelSpec spec = dense_spec({2, 4, 4}, weights, wiring, combine);
+          spec.hidden = 2;  // 4 channels are a gate's halves
+          spec.heads = heads;
+          spec.radius = 2;
+          if (combine == Combine::parallel) spec.self = Self::once;
+          for (const Order order : kOrders)
+            EXPECT_LT(worst_gradient_error(spec, {32, 1, 4, order}, 0), kGradientBound)
+                << static_cast<int>(wiring) << static_cast<int>(weights)
+                << static_cast<int>(combine) << static_cast<int>(order) << heads;
+        }
+}
+
 // ---- weights, memory, errors ----
 
 std::vector<std::string> names(const std::vector<ParamSpec>& list) {
@@ -96,6 +118,7 @@ std::string kinds(const ParamSpec& spec) {
                        : dim.kind == DimKind::axis_in  ? "in"
                        : dim.kind == DimKind::axis_out ? "out"
                        : dim.kind == DimKind::tap      ? "tap"
+                       : dim.kind == DimKind::head     ? "head"
                                                        : "?";
     result += text(kind, dim.axis, "=", dim.size, " ");
   }
@@ -118,6 +141,46 @@ TEST(LayerParams, NamesFollowTheOrderOfTheMaps) {
   EXPECT_EQ(names(layer_params(spec, 4, "b")), (std::vector<std::string>{"b.axis.1.w"}));
 }
 
+TEST(LayerParams, TiedAxesOfOneSizeHaveOneWeight) {
+  ModelSpec spec = dense_spec({4, 2, 4}, Weights::tied, Wiring::grid, Combine::parallel);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (Names{"b.size.4.w", "b.axis.1.w"}));
+  EXPECT_EQ(names(layer_params(spec, 6, "b")), (Names{"b.size.4.w", "b.axis.1.w", "b.channel.w"}));
+  spec.wiring = Wiring::causal;  // the channels stay a grid, whose array has another shape
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (Names{"b.size.4.w", "b.axis.1.w", "b.channel.w"}));
+  EXPECT_EQ(layer_params(spec, 4, "b")[0].shape(), (Shape{4}));
+  spec.wiring = Wiring::grid_causal;  // the same shape, of which the channels read all
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (Names{"b.size.4.w", "b.axis.1.w", "b.channel.w"}));
+  spec.tokens = {2, 3};
+  EXPECT_EQ(names(layer_params(spec, 4, "b")), (Names{"b.axis.1.w", "b.axis.0.w", "b.channel.w"}));
+}
+
+// One array read by three maps is the same as three arrays of equal numbers, and its gradient their
+// sum: whole numbers, so in any order.
+TEST(Layer, TiedGradientsAddUp) {
+  const Nodes nodes{16, 3, 4, Order::batch_inner};
+  const auto x = whole_numbers<double>(nodes.elements(), 1);
+  const auto dy = whole_numbers<double>(nodes.elements(), 2);
+  for (const Combine combine : {Combine::parallel, Combine::sequential}) {
+    Kit<double> tied(dense_spec({4, 4}, Weights::tied, Wiring::grid, combine), nodes);
+    Kit<double> apart(dense_spec({4, 4}, Weights::shared, Wiring::grid, combine), nodes);
+    ASSERT_EQ(tied.params.size(), 16);
+    const auto w = whole_numbers<double>(16, 3);
+    std::copy(w.begin(), w.end(), tied.params.values().data());
+    for (Param<double>& param : apart.params.all()) std::copy(w.begin(), w.end(), param.value);
+    std::vector<double> dx(x.size()), dx_apart(x.size());
+    EXPECT_EQ(tied.forward(x), apart.forward(x));
+    tied.layer.backward(x.data(), dy.data(), dx.data());
+    apart.layer.backward(x.data(), dy.data(), dx_apart.data());
+    EXPECT_EQ(dx, dx_apart);
+    for (size_t i = 0; i < 16; ++i) {
+      double sum = 0;
+      for (const Param<double>& param : apart.params.all()) sum += param.grad[i];
+      EXPECT_EQ(tied.params.grads()[i], sum);
+    }
+  }
+}
+
 TEST(LayerParams, DimensionsSayWhatTheyCount) {
   const auto list = [](Weights weights, Wiring wiring) {
     ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::parallel);
@@ -138,6 +201,16 @@ TEST(LayerParams, DimensionsSayWhatTheyCount) {
             (Kinds{"tap1=2 ", "tap0=3 ", "in-1=4 out-1=4 "}));
   EXPECT_EQ(list(Weights::by_position, Wiring::causal),
             (Kinds{"line1=2 tap1=2 ", "line0=3 tap0=3 ", "in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::per_channel, Wiring::causal),
+            (Kinds{"line-1=4 tap1=2 ", "line-1=4 tap0=3 ", "in-1=4 out-1=4 "}));
+  EXPECT_EQ(list(Weights::per_channel, Wiring::grid),
+            (Kinds{"line-1=4 in1=2 out1=2 ", "line-1=4 in0=3 out0=3 ", "in-1=4 out-1=4 "}));
+  ModelSpec spec = dense_spec({2, 3}, Weights::shared, Wiring::causal, Combine::parallel);
+  spec.heads = 2;
+  spec.radius = 1;
+  const auto heads = layer_params(spec, 4, "b");
+  EXPECT_EQ(kinds(heads[1]), "head-1=2 tap0=2 ");
+  EXPECT_EQ(kinds(heads[2]), "in-1=4 out-1=2 ");
 }
 
 TEST(LayerParams, TheScaleCountsTheInputsOfASum) {
@@ -170,7 +243,7 @@ TEST(LayerParams, AnIdentityFillIsTheIdentityInEveryWiring) {
 
 TEST(LayerParams, AnIdentityFillOfAGatesHalvesIsTheIdentity) {
   for (const Wiring wiring : {Wiring::grid, Wiring::causal})
-    for (const Weights weights : {Weights::separate, Weights::shared}) {
+    for (const Weights weights : {Weights::separate, Weights::shared, Weights::per_channel}) {
       ModelSpec spec = dense_spec({2, 3}, weights, wiring, Combine::sequential);
       spec.hidden = 3;
       Kit<float> kit(spec, {6, 2, 6, Order::batch_inner});
@@ -178,6 +251,20 @@ TEST(LayerParams, AnIdentityFillOfAGatesHalvesIsTheIdentity) {
       for (Param<float>& param : kit.params.all()) param.spec.init = {Initial::identity, 0};
       kit.params.initialise(1);
       const auto x = normal_numbers<float>(72, 3);
+      EXPECT_EQ(kit.forward(x), x);
+    }
+}
+
+TEST(LayerParams, AnIdentityFillOfHeadsIsTheIdentity) {
+  for (const bool halves : {false, true})
+    for (const Weights weights : {Weights::separate, Weights::shared}) {
+      ModelSpec spec = dense_spec({2, 3}, weights, Wiring::causal, Combine::sequential);
+      spec.hidden = halves ? 6 : 5;
+      spec.heads = 3;
+      Kit<float> kit(spec, {6, 2, 12, Order::batch_inner});
+      for (Param<float>& param : kit.params.all()) param.spec.init = {Initial::identity, 0};
+      kit.params.initialise(1);
+      const auto x = normal_numbers<float>(144, 3);
       EXPECT_EQ(kit.forward(x), x);
     }
 }

@@ -41,7 +41,8 @@ struct Kind {
 std::vector<Kind> all_kinds() {
   std::vector<Kind> kinds;
   for (const Wiring wiring : {Wiring::grid, Wiring::causal, Wiring::grid_causal})
-    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position})
+    for (const Weights weights : {Weights::separate, Weights::shared, Weights::by_position,
+                                  Weights::per_channel, Weights::tied})
       for (const Combine combine : {Combine::parallel, Combine::sequential, Combine::single})
         for (const Sequence sequence : {Sequence::ascending, Sequence::descending})
           for (const Order order : {Order::batch_inner, Order::channels_inner}) {
@@ -70,6 +71,14 @@ LayerCase draw_case(const Kind& kind, std::uint64_t number) {
                           one.spec.single_axis == static_cast<std::int64_t>(tokens.size());
   if (kind.combine == Combine::single && may_resize && draw.below(2) == 0)
     one.single_out = 1 + draw.below(9);
+  one.spec.radius = std::vector<std::int64_t>{0, 0, 1, 2}[static_cast<size_t>(draw.below(4))];
+  if (kind.combine == Combine::parallel && draw.below(3) == 0) one.spec.self = Self::once;
+  if (one.single_out == 0 && draw.below(3) == 0) {
+    one.spec.heads = 2 + draw.below(3);
+    one.channels *= one.spec.heads;
+    one.spec.channels = one.channels;
+  }
+  if (one.single_out > 0) one.spec.radius = 0;
   one.cuts = draw_cuts(draw, one);
   return one;
 }
@@ -89,9 +98,11 @@ std::vector<double> wide(const std::vector<float>& values) {
 }
 
 // On one rank a map with weights by position adds its gradient to a sum in two parts, from the own
-// line and from the next; a gradient that comes from the lines has both in one.
+// line and from the next; a gradient that comes from the lines has both in one. So do maps without
+// the diagonal add what lies before it and behind it, forward too.
 bool adds_in_parts(const ModelSpec& spec) {
-  return spec.weights == Weights::by_position && spec.combine == Combine::parallel;
+  const bool parts = spec.weights == Weights::by_position || spec.self == Self::once;
+  return parts && spec.combine == Combine::parallel;
 }
 
 // Whether some map has fewer lines than ranks, so that its outputs are sums over ranks.
@@ -122,7 +133,10 @@ void expect_same(const LayerCase& one) {
   const LayerResult expected = run_on_one(one, in, false), sizes = run_on_one(one, in, true);
   const LayerResult found = run_on_ranks(one, in);
   if (has_partial_sums(one)) return expect_close(found, expected, sizes, one);
-  EXPECT_EQ(found.y, expected.y);
+  if (one.spec.self == Self::once)
+    expect_equal_sums(wide(found.y), wide(expected.y), wide(sizes.y), 2 * 4);  // of 4 maps
+  else
+    EXPECT_EQ(found.y, expected.y);
   if (adds_in_parts(one.spec))
     expect_equal_sums(wide(found.dx), wide(expected.dx), wide(sizes.dx), 2 * 4);  // of 4 maps
   else
@@ -134,7 +148,7 @@ void expect_same(const LayerCase& one) {
       EXPECT_EQ(found.dw[i], expected.dw[i]) << "weight " << i;
     else
       expect_equal_sums(found.dw[i], expected.dw[i], sizes.dw[i],
-                        separate ? one.windows : one.nodes().elements());
+                        separate ? one.windows : 4 * one.nodes().elements());  // tied: of 4 maps
   }
 }
 
@@ -228,94 +242,6 @@ TEST(LayerShard, AWindowGetsTheSameInEveryBatch) {
       backend->dense_dx(few, x_few.data(), w.data(), y_few.data(), false);
       EXPECT_EQ(slice(shape.shape, part, y), y_few) << axis;
     }
-}
-
-// ---- layouts ----
-
-LayerCase plain_case(const Shape& tokens, Combine combine, Weights weights, Wiring wiring,
-                     const Cuts& cuts) {
-  LayerCase one;
-  one.spec = dense_spec(tokens, weights, wiring, combine);
-  one.spec.channels = one.channels = 4;
-  one.windows = 4;
-  one.cuts = cuts;
-  return one;
-}
-
-using CutLists = std::vector<std::vector<int>>;
-
-// Of nodes [s_1][s_2][s_3][C][B], and of the weights.
-CutLists cut_lists(const std::vector<Layout>& layouts) {
-  CutLists lists;
-  for (const Layout& layout : layouts) lists.push_back(layout.cuts());
-  return lists;
-}
-
-CutLists map_cuts(const LayerCase& one) {
-  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
-  return cut_lists(layer_layouts(one.spec, sharding, one.channels, one.single_out));
-}
-
-CutLists weight_cuts(const LayerCase& one) {
-  const Sharding sharding(one.spec, one.windows, one.cuts, 0, one.order);
-  return cut_lists(layer_param_layouts(one.spec, sharding, one.channels, one.single_out));
-}
-
-TEST(LayerLayouts, ASumRunsAtHomeOrAtItsLines) {
-  const Cuts cuts{2, {2}, 1};
-  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
-  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 0}, {4, 0}, {4, 0}}));
-  one.spec.wiring = Wiring::causal;  // taps along s_2 and s_3 reach into rows of s_1
-  EXPECT_EQ(map_cuts(one), (CutLists{{4, 1}, {4, 2}, {4, 3}, {4, 0}}));
-}
-
-TEST(LayerLayouts, AChainGoesHomeOnlyAtItsEnds) {
-  LayerCase one =
-      plain_case({4, 4, 4}, Combine::sequential, Weights::separate, Wiring::grid, {1, {2}, 1});
-  one.spec.sequence = Sequence::ascending;
-  for (const Wiring wiring : {Wiring::grid, Wiring::causal}) {
-    one.spec.wiring = wiring;
-    const CutLists cuts = map_cuts(one);
-    EXPECT_EQ(cuts.back(), (std::vector<int>{0})) << "channels, whole at home";
-    int moves = cuts.front() != std::vector<int>{0} ? 1 : 0;
-    for (size_t i = 0; i + 1 < cuts.size(); ++i) moves += cuts[i] != cuts[i + 1] ? 1 : 0;
-    EXPECT_EQ(moves, 2) << static_cast<int>(wiring);
-  }
-}
-
-TEST(LayerLayouts, SeparateWeightsAreCutLikeTheirLines) {
-  const Cuts cuts{2, {2}, 1};
-  LayerCase one = plain_case({4, 4, 4}, Combine::parallel, Weights::separate, Wiring::grid, cuts);
-  constexpr int kCopies = kReplicates;
-  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 0}, {kCopies, 0}, {kCopies, 0}}));
-  one.order = Order::channels_inner;  // weights have the order of the grid
-  one.spec.wiring = Wiring::causal;
-  EXPECT_EQ(weight_cuts(one), (CutLists{{kCopies, 1}, {kCopies, 2}, {kCopies, 3}, {kCopies, 0}}));
-  one.spec.weights = Weights::by_position;
-  EXPECT_EQ(weight_cuts(one), (CutLists(4, {kCopies, kCopies})));
-}
-
-std::string refused(const LayerCase& one) {
-  return message_of([&] { map_cuts(one); }, ErrorKind::usage);
-}
-
-TEST(LayerLayouts, RefusesWhatHasNoLines) {
-  LayerCase one = plain_case({4, 3}, Combine::single, Weights::separate, Wiring::grid, {1, {4}, 1});
-  one.channels = one.spec.channels = 2;
-  one.spec.single_axis = 0;
-  EXPECT_EQ(map_cuts(one), (CutLists{{0}}));  // partial sums
-  one.spec.wiring = Wiring::grid_causal;
-  expect_in(
-      "a map needs s_1 whole, but s_1 4 finds no axis to cut instead in [4, 3, 2, 4] "
-      "(s_1 4 cuts s_1): there are fewer lines than ranks. Use fewer ranks along s_1 4",
-      refused(one));
-  one.spec.wiring = Wiring::grid;
-  one.spec.weights = Weights::shared;  // the batch has 4 windows
-  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
-  one.single_out = 3;
-  expect_in("s_1 has size 3 but the mesh cuts it into 4 parts", refused(one));
-  one.single_out = 5;
-  EXPECT_EQ(map_cuts(one), (CutLists{{3}}));
 }
 
 // ---- bytes and memory ----

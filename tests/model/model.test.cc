@@ -4,6 +4,7 @@
 
 #include "tests/support/errors.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/grow_kit.h"
 #include "tests/support/model_kit.h"
 
 namespace ortho {
@@ -21,9 +22,10 @@ ModelSpec small_joint() {
 ModelSpec every_modality() {
   ModelSpec spec = small_joint();
   spec.modalities = {Modality::text, Modality::pixel, Modality::audio};
-  spec.modality_head = spec.modality_table = true;
+  spec.modality_head = spec.modality_table = spec.ask = true;
   spec.items = 2;
   spec.places = {4, 3, 5, 2, 6};
+  spec.place_heads = spec.item_head = true;
   return spec;
 }
 
@@ -31,7 +33,7 @@ ModelSpec every_modality() {
 double worst_gradient_error(const ModelSpec& spec, const DropoutKey& dropout = {}) {
   ModelKit<double> kit(spec, 3, 5);
   const Batch batch = random_batch(spec, 3, 11);
-  const TermWeights weights = {{0.7, 1.0, 0.4, 1.3}};
+  const TermWeights weights = {{0.7, 1.0, 0.4, 1.3, 0.6, 0.8}};
   std::int64_t scored = 0;
   for (const Target& target : batch.target) scored += target.scored;
   const auto loss = [&] {
@@ -53,13 +55,15 @@ double worst_gradient_error(const ModelSpec& spec, const DropoutKey& dropout = {
 }
 
 TEST(Model, GradientsOfTheJointBlock) {
-  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
-    for (const Combine combine : {Combine::sequential, Combine::parallel}) {
-      ModelSpec spec = small_joint();
-      spec.wiring = wiring;
-      spec.combine = combine;
-      worst_gradient_error(spec);
-    }
+  for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal, Wiring::mirrored})
+    for (const Combine combine : {Combine::sequential, Combine::parallel})
+      for (const bool gate : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.wiring = wiring;
+        spec.combine = combine;
+        spec.gate = gate;
+        worst_gradient_error(spec);
+      }
 }
 
 TEST(Model, GradientsOfTheDenseBlock) {
@@ -71,6 +75,42 @@ TEST(Model, GradientsOfTheDenseBlock) {
         spec.weights = weights;
         spec.combine = combine;
         spec.wiring = wiring;
+        worst_gradient_error(spec);
+      }
+}
+
+// Biases, branches, windows and nodes that hear themselves once, with and without a way out.
+TEST(Model, GradientsOfBranchesBiasesAndWindows) {
+  for (const MapKind map : {MapKind::joint, MapKind::dense})
+    for (const Wiring wiring : {Wiring::causal, Wiring::grid, Wiring::grid_causal})
+      for (const bool out : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.tokens = {2, 4};
+        spec.map = map;
+        spec.wiring = wiring;
+        spec.combine = Combine::parallel;
+        spec.self = Self::once;
+        spec.radius = 2;
+        spec.bias = true;
+        spec.branches = 2;
+        spec.out = out;
+        if (!out) spec.hidden = spec.channels;
+        worst_gradient_error(spec);
+      }
+}
+
+TEST(Model, GradientsOfHeads) {
+  for (const Weights weights : {Weights::shared, Weights::separate, Weights::tied})
+    for (const bool gate : {true, false})
+      for (const bool in : {true, false}) {
+        ModelSpec spec = small_joint();
+        spec.map = MapKind::dense;
+        spec.weights = weights;
+        spec.gate = gate;
+        spec.in = in;
+        spec.hidden = 4;
+        spec.channels = in ? 5 : gated_width(spec);
+        spec.heads = 2;
         worst_gradient_error(spec);
       }
 }
@@ -137,6 +177,13 @@ TEST(Model, GradientsOfEveryTableAndHead) {
   worst_gradient_error(spec);
 }
 
+// Tokens without a word and words beyond the table are among the batch.
+TEST(Model, GradientsOfTheWordTable) {
+  ModelSpec spec = small_joint();
+  spec.words = 3;
+  worst_gradient_error(spec);
+}
+
 TEST(Model, GradientsWithDropout) {
   ModelSpec spec = small_joint();
   worst_gradient_error(spec, {0.4, 3, 17, 8});
@@ -182,6 +229,80 @@ TEST(Model, NoOutputSeesALaterToken) {
 }
 
 // innermost gives.
+TEST(Cost, CountsOnlyTheTapsThatAreUsed) {
+  const auto macs = [](const Change& change) {
+    ModelSpec spec = small_joint();  // 5 channels, 8 hidden of a gate, [2, 3]
+    spec.blocks = 1;
+    spec.combine = Combine::parallel;
+    ModelSpec none = spec;
+    change(spec);
+    const Cost cost = forward_macs(spec), heads = {7.0 * 5, 7.0 * 5};
+    return std::pair(cost.nominal - heads.nominal, cost.executed - heads.executed);
+  };
+  const double tap = 5 * 8, out = 4 * 5;
+  using S = ModelSpec;
+  EXPECT_EQ(macs([](S&) {}).first, 5 * tap + 2 * out);
+  EXPECT_EQ(macs([](S& s) { s.radius = 1; }).first, 4 * tap + 2 * out);
+  // Along the outer axis tap 1 alone, which half of the tokens have.
+  EXPECT_EQ(macs([](S& s) { s.self = Self::once, s.radius = 1; }),
+            std::pair(3 * tap + 2 * out, (0.5 + 1 + 5.0 / 6) * tap + 2 * out));
+  EXPECT_EQ(macs([](S& s) { s.branches = 3; }).first, 3 * (5 * tap + 2 * out));
+  const auto grid = [](S& s) { s.wiring = Wiring::grid, s.radius = 1, s.tokens = {1, 3}; };
+  EXPECT_EQ(macs(grid).second, (1 + 7.0 / 3) * tap + 2 * out);
+  const auto dense = [](std::int64_t heads) {
+    return
+        [heads](S& s) { s.map = MapKind::dense, s.combine = Combine::sequential, s.heads = heads; };
+  };
+  EXPECT_EQ(macs(dense(1)).first - macs(dense(4)).first, 8 * 8 - 8 * 8 / 4);
+}
+
+TEST(ParamList, NamesOfBranchesAndBiases) {
+  ModelSpec spec = small_joint();
+  spec.tokens = {3};
+  spec.blocks = 1;
+  spec.branches = 2;
+  spec.bias = true;
+  const auto names = [](const ModelSpec& s) {
+    std::vector<std::string> list;
+    for (const ParamSpec& param : param_specs(s))
+      if (param.name.starts_with("block.")) list.push_back(param.name);
+    return list;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(spec),
+            (Names{"block.0.axis.0.gain", "block.0.axis.0.w1", "block.0.axis.0.w2",
+                   "block.0.axis.0.b1", "block.0.axis.0.b2", "block.0.branch.1.axis.0.gain",
+                   "block.0.branch.1.axis.0.w1", "block.0.branch.1.axis.0.w2",
+                   "block.0.branch.1.axis.0.b1", "block.0.branch.1.axis.0.b2"}));
+  spec.map = MapKind::dense;
+  spec.branches = 1;
+  EXPECT_EQ(names(spec), (Names{"block.0.gain", "block.0.in", "block.0.channel.w",
+                                "block.0.axis.0.w", "block.0.out", "block.0.b1", "block.0.b2"}));
+  for (const ParamSpec& param : param_specs(spec))
+    EXPECT_TRUE(!param.name.starts_with("block.0.b") || !param.decay) << param.name;
+}
+
+TEST(Spec, RefusesWhatTheMapsCannotDo) {
+  const auto refused = [](const Change& change) {
+    return message_of([&] { check_spec(changed(small_joint(), change)); }, ErrorKind::usage);
+  };
+  using S = ModelSpec;
+  expect_in("model.self: once is for combine: parallel",
+            refused([](S& s) { s.self = Self::once; }));
+  expect_in("model.heads 2 is for attention, but no axis has it",
+            refused([](S& s) { s.heads = 2; }));
+  expect_in("model.heads 3 do not divide hidden 4",
+            refused([](S& s) { s.map = MapKind::dense, s.heads = 3; }));
+  expect_in("model.heads 2 do not divide channels 5", refused([](S& s) {
+              s.map = MapKind::dense, s.heads = 2, s.in = s.gate = false,
+              s.combine = Combine::single, s.hidden = 4;
+            }));
+  expect_in("model.branches 0: 1 to", refused([](S& s) { s.branches = 0; }));
+  expect_in("model.radius -1", refused([](S& s) { s.radius = -1; }));
+  expect_in("joint and attention have shared weights only",
+            refused([](S& s) { s.weights = Weights::tied; }));
+}
+
 TEST(Model, CountsOfTheDefaultRecipe) {
   ModelSpec spec;
   spec.tokens = {2, 2, 2, 2, 2, 2};

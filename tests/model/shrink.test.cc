@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <set>
 
 #include "tests/support/grow_rows.h"
 
@@ -77,10 +78,12 @@ TEST_P(ShrinkRows, UndoesTheGrowth) {
 std::vector<Row> rows_back() {
   std::vector<Row> rows;
   for (const Row& row : kRows) {
-    const std::string name = row.name;  // weights that differ cannot be shared, symbols stay known
-    if (name == "separate" || name == "by_position" || name == "symbols" || name == "everything")
-      continue;
-    rows.push_back(row);
+    // Weights that differ cannot be shared, symbols stay known, and so on: docs/guide.md, section 4.
+    const std::set<std::string> stays = {
+        "separate", "by_position",         "per_channel", "tied to shared", "heads",
+        "branches", "branches and blocks", "biases",      "no window",      "symbols",
+        "words",    "everything"};
+    if (!stays.contains(row.name)) rows.push_back(row);
   }
   return rows;
 }
@@ -113,13 +116,13 @@ TEST(Shrink, KeepsTheUnitsWithTheLargestNorms) {
 }
 
 TEST(Shrink, KeepsPartnersAndKindsOfUnits) {
-  for (const bool sorted : {true, false}) {
+  enum class Kinds { sorted, active, mirrored };
+  for (const Kinds kinds : {Kinds::sorted, Kinds::active, Kinds::mirrored}) {
     const ModelSpec from = changed(joint({2}), [&](ModelSpec& s) {
       s.hidden = 8, s.gate = false;
-      if (sorted)
-        s.activation = Activation::sort2;
-      else
-        s.active = 0.5;
+      if (kinds == Kinds::sorted) s.activation = Activation::sort2;
+      if (kinds == Kinds::active) s.active = 0.5;
+      if (kinds == Kinds::mirrored) s.wiring = Wiring::mirrored;
     });
     const ModelSpec to = changed(from, [](ModelSpec& s) { s.hidden = 4; });
     Params<float> params = drawn(from, 3);
@@ -131,7 +134,7 @@ TEST(Shrink, KeepsPartnersAndKindsOfUnits) {
     EXPECT_LT(units[1], 4);  // two of each kind stay, although both largest are of the second
     EXPECT_EQ(units[2], 6);
     EXPECT_EQ(units[3], 7);
-    if (sorted) {
+    if (kinds == Kinds::sorted) {
       EXPECT_EQ(units[0], 2);
       EXPECT_EQ(units[1], 3);
     }
@@ -166,6 +169,24 @@ TEST(Shrink, RemovedAxisLeavesCoordinateZero) {
     EXPECT_EQ(std::memcmp(was.value, is.value, static_cast<size_t>(is.size) * sizeof(float)), 0);
   }
   EXPECT_FALSE(smaller.has("block.0.axis.1.w"));
+}
+
+TEST(Shrink, SetsAndKindsOfMapsStayWithTheirAxes) {
+  const ModelSpec from = changed(joint({2, 2, 3}), [](ModelSpec& s) {
+    s.maps = {MapKind::attention, MapKind::joint, MapKind::joint}, s.sets = {1, 2, 2};
+  });
+  const ModelSpec to = changed(from, [](ModelSpec& s) {
+    s.tokens = {2, 3}, s.maps = {MapKind::joint, MapKind::joint}, s.sets = {1, 1};
+  });
+  Params<float> params = drawn(from, 3);
+  Params<float> smaller = shrunk(from, to, params);
+  for (const Param<float>& is : smaller.all()) {
+    const Param<float>& was = params.at(is.spec.name);
+    ASSERT_EQ(was.size, is.size) << is.spec.name;
+    EXPECT_EQ(std::memcmp(was.value, is.value, static_cast<size_t>(is.size) * sizeof(float)), 0);
+  }
+  EXPECT_TRUE(smaller.has("block.0.axis.0+1.w1"));
+  EXPECT_FALSE(smaller.has("block.0.axis.2.value"));
 }
 
 TEST(Shrink, MomentsAndStepsFollowPickedUnits) {

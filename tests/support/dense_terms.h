@@ -4,7 +4,9 @@
 // token * channels + channel, without the batch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "core/random.h"
@@ -28,17 +30,46 @@ inline Index unflat(const Shape& shape, std::int64_t index) {
   return at;
 }
 
+// The group of channels that channel c of `channels` belongs to.
+inline std::int64_t group_of(const DenseMap& map, bool halves, std::int64_t channels,
+                             std::int64_t c) {
+  if (map.groups <= 1) return 0;
+  const std::int64_t half = halves ? channels / 2 : channels;
+  return c % half / (half / map.groups);
+}
+
+// The row of the weight array that node `from` of the input, at coordinate k, has on a token axis.
+inline std::int64_t shared_row(const DenseMap& map, std::int64_t channel, std::int64_t k,
+                               std::int64_t rows) {
+  if (map.weights == Weights::per_channel) return channel * rows + k;
+  return group_of(map, map.in_halves, map.channels, channel) * rows + k;
+}
+
+// The column of output channel j within its group.
+inline std::int64_t column_of(const DenseMap& map, std::int64_t j) {
+  if (map.groups <= 1) return j;
+  const std::int64_t half = map.out_halves ? map.out / 2 : map.out, slice = half / map.groups;
+  return j / half * slice + j % slice;
+}
+
 // Products into the output at `at`, whose mapped coordinate is j, from inputs of the same line.
 inline void grid_terms(const DenseMap& map, const Shape& in, const Shape& out, const Index& at,
                        std::vector<Term>& terms) {
   const auto axis = static_cast<size_t>(map.axis);
-  const std::int64_t j = at[axis];
+  const std::int64_t j = at[axis], columns = map.on_channels() ? map.out / map.slices() : map.out;
   for (std::int64_t k = 0; k < in[axis]; ++k) {
     if (map.effective_wiring() == Wiring::grid_causal && k > j) continue;
+    if (map.radius > 0 && std::abs(j - k) > map.radius) continue;
+    if (!map.self && j == k) continue;
+    if (map.on_channels() &&
+        group_of(map, map.in_halves, map.channels, k) != group_of(map, map.out_halves, map.out, j))
+      continue;
     Index from = at;
     from[axis] = k;
-    const std::int64_t row = map.weights == Weights::separate ? flat(in, from) : k;
-    terms.push_back({flat(out, at), flat(in, from), row * map.out + j});
+    std::int64_t row = map.on_channels() ? k : shared_row(map, at.back(), k, in[axis]);
+    if (map.weights == Weights::separate) row = flat(in, from);
+    const std::int64_t column = map.on_channels() ? column_of(map, j) : j;
+    terms.push_back({flat(out, at), flat(in, from), row * columns + column});
   }
 }
 
@@ -46,13 +77,14 @@ inline void causal_terms(const DenseMap& map, const Shape& grid, const Index& at
                          std::vector<Term>& terms) {
   const auto axis = static_cast<size_t>(map.axis);
   const std::int64_t size = grid[axis], node = flat(grid, at);
+  const std::int64_t taps = map.radius > 0 ? std::min(size, map.radius + 1) : size;
   std::int64_t step = 1;  // nodes between neighbours on the axis
   for (size_t a = axis + 1; a < grid.size(); ++a) step *= grid[a];
-  for (std::int64_t d = 0; d < size && node - d * step >= 0; ++d) {
-    std::int64_t row = 0;
+  for (std::int64_t d = map.self ? 0 : 1; d < taps && node - d * step >= 0; ++d) {
+    std::int64_t row = shared_row(map, at.back(), 0, 1);
+    if (map.weights == Weights::by_position) row = shared_row(map, at.back(), at[axis], size);
     if (map.weights == Weights::separate) row = node;
-    if (map.weights == Weights::by_position) row = at[axis];
-    terms.push_back({node, node - d * step, row * size + d});
+    terms.push_back({node, node - d * step, row * taps + d});
   }
 }
 

@@ -248,25 +248,29 @@ inline HaloCase draw_halo(std::uint64_t seed, std::uint64_t number, int ranks) {
   const auto axis = static_cast<size_t>(halo.first);
   const std::int64_t step = flat_shape(nodes, halo.first, halo.last)[axis] / nodes.shape[axis];
   halo.rows = draw.below(static_cast<int>(step) + 1);
+  halo.ahead = draw.below(2) == 0;
   return {nodes, Layout(mesh, cuts), halo};
 }
 
-// Row q of an outer coordinate is row (first own one - reach + q) in the order of all rows; the
-// coordinates inside the taps' axis stay.
+// Row q of an outer coordinate is row (first own one - reach + q) in the order of all rows, or ahead
+// row (last own one + 1 + q); the coordinates inside the taps' axis stay.
 inline std::vector<float> halo_rows(const HaloCase& one, int rank) {
   const Shape flat = flat_shape(one.nodes, one.halo.first, one.halo.last);
   const Box own =
       flat_box(one.nodes, one.halo.first, one.halo.last, one.layout.box(one.nodes.shape, rank));
   const auto axis = static_cast<size_t>(one.halo.first);
   Box rows = own;
-  rows.lo[axis] -= one.halo.rows;
-  rows.hi[axis] = own.lo[axis];
+  if (!one.halo.ahead) rows.hi[axis] = own.lo[axis];
+  if (one.halo.ahead) rows.lo[axis] = own.hi[axis];
+  (one.halo.ahead ? rows.hi[axis] : rows.lo[axis]) +=
+      one.halo.ahead ? one.halo.rows : -one.halo.rows;
   std::vector<float> values;
   for_each_index(rows, [&](const Index& at) {
     Index start = at;  // of the row's count; row -1 is the last of the outer coordinate before
     start[axis] = 0;
     const std::int64_t element = linear(flat, start) + at[axis] * strides(flat)[axis];
-    values.push_back(is_empty(own) || element < 0 ? 0.0f : static_cast<float>(element));
+    const bool outside = element < 0 || element >= elements(flat);
+    values.push_back(is_empty(own) || outside ? 0.0f : static_cast<float>(element));
   });
   return values;
 }

@@ -60,6 +60,18 @@ inline ModelSpec draw_spec(MapKind map, Draws& choice) {
   spec.items = choice.of<std::int64_t>({0, 2});
   spec.modality_head = spec.modalities.size() > 1 || choice.coin();
   spec.modality_table = choice.coin();
+  spec.bias = choice.coin() && choice.coin();
+  spec.branches = choice.of<std::int64_t>({1, 1, 2});
+  spec.radius = choice.of<std::int64_t>({0, 0, 1, 2});
+  if (spec.combine == Combine::parallel && choice.coin()) spec.self = Self::once;
+  if (map == MapKind::dense) {
+    spec.heads = choice.of<std::int64_t>({1, 1, 2});
+    spec.weights =
+        choice.of<Weights>({spec.weights, spec.weights, Weights::per_channel, Weights::tied});
+  }
+  // Without a draw, so that the other choices stay what they are.
+  spec.item_head = spec.place_heads = spec.items > 0;
+  spec.place_heads = !place_heads(spec).empty();
   return spec;
 }
 
@@ -101,12 +113,24 @@ inline const std::vector<Row> kRows = {
     {"channels and hidden", [](ModelSpec& s) { s.channels *= 2, s.hidden *= 2; }},
     {"separate", [](ModelSpec& s) { s.weights = Weights::separate; }},
     {"by_position", [](ModelSpec& s) { s.weights = Weights::by_position; }},
+    {"per_channel", [](ModelSpec& s) { s.weights = Weights::per_channel; }},
+    {"tied to shared", [](ModelSpec& s) { s.weights = Weights::shared; }},
+    {"heads",
+     [](ModelSpec& s) {
+       const std::int64_t more = s.map == MapKind::dense ? 3 : 1;
+       s.heads *= more, s.hidden *= more;
+     }},
+    {"branches", [](ModelSpec& s) { s.branches += 2; }},
+    {"branches and blocks", [](ModelSpec& s) { s.branches += 1, s.blocks += 1; }},
+    {"biases", [](ModelSpec& s) { s.bias = true; }},
+    {"no window", [](ModelSpec& s) { s.radius = 0; }},
     {"modalities",
      [](ModelSpec& s) {
        s.modalities = {Modality::audio, Modality::pixel, Modality::text};
        s.modality_head = s.modality_table = true;
      }},
     {"symbols", [](ModelSpec& s) { s.text_symbols += 20; }},
+    {"words", [](ModelSpec& s) { s.words += has_modality(s, Modality::text) ? 4 : 0; }},
     {"places and items",
      [](ModelSpec& s) {
        s.places = {8, 9, 2, 2, 18}, s.items = 4;

@@ -6,12 +6,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "tests/support/errors.h"
 
 namespace ortho {
@@ -52,6 +54,38 @@ inline void expect_changes_survived(const Bytes& bytes, const Decode& decode) {
       changed[at] = static_cast<std::uint8_t>(changed[at] ^ flip);
       decodes(changed, decode);
     }
+}
+
+// One kind of damage, all drawn from `random`: flipped bits, a run of one value, a copied run, a
+// cut. A third of the places are in the first 4 KiB, where heads and directories lie.
+inline Bytes damaged(Bytes bytes, const Random& random) {
+  std::uint64_t draws = 0;
+  const auto below = [&](std::uint64_t bound) { return random.below(draws++, bound); };
+  const auto place = [&] {
+    const std::uint64_t end = below(3) == 0 ? std::min<std::uint64_t>(4096, bytes.size()) : 0;
+    return static_cast<std::ptrdiff_t>(below(end > 0 ? end : bytes.size()));
+  };
+  const std::ptrdiff_t at = place();
+  const auto room = static_cast<std::ptrdiff_t>(bytes.size()) - at;
+  const auto run = std::min<std::ptrdiff_t>(room, 1 + static_cast<std::ptrdiff_t>(below(63)));
+  switch (below(8)) {
+    case 0:
+      bytes.resize(static_cast<std::size_t>(at));
+      break;
+    case 1:
+      std::fill_n(bytes.begin() + at, run, below(2) == 0 ? 0x00 : 0xff);
+      break;
+    case 2: {
+      const Bytes before = bytes;
+      const auto from = std::min(place(), static_cast<std::ptrdiff_t>(bytes.size()) - run);
+      std::copy_n(before.begin() + from, run, bytes.begin() + at);
+      break;
+    }
+    default:
+      for (std::ptrdiff_t i = 0; i < 1 + run / 8; ++i)
+        bytes[static_cast<std::size_t>(place())] ^= static_cast<std::uint8_t>(1u << below(8));
+  }
+  return bytes;
 }
 
 inline Bytes bytes_of_text(const std::string& text) { return {text.begin(), text.end()}; }

@@ -23,6 +23,16 @@ struct LayerCase {
   Nodes nodes() const { return {elements(spec.tokens), windows, channels, order}; }
 };
 
+inline LayerCase plain_case(const Shape& tokens, Combine combine, Weights weights, Wiring wiring,
+                            const Cuts& cuts) {
+  LayerCase one;
+  one.spec = dense_spec(tokens, weights, wiring, combine);
+  one.spec.channels = one.channels = 4;
+  one.windows = 4;
+  one.cuts = cuts;
+  return one;
+}
+
 inline int ranks_of(const Cuts& cuts) { return mesh_of(cuts).ranks(); }
 
 inline std::string case_text(const LayerCase& one) {
@@ -33,8 +43,9 @@ inline std::string case_text(const LayerCase& one) {
   return text(shape_text(s.tokens), " B ", one.windows, " C ", one.channels, " out ",
               one.single_out, " wiring ", static_cast<int>(s.wiring), " weights ",
               static_cast<int>(s.weights), " combine ", static_cast<int>(s.combine), " sequence ",
-              static_cast<int>(s.sequence), " order ", static_cast<int>(one.order),
-              " channel axis ", s.channel_axis, " single axis ", s.single_axis, ", cuts ", cuts);
+              static_cast<int>(s.sequence), " order ", static_cast<int>(one.order), " radius ",
+              s.radius, " self ", static_cast<int>(s.self), " heads ", s.heads, " channel axis ",
+              s.channel_axis, " single axis ", s.single_axis, ", cuts ", cuts);
 }
 
 // Part of a global array.

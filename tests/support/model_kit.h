@@ -61,8 +61,12 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
       token.symbol = symbols(token.modality);
       token.place = {below(9), below(9), below(3)};
       token.item = below(3);
+      // One beyond the table: a word that only a later stage knows.
+      if (spec.words > 0) token.word = below(spec.words + 2);
       if (below(7) == 0)
         token.modality = static_cast<std::int32_t>(Modality::query), token.symbol = {};
+      if (spec.ask && token.modality == static_cast<std::int32_t>(Modality::query))
+        token.symbol[0] = below(kModalities);
     }
     batch.input.push_back(token);
     Target target;
@@ -72,6 +76,10 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
       target.modality =
           static_cast<std::int32_t>(spec.modalities[static_cast<size_t>(below(count))]);
     target.symbol = symbols(target.modality);
+    if (spec.place_heads || spec.item_head) {  // beyond the tables, too
+      target.place = {below(9), below(9), below(3)};
+      target.item = below(3);
+    }
     batch.target.push_back(target);
   }
   return batch;
@@ -79,7 +87,8 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
 
 // The windows of one replica.
 inline Batch part_of(const Batch& all, const Range& windows) {
-  Batch part = {all.tokens, windows.size(), all.first_window + windows.lo, {}, {}};
+  Batch part = {all.tokens, windows.size(),  all.first_window + windows.lo, {},
+                {},         all.window_means};
   for (std::int64_t t = 0; t < all.tokens; ++t)
     for (std::int64_t w = windows.lo; w < windows.hi; ++w) {
       part.input.push_back(all.input[static_cast<size_t>(t * all.windows + w)]);

@@ -187,7 +187,7 @@ inline void expect_same_state(RunState& a, RunState& b) {
   EXPECT_EQ(a.vocabulary.code_points(), b.vocabulary.code_points());
   EXPECT_EQ(a.step, b.step);
   EXPECT_EQ(a.ended, b.ended);
-  EXPECT_EQ(a.cursor, b.cursor);
+  EXPECT_EQ(a.cursors, b.cursors);
   EXPECT_EQ(a.identity, b.identity);
   EXPECT_EQ(a.tokens, b.tokens);
   EXPECT_EQ(a.losses, b.losses);

@@ -26,7 +26,9 @@ inline std::string case_text(const StackCase& one) {
               spec.residual ? "" : ", no residual", spec.out ? "" : ", no way out",
               spec.in ? "" : ", no way in", spec.gate ? ", gate" : "", ", weights ",
               static_cast<int>(spec.weights), ", combine ", static_cast<int>(spec.combine),
-              ", norm ", static_cast<int>(spec.norm),
+              ", norm ", static_cast<int>(spec.norm), ", radius ", spec.radius,
+              spec.self == Self::once ? ", self once" : "", spec.bias ? ", bias" : "", ", heads ",
+              spec.heads, ", branches ", spec.branches,
               one.order == Order::batch_inner ? ", batch inner, " : ", ", spec.blocks, " blocks x ",
               spec.refeeds);
 }
@@ -69,6 +71,18 @@ inline std::optional<Cuts> draw_cuts(Draw& draw, const ModelSpec& spec, std::int
   return cuts;
 }
 
+// Windows, biases, branches and nodes that do not hear themselves, in half of the cases none of them.
+// Drawn apart: the rest stays what it is.
+inline void draw_extras(std::uint64_t seed, std::uint64_t number, ModelSpec& spec) {
+  Draw draw(seed + 1000, number);
+  if (draw.below(2) == 0) return;
+  spec.radius = one_of<std::int64_t>(draw, {0, 1, 2});
+  spec.bias = draw.below(2) == 0;
+  spec.branches = 1 + draw.below(2);
+  const bool can = spec.combine == Combine::parallel && spec.residual;
+  if (can && draw.below(2) == 0) spec.self = Self::once;
+}
+
 // Anything that the ranks can hold; axes of 1, primes, sizes that do not divide. `ranks` share the
 // batch and the tokens, each part of which is on `channels` ranks.
 inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks, int channels = 1) {
@@ -88,6 +102,7 @@ inline StackCase draw_stack(std::uint64_t seed, std::uint64_t number, int ranks,
     one.spec.refeeds = 1 + draw.below(2);
     one.spec.residual = draw.below(3) > 0;
     if (!one.spec.residual) one.spec.blocks = 1;
+    draw_extras(seed, number, one.spec);
     const std::optional<Cuts> cuts = draw_cuts(draw, one.spec, one.windows, ranks);
     if (!cuts || elements(tokens) > 300) continue;
     one.cuts = *cuts;
@@ -113,8 +128,8 @@ inline StackCase draw_dense_stack(std::uint64_t seed, std::uint64_t number, int 
     one.order = Order::batch_inner;
     one.windows = one_of<std::int64_t>(draw, {1, 2, 5});
     spec.map = MapKind::dense;
-    spec.weights =
-        one_of<Weights>(draw, {Weights::separate, Weights::shared, Weights::by_position});
+    spec.weights = one_of<Weights>(draw, {Weights::separate, Weights::shared, Weights::by_position,
+                                          Weights::per_channel, Weights::tied});
     spec.wiring = one_of<Wiring>(draw, {Wiring::causal, Wiring::grid, Wiring::grid_causal});
     spec.combine = one_of<Combine>(draw, {Combine::sequential, Combine::parallel, Combine::single});
     spec.single_axis = draw.below(2) - 1;
@@ -124,6 +139,11 @@ inline StackCase draw_dense_stack(std::uint64_t seed, std::uint64_t number, int 
     spec.out = draw.below(3) > 0;
     spec.residual = draw.below(3) > 0;
     spec.hidden = one_of<std::int64_t>(draw, {3, 4});
+    draw_extras(seed, number, spec);
+    if (draw.below(3) == 0) {
+      spec.heads = one_of<std::int64_t>(draw, {2, 3});
+      spec.hidden = spec.heads * one_of<std::int64_t>(draw, {1, 2});
+    }
     if (!spec.in && spec.gate) spec.channels = 2 * spec.hidden;
     const std::optional<Cuts> cuts = draw_cuts(draw, spec, one.windows, ranks);
     if (!cuts || elements(tokens) > 100) continue;

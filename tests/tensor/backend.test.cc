@@ -26,6 +26,23 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
     EXPECT_NEAR(a[i], b[i], 1e-12) << "at " << i;  // same sums, other order of adding
 }
 
+TEST(Backend, ABiasIsAddedToEveryRowAndSummedOverThem) {
+  const auto backend = make_cpu_backend<double>(1);
+  const Nodes nodes = {3, 5, 130, Order::channels_inner};  // more channels than one thread takes
+  const auto x = normals<double>(nodes.elements(), 1), bias = normals<double>(nodes.channels, 2);
+  std::vector<double> sums(bias.size(), 0.5), expected = x;
+  for (size_t i = 0; i < x.size(); ++i) expected[i] += bias[i % 130];
+  for (size_t i = 0; i < x.size(); ++i) sums[i % 130] += x[i];
+  for (const Nodes& one : {nodes, other_order(nodes)}) {
+    const bool same = one.order == nodes.order;
+    std::vector<double> y = same ? x : reordered(nodes, x), gradient(bias.size(), 0.5);
+    backend->bias_dw(one, y.data(), gradient.data());
+    expect_near(gradient, sums);
+    backend->add_bias(one, bias.data(), y.data());
+    EXPECT_EQ(same ? y : reordered(one, y), expected);
+  }
+}
+
 TEST(Backend, NormIsTheSameInBothOrders) {
   const auto backend = make_cpu_backend<double>(1);
   for (const Norm kind : {Norm::rms, Norm::layer}) {
@@ -103,7 +120,7 @@ TEST(Backend, CrossEntropyAndItsGradient) {
   const std::vector<std::int32_t> target = {2, 0};
   double loss = 0;
   std::int64_t hits = 0;
-  backend->cross_entropy(2, 3, target, 0.5, logits.data(), &loss, &hits);
+  backend->cross_entropy(2, 3, target, {}, 0.5, logits.data(), &loss, &hits);
   const double sum = std::exp(-2.0) + std::exp(-1.0) + 1;
   EXPECT_NEAR(loss, std::log(sum) + std::log(3.0), 1e-14);
   EXPECT_EQ(hits, 2);  // row 1 is a draw: its target counts as the largest

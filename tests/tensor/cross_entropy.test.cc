@@ -22,10 +22,10 @@ TEST(CrossEntropy, ManyRowsEqualOneAfterTheOther) {
   std::vector<float> one_by_one = logits;
   double loss = 0.5, one_loss = 0.5;  // they add to what is there
   std::int64_t hits = 7, one_hits = 7;
-  backend->cross_entropy(kRows, kClasses, target, 0.25, logits.data(), &loss, &hits);
+  backend->cross_entropy(kRows, kClasses, target, {}, 0.25, logits.data(), &loss, &hits);
   for (std::int64_t r = 0; r < kRows; ++r)
-    backend->cross_entropy(1, kClasses, std::span(target).subspan(static_cast<size_t>(r), 1), 0.25,
-                           one_by_one.data() + r * kClasses, &one_loss, &one_hits);
+    backend->cross_entropy(1, kClasses, std::span(target).subspan(static_cast<size_t>(r), 1), {},
+                           0.25, one_by_one.data() + r * kClasses, &one_loss, &one_hits);
   EXPECT_EQ(loss, one_loss);
   EXPECT_EQ(hits, one_hits);
   EXPECT_EQ(logits, one_by_one);
@@ -37,11 +37,36 @@ TEST(CrossEntropy, OfOneRowByHand) {
   std::vector<double> logits = {0, std::log(3.0)};
   double loss = 0;
   std::int64_t hits = 0;
-  backend->cross_entropy(1, 2, std::vector<std::int32_t>{1}, 2, logits.data(), &loss, &hits);
+  backend->cross_entropy(1, 2, std::vector<std::int32_t>{1}, {}, 2, logits.data(), &loss, &hits);
   EXPECT_NEAR(loss, std::log(4.0 / 3.0), 1e-12);  // double: a few roundings
   EXPECT_EQ(hits, 1);
   EXPECT_NEAR(logits[0], 2 * 0.25, 1e-12);
   EXPECT_NEAR(logits[1], 2 * (0.75 - 1), 1e-12);
+}
+
+// A weight is as good as so many rows: of 2, 0 and 1, all exact.
+TEST(CrossEntropy, WeighsRows) {
+  const auto backend = make_cpu_backend<double>(1);
+  const std::vector<double> logits = {0, 1, 2, 3, 1, 0};
+  const std::vector<std::int32_t> target = {1, 0, 1};
+  const std::vector<double> weight = {2, 0, 1};
+  std::vector<double> weighted = logits, one = {0, 1}, three = {1, 0}, told(3 * kSoftmaxPart);
+  double loss = 0, expected = 0, in_parts = 0;
+  std::int64_t hits = 0, ones = 0, part_hits = 0;
+  backend->cross_entropy(3, 2, target, weight, 0.5, weighted.data(), &loss, &hits);
+  backend->cross_entropy(1, 2, std::vector<std::int32_t>{1}, {}, 1, one.data(), &expected, &ones);
+  expected *= 2;
+  backend->cross_entropy(1, 2, std::vector<std::int32_t>{1}, {}, 0.5, three.data(), &expected,
+                         &ones);
+  EXPECT_EQ(loss, expected);
+  EXPECT_EQ(hits, 1);  // rows are counted as they are
+  EXPECT_EQ(weighted, (std::vector<double>{one[0], one[1], 0, 0, three[0], three[1]}));
+  std::vector<double> part = logits;
+  backend->softmax_part(3, 2, target, part.data(), told.data());
+  backend->cross_entropy_part(3, 2, target, weight, 0.5, 1, told.data(), part.data(), &in_parts,
+                              &part_hits);
+  EXPECT_EQ(in_parts, loss);
+  EXPECT_EQ(part, weighted);
 }
 
 // The classes in parts, one of them empty: the sums of exponentials are taken in another order, and
@@ -76,13 +101,14 @@ TEST(CrossEntropy, InPartsAsInOne) {
   }
   double whole_loss = 0;
   std::int64_t whole_hits = 0;
-  backend->cross_entropy(kRows, kClasses, target, 0.25, logits.data(), &whole_loss, &whole_hits);
+  backend->cross_entropy(kRows, kClasses, target, {}, 0.25, logits.data(), &whole_loss,
+                         &whole_hits);
   EXPECT_GT(whole_hits, 0);
   for (Part& part : parts) {
     double loss = 0.5;
     std::int64_t hits = 7;
     const std::int64_t classes = part.hi - part.lo;
-    backend->cross_entropy_part(kRows, classes, part.target, 0.25, 4, told.data(),
+    backend->cross_entropy_part(kRows, classes, part.target, {}, 0.25, 4, told.data(),
                                 part.logits.data(), &loss, &hits);
     EXPECT_NEAR(loss, whole_loss + 0.5, 1e-14 * whole_loss);
     EXPECT_EQ(hits, whole_hits + 7);

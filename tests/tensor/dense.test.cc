@@ -7,93 +7,11 @@
 #include <limits>
 
 #include "core/error.h"
-#include "tests/support/dense_terms.h"
+#include "tests/support/dense_kit.h"
 #include "tests/support/errors.h"
 
 namespace ortho {
 namespace {
-
-constexpr Order kOrders[] = {Order::batch_inner, Order::channels_inner};
-
-struct Wired {
-  Wiring wiring;
-  Weights weights;
-};
-constexpr Wired kWired[] = {
-    {Wiring::grid, Weights::separate},        {Wiring::grid, Weights::shared},
-    {Wiring::grid_causal, Weights::separate}, {Wiring::grid_causal, Weights::shared},
-    {Wiring::causal, Weights::separate},      {Wiring::causal, Weights::shared},
-    {Wiring::causal, Weights::by_position},
-};
-
-DenseMap make(const Shape& tokens, std::int64_t channels, std::int64_t batch, int axis,
-              const Wired& wired, Order order) {
-  DenseMap map{tokens, batch, channels, order, axis, 1, wired.weights, wired.wiring};
-  map.out = map.size();
-  return map;
-}
-
-// Every axis of a grid in every wiring and both orders.
-std::vector<DenseMap> every_map(const Shape& tokens, std::int64_t channels, std::int64_t batch) {
-  std::vector<DenseMap> maps;
-  for (int axis = 0; axis <= static_cast<int>(tokens.size()); ++axis)
-    for (const Wired& wired : kWired)
-      for (const Order order : kOrders) {
-        const bool channel_axis = axis == static_cast<int>(tokens.size());
-        if (channel_axis && wired.wiring != Wiring::grid) continue;
-        maps.push_back(make(tokens, channels, batch, axis, wired, order));
-      }
-  return maps;
-}
-
-std::string describe(const DenseMap& map) {
-  return text("tokens ", shape_text(map.tokens), " C ", map.channels, " B ", map.batch, " axis ",
-              map.axis, " out ", map.out, " weights ", static_cast<int>(map.weights), " wiring ",
-              static_cast<int>(map.wiring), " order ", static_cast<int>(map.order));
-}
-
-// x, w, dy of one map and what the three operations must give, from the definition.
-template <class T>
-struct Case {
-  DenseMap map;
-  Nodes in, out;
-  std::vector<T> x, w, dy, y, dx, dw;
-
-  explicit Case(const DenseMap& m) : map(m), in(input_nodes(m)), out(output_nodes(m)) {
-    const std::int64_t weights = elements(weight_shape(map));
-    x = whole_numbers<T>(in.elements(), 1);
-    w = whole_numbers<T>(weights, 2);
-    dy = whole_numbers<T>(out.elements(), 3);
-    y.assign(dy.size(), 0);
-    dx.assign(x.size(), 0);
-    dw.assign(w.size(), 0);
-    for (const Term& term : dense_terms(map))
-      for (std::int64_t b = 0; b < map.batch; ++b) {
-        const size_t o = place(out, term.out, b), i = place(in, term.in, b);
-        const auto at = static_cast<size_t>(term.weight);
-        y[o] += w[at] * x[i];
-        dx[i] += w[at] * dy[o];
-        dw[at] += x[i] * dy[o];
-      }
-  }
-};
-
-// Whole numbers, so the order of the sums does not matter and the comparison is ==.
-template <class T>
-void expect_exact(const DenseMap& map) {
-  SCOPED_TRACE(describe(map));
-  const Case<T> c(map);
-  for (const bool add : {false, true}) {
-    std::vector<T> y(c.y.size(), T(5)), dx(c.dx.size(), T(5)), dw(c.dw.size(), T(5));
-    cpu_dense(map, c.x.data(), c.w.data(), y.data(), add);
-    cpu_dense_dx(map, c.dy.data(), c.w.data(), dx.data(), add);
-    cpu_dense_dw(map, c.x.data(), c.dy.data(), dw.data());
-    const T before = add ? T(5) : T(0);
-    for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], c.y[i] + before) << "y " << i;
-    for (size_t i = 0; i < dx.size(); ++i) ASSERT_EQ(dx[i], c.dx[i] + before) << "dx " << i;
-    for (size_t i = 0; i < dw.size(); ++i) ASSERT_EQ(dw[i], c.dw[i] + T(5)) << "dw " << i;
-  }
-}
 
 TEST(Dense, EqualsItsDefinition) {
   // Batches with every kind of remainder: below, at and between the vector widths.
@@ -331,6 +249,22 @@ TEST(Dense, RefusesWhatMakesNoMap) {
   map.axis = 2;
   map.out = 4;
   expect_refused(map, "axis 2 is the channel axis");
+  map.weights = Weights::per_channel;
+  expect_refused(map, "weights: per_channel is for token axes");
+  map = good;
+  map.groups = 3;
+  expect_refused(map, "3 groups do not divide 4 channels");
+  map = make({2, 3}, 4, 5, 2, {Wiring::grid, Weights::shared}, Order::batch_inner);
+  map.groups = 2;
+  map.out = 3;
+  expect_refused(map, "2 groups do not divide 3 channels of the output");
+  map.groups = 0;
+  map.radius = 1;
+  expect_refused(map, "radius 1 of axis 2: 0 or more, and only of a token axis");
+  map = make({2, 3}, 4, 5, 1, {Wiring::grid, Weights::shared}, Order::batch_inner);
+  map.out = 4;
+  map.self = false;
+  expect_refused(map, "needs as many outputs on axis 1 as its size 3; here 4");
   map = good;
   map.axis = 3;
   expect_refused(map, "axis 3 of a grid with token axes [2, 3]");
@@ -370,6 +304,20 @@ TEST(Dense, WeightShapes) {
   EXPECT_EQ(shape(1, {Wiring::causal, Weights::by_position}), (Shape{3, 3}));
   EXPECT_EQ(shape(2, {Wiring::causal, Weights::separate}, 6), (Shape{2, 3, 4, 6}));
   EXPECT_EQ(shape(2, {Wiring::causal, Weights::shared}, 6), (Shape{4, 6}));
+  EXPECT_EQ(shape(1, {Wiring::grid, Weights::per_channel}, 7), (Shape{4, 3, 7}));
+  EXPECT_EQ(shape(1, {Wiring::causal, Weights::per_channel}), (Shape{4, 3}));
+  const auto with = [](int axis, Wired wired, std::int64_t groups, std::int64_t radius) {
+    DenseMap map = make({2, 3}, 4, 5, axis, wired, Order::batch_inner);
+    map.groups = groups;
+    map.radius = radius;
+    return weight_shape(map);
+  };
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::shared}, 2, 1), (Shape{2, 2}));
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::by_position}, 2, 1), (Shape{2, 3, 2}));
+  EXPECT_EQ(with(1, {Wiring::causal, Weights::separate}, 0, 1), (Shape{2, 3, 4, 2}));
+  EXPECT_EQ(with(1, {Wiring::grid, Weights::shared}, 1, 1), (Shape{1, 3, 3}));
+  EXPECT_EQ(with(2, {Wiring::grid, Weights::shared}, 2, 0), (Shape{4, 2}));
+  EXPECT_EQ(with(2, {Wiring::grid, Weights::separate}, 2, 0), (Shape{2, 3, 4, 2}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
 #include "tests/support/run_kit.h"
+#include "trainer/stage_data.h"
 
 namespace ortho {
 namespace {
@@ -151,6 +152,24 @@ TEST_F(Checkpoint, SaysWhatItIs) {
   EXPECT_EQ(info.config, config_text(config_));
   EXPECT_EQ(info.growths.size(), 1u);
   EXPECT_EQ(read_checkpoint_info(folder_ + "/step-0000000004").parent, "");
+}
+
+// The second stage grows a table of words; a run that goes on knows the same ones.
+TEST(CheckpointOfWords, KeepsThemThroughGrowthAndResume) {
+  const RunKit kit;
+  RunConfig config = kit.config("run"), whole_run = kit.config("whole");
+  for (RunConfig* each : {&config, &whole_run}) {
+    each->stages.resize(2);
+    each->stages[1].model.words = 5;
+  }
+  ASSERT_TRUE(run(whole_run));
+  ASSERT_TRUE(run(config));
+  const auto words = load_vocabulary(list_checkpoints(checkpoints_of(config)).front()).words;
+  EXPECT_EQ(words.words(), run_vocabulary(config).words.words());
+  EXPECT_EQ(words.size(), 5);
+  std::filesystem::remove_all(list_checkpoints(checkpoints_of(config)).front());
+  ASSERT_TRUE(run(config));
+  expect_same_run(config, whole_run);
 }
 
 }  // namespace

@@ -121,7 +121,8 @@ TEST(Config, EveryModelFieldCanBeSet) {
    wiring: grid_causal, combine: single, sequence: ascending, single_axis: 1, channel_axis: false,
    in: false, out: false, gate: false, norm: none, residual: false, activation: sort2, active: 0.75,
    dropout: 0.5, width: 10, modalities: [audio, pixel], places: {text: 1, row: 2, column: 3,
-   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true}
+   frame: 4, audio: 5}, items: 6, modality_table: false, modality_head: true,
+   place_heads: true, item_head: true}
 loss: {ends: false})"));
   ModelSpec expected{.tokens = {3, 5},
                      .channels = 6,
@@ -129,6 +130,8 @@ loss: {ends: false})"));
                      .blocks = 3,
                      .refeeds = 4,
                      .map = MapKind::dense,
+                     .maps = {},
+                     .sets = {},
                      .weights = Weights::by_position,
                      .wiring = Wiring::grid_causal,
                      .combine = Combine::single,
@@ -150,9 +153,30 @@ loss: {ends: false})"));
                      .places = {1, 2, 3, 4, 5},
                      .items = 6,
                      .modality_table = false,
-                     .modality_head = true};
+                     .modality_head = true,
+                     .place_heads = true,
+                     .item_head = true};
   EXPECT_EQ(c.model, expected);
   EXPECT_EQ(c.stages[0].model, expected);
+}
+
+// Columns under the token axes, which a stage with another axis gives anew.
+TEST(Config, MapsAndSetsOfTheAxes) {
+  const RunConfig c = parse(R"(data: {train: a}
+model:
+  {tokens: [2, 4, 4], maps: [attention, joint, joint], sets: [1, 2, 2], heads: 4}
+stages:
+  - {until: {steps: 5}}
+  - {tokens: [2, 2, 4, 4], maps: [joint, attention, joint, joint], sets: [9, 1, 2, 2],
+     until: {steps: 5}})");
+  using enum MapKind;
+  EXPECT_EQ(c.stages[0].model.maps, (std::vector{attention, joint, joint}));
+  EXPECT_EQ(c.stages[0].model.heads, 4);
+  EXPECT_EQ(c.stages[1].model.maps, (std::vector{joint, attention, joint, joint}));
+  EXPECT_EQ(c.stages[1].model.sets, (std::vector<std::int64_t>{9, 1, 2, 2}));
+  EXPECT_EQ(parse(config_text(c)), c);
+  EXPECT_EQ(parse(minimal("model: {map: attention}")).model.map, attention);
+  expect_in("one of [joint, attention]", refusal(minimal("model: {maps: [dense]}")));
 }
 
 TEST(Config, SwitchesAreResolvedOnceForTheRun) {
@@ -236,7 +260,11 @@ TEST(Config, RefusesWhatNoSingleFieldCanTell) {
   expect_in("must be 8 or 16", refusal(minimal("", ", data: {audio_bits: 9}")));
   expect_in("audio table cannot change", refusal("data: {train: a}\nstages: [{until: {steps: 5}}, "
                                                  "{data: {audio_bits: 16}, until: {steps: 5}}]"));
-  expect_in("give next_token or one_shot a weight", refusal(minimal("objective: {}")));
+  expect_in("give next_token, one_shot or diffusion a weight", refusal(minimal("objective: {}")));
+  expect_in("model.wiring: mirrored would see the token it predicts",
+            refusal(minimal("model: {wiring: mirrored, tokens: [4]}")));
+  expect_in("the mark of a hidden token is a row of that table",
+            refusal(minimal("objective: {diffusion: 1}\nmodel: {modality_table: false}")));
   expect_in("would see the token it predicts",
             refusal(minimal("model: {wiring: grid, tokens: [4]}")));
   EXPECT_NO_THROW(parse(minimal("model: {wiring: grid}")));  // one token looks nowhere

@@ -180,7 +180,7 @@ void expect_like_one_rank(const RunConfig& many, const RunConfig& one) {
   EXPECT_LT(held_out, kLossBound);
   EXPECT_LT(weights, kWeightBound);
   EXPECT_EQ(state->step, kSteps);
-  EXPECT_EQ(state->cursor, expected->cursor);
+  EXPECT_EQ(state->cursors, expected->cursors);
   EXPECT_EQ(state->tokens, expected->tokens);
   EXPECT_EQ(state->growths.size(), kStages - 1);
   for (const std::string& growth : state->growths) expect_in(", kept", growth);

@@ -22,6 +22,7 @@ StepMetrics at_step(std::int64_t step) {
   StepMetrics m;
   m.step = step;
   m.stage = "words";
+  m.objective = "next_token";
   m.loss = 1.5;
   m.terms = {{"text", 1.25}, {"modality", 0.25}};
   m.rate = 4e-3;
@@ -35,7 +36,8 @@ StepMetrics at_step(std::int64_t step) {
 
 TEST_F(Metrics, StepLine) {
   EXPECT_EQ(json_line(at_step(3)).text(),
-            R"({"event": "step", "step": 3, "stage": "words", "loss": 1.5, )"
+            R"({"event": "step", "step": 3, "stage": "words", "objective": "next_token", )"
+            R"("loss": 1.5, )"
             R"("terms": {"text": 1.25, "modality": 0.25}, "lr": 0.004, "grad_norm": 2, )"
             R"("tokens": 2304, "tokens_per_sec": 1000, "seconds": 12.5, "flops": 1e+09})");
 }
@@ -59,9 +61,12 @@ TEST_F(Metrics, AStepThatExchangesSaysHowMuch) {
 }
 
 TEST_F(Metrics, EvaluationLine) {
-  EXPECT_EQ(json_line(EvaluationMetrics{5, "words", "valid", 2.5, {{"text", 2.5}}, 7, 0.5}).text(),
-            R"({"event": "evaluate", "step": 5, "stage": "words", "split": "valid", "loss": 2.5, )"
-            R"("terms": {"text": 2.5}, "windows": 7, "seconds": 0.5})");
+  EXPECT_EQ(
+      json_line(EvaluationMetrics{5, "words", "diffusion", "valid", 2.5, {{"text", 2.5}}, 7, 0.5})
+          .text(),
+      R"({"event": "evaluate", "step": 5, "stage": "words", "objective": "diffusion", )"
+      R"("split": "valid", "loss": 2.5, )"
+      R"("terms": {"text": 2.5}, "windows": 7, "seconds": 0.5})");
 }
 
 TEST_F(Metrics, ADivergedLossIsStillJson) {

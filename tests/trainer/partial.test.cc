@@ -22,6 +22,13 @@ TEST(Partial, PartsAreNamedFromTheLowest) {
   EXPECT_EQ(trained_parts({}, spec, 1, 0), training_parts(spec));
   spec.map = MapKind::dense;
   EXPECT_EQ(training_parts(spec), (Names{"embed", "block.0", "block.1"}));
+  spec.branches = 2;
+  EXPECT_EQ(training_parts(spec),
+            (Names{"embed", "block.0", "block.0.branch.1", "block.1", "block.1.branch.1"}));
+  ModelSpec sets = joint({2, 2, 3});
+  sets.sets = {1, 2, 1};
+  sets.maps = {MapKind::joint, MapKind::attention, MapKind::joint};
+  EXPECT_EQ(training_parts(sets), (Names{"embed", "block.0.axis.0+2", "block.0.axis.1"}));
   EXPECT_NE(message_of(
                 [&] {
                   trained_parts({1, Choose::listed, {"block.7"}}, spec, 1, 0);
@@ -48,7 +55,7 @@ TEST(Partial, ChanceChoosesEachPartEquallyOften) {
 
 // Gradients of what is trained are the same to the bit as when all is, the others are zero.
 TEST(Partial, LeavesOutGradientsAndNothingElse) {
-  for (const MapKind map : {MapKind::joint, MapKind::dense})
+  for (const MapKind map : {MapKind::joint, MapKind::dense, MapKind::attention})
     for (std::uint64_t seed = 0; seed < 30; ++seed) {
       const ModelSpec spec = random_spec(map, seed);
       ModelKit<float> all(spec, 2, 5), some(spec, 2, 5);

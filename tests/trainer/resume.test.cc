@@ -44,7 +44,7 @@ TEST_F(Resume, OnAnyNumberOfRanks) {
       EXPECT_LT(state->optimizer.first.size(), all->optimizer.first.size());
       expect_part_of(*all, *state);
       EXPECT_EQ(state->step, all->step);
-      EXPECT_EQ(state->cursor, all->cursor);
+      EXPECT_EQ(state->cursors, all->cursors);
       EXPECT_EQ(state->vocabulary.code_points(), all->vocabulary.code_points());
     });
   save_on_two_ranks();

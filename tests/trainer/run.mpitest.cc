@@ -58,7 +58,7 @@ class Losses : public Run {
     RecordProperty("largest_relative_difference", std::to_string(largest));
     std::printf("largest relative difference of a loss: %g\n", largest);
     const auto state = newest_state(many), expected_state = newest_state(one);
-    EXPECT_EQ(state->cursor, expected_state->cursor);
+    EXPECT_EQ(state->cursors, expected_state->cursors);
     EXPECT_EQ(state->ended, expected_state->ended);
     EXPECT_EQ(state->tokens, expected_state->tokens);
     EXPECT_EQ(state->growths.size(), 3u);
@@ -110,8 +110,9 @@ TEST_F(Run, SamplesAreThoseOfOneRank) {
   const RunPlan plan = plan_run(run_config, vocabulary.size());
   for (const Stage& stage : plan.stages) {
     const Dataset data(stage.config.data.train, Split::train);
-    Loader mine(data, vocabulary, loader_options(stage, 3, world_->rank(), world_->ranks()));
-    Loader all(data, vocabulary, loader_options(stage, 3, 0, 1));
+    Loader mine(data, vocabulary,
+                loader_options(stage, Objective::next_token, 3, world_->rank(), world_->ranks()));
+    Loader all(data, vocabulary, loader_options(stage, Objective::next_token, 3, 0, 1));
     for (int later = 0; later < 3;) {  // into the second epoch
       const Batch part = mine.next(), whole_batch = all.next();
       ASSERT_EQ(part.windows * world_->ranks(), whole_batch.windows);

@@ -51,7 +51,7 @@ TEST_F(StageData, ContentChangesWithTheManifestAndNothingElse) {
 }
 
 TEST_F(StageData, OptionsFollowTheStage) {
-  const LoaderOptions options = loader_options(stage(2), 9, 1, 2);
+  const LoaderOptions options = loader_options(stage(2), Objective::next_token, 9, 1, 2);
   EXPECT_EQ(options.window.tokens, 8);
   EXPECT_EQ(options.window.objective, Objective::next_token);
   EXPECT_EQ(options.window.padding, Padding::random);
@@ -61,24 +61,24 @@ TEST_F(StageData, OptionsFollowTheStage) {
   EXPECT_EQ(options.order.seed, 9u);
   config_.stages[2].objective = {0, 1};
   config_.stages[2].one_shot.output = OneShotConfig::Output::audio;
-  const WindowRule rule = loader_options(stage(2), 9, 0, 1).window;
+  const WindowRule rule = loader_options(stage(2), Objective::one_shot, 9, 0, 1).window;
   EXPECT_EQ(rule.objective, Objective::one_shot);
   EXPECT_EQ(rule.output, Modality::audio);
-  config_.stages[2].objective = {1, 1};
-  EXPECT_NE(message_of([&] { loader_options(stage(2), 9, 0, 1); }, ErrorKind::usage)
-                .find("exactly one of next_token and one_shot"),
-            std::string::npos);
 }
 
 TEST_F(StageData, AStreamGoesOnOnlyWithTheSameWindows) {
   const Stage a = stage(2);
   Stage b = a;
   b.config.model.blocks = 5;  // growth that leaves the data as they are
-  EXPECT_TRUE(same_stream(a, b));
-  EXPECT_FALSE(same_stream(a, stage(1)));  // other windows
-  EXPECT_FALSE(same_stream(a, stage(3)));  // other data
+  EXPECT_TRUE(same_stream(a, b, Objective::next_token));
+  EXPECT_FALSE(same_stream(a, b, Objective::diffusion));          // trained on neither
+  EXPECT_FALSE(same_stream(a, stage(1), Objective::next_token));  // other windows
+  EXPECT_FALSE(same_stream(a, stage(3), Objective::next_token));  // other data
+  b.config.objective = {0.5, 0, 0.5};
+  EXPECT_TRUE(same_stream(a, b, Objective::next_token));
+  EXPECT_FALSE(same_stream(a, b, Objective::diffusion));  // only b is
   b.windows = 8;
-  EXPECT_FALSE(same_stream(a, b));
+  EXPECT_FALSE(same_stream(a, b, Objective::next_token));
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ class Evaluate : public testing::Test {
       ModelKit<float> kit(stage.config.model, sharding, &channel, 6);
       const Dataset data(stage.config.data.train, Split::valid);
       const Vocabulary none, &known = channel.rank() == blind ? none : vocabulary;
-      HeldOut split(data, known, loader_options(stage, 3, sharding.replica(), sharding.replicas()));
+      HeldOut split(data, known, loader_options(stage, Objective::next_token, 3, sharding));
       const TermSums sums = evaluate_split(channel, kit.model, split, windows);
       if (channel.rank() == ranks - 1) result = sums;
     });

@@ -1,0 +1,26 @@
+# orthotope-decode, when FFmpeg's libraries (5.1 or later) are there. Sets ORTHO_DECODE to its path, or to nothing.
+set(ORTHO_DECODE "")
+find_package(PkgConfig QUIET)
+if(PKG_CONFIG_FOUND)
+  pkg_check_modules(FFMPEG QUIET IMPORTED_TARGET libavformat>=59.27 libavcodec>=59.37 libavutil>=57.28 libswscale>=6.7)
+endif()
+if(NOT FFMPEG_FOUND)
+  message(STATUS "no FFmpeg libraries: orthotope-decode is left out (launch/packages.sh media)")
+  return()
+endif()
+
+file(GLOB decode_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/decode/*.cc)
+list(REMOVE_ITEM decode_sources ${CMAKE_SOURCE_DIR}/decode/main.cc)
+add_library(decode STATIC ${decode_sources})
+target_link_libraries(decode PUBLIC dataio PkgConfig::FFMPEG)
+
+add_executable(orthotope-decode decode/main.cc)
+target_link_libraries(orthotope-decode PRIVATE decode)
+# A sanitizer reserves terabytes: under it there is no limit of memory.
+set(decode_memory "(rlim_t{4} << 30)")
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+  set(decode_memory 0)
+endif()
+target_compile_definitions(orthotope-decode PRIVATE "ORTHO_DECODE_MEMORY=${decode_memory}")
+set_target_properties(orthotope-decode PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+set(ORTHO_DECODE ${CMAKE_BINARY_DIR}/orthotope-decode)
