@@ -156,7 +156,7 @@ void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.columns.front().all())
+      if (direction.makes_all())
         return whole_.forward(reached, out_, first, rows + from * in, z + to * out, d > 0);
       for (const Columns<T>& columns : direction.columns)
         columns.map(reached, rows + from * in, weight_.value + first, z + to * out, d > 0);
@@ -191,7 +191,7 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
       bool add = d > 0 || direction.ahead;
-      if (direction.columns.front().all())
+      if (direction.makes_all())
         return whole_.backward_input(reached, out_, first, dz + to * out, rows + from * in, add);
       for (const Columns<T>& columns : direction.columns) {
         columns.map_dx(reached, dz + to * out, weight_.value + first, rows + from * in, add);
@@ -203,7 +203,7 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.columns.front().all())
+      if (direction.makes_all())
         return whole_.backward_weight(reached, out_, first, rows + from * in, dz + to * out);
       for (const Columns<T>& columns : direction.columns)
         columns.map_dw(reached, rows + from * in, dz + to * out, weight_.grad + first);

@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "model/joint_map.h"
 #include "tests/support/errors.h"
 #include "tests/support/grow_rows.h"
 #include "tests/support/model_kit.h"
