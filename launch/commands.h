@@ -11,5 +11,7 @@ int run_train(const TrainOptions& options);
 int run_evaluate(const EvaluateOptions& options);
 int run_generate(const GenerateOptions& options);
 int run_inspect(const InspectOptions& options);
+int run_export(const ExportOptions& options);
+int run_apply(const ApplyOptions& options);
 
 }  // namespace ortho

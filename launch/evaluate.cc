@@ -57,7 +57,7 @@ int run_evaluate(const EvaluateOptions& options) {
   const MpiSession session;
   const auto world = make_world_channel();
   OpenRun run = open_run(*world, options.path, windows_at_once);
-  const ModelSpec& spec = run.state->spec;
+  const ModelSpec spec = with_refeeds(run.state->spec, options.passes.refeeds);
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   const auto paths = options.data.empty() ? run.stage.config.data.train : options.data;
   const Dataset records(paths, split_of(options, run));
@@ -66,6 +66,7 @@ int run_evaluate(const EvaluateOptions& options) {
   const Sharding& sharding = run.state->sharding;
   Model<float> model(spec, sharding, run.state->params, *backend, arena, world.get());
   model.keep_active(options.active_nodes);
+  model.settle_at(options.passes.settle);
   const bool speaks = world->rank() == 0;
   const auto objectives = objectives_of(run.stage.config.objective);
   for (const Objective objective : objectives) {
@@ -77,6 +78,9 @@ int run_evaluate(const EvaluateOptions& options) {
     const TermSums sums = evaluate_split(*world, model, windows, options.limit);
     if (speaks && objectives.size() > 1) std::printf("%s:\n", objective_name(objective).c_str());
     if (speaks) print_loss(objective, sums);
+    if (speaks && options.passes.settle > 0)
+      std::printf("passes    %lld of %lld in the last batch\n",
+                  static_cast<long long>(model.passes()), static_cast<long long>(spec.refeeds));
   }
   const TokenRule tokens = {run.state->vocabulary,
                             static_cast<int>(run.stage.config.data.audio_bits),

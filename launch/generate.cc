@@ -162,21 +162,26 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, Objecti
 Prompts answers(OpenRun& run, Channel& world, const GenerateOptions& options, Objective objective,
                 const Prompts& prompts, const GenerateRule& rule) {
   const RunState& state = *run.state;
+  const ModelSpec spec = with_refeeds(state.spec, options.passes.refeeds);
   const auto backend = make_cpu_backend<float>(static_cast<int>(run.config.threads));
   Arena<float> arena;
   const bool one_shot = objective == Objective::one_shot;
-  const std::string reason = no_stream(state.spec, state.sharding.ranks());
+  const std::string reason = no_stream(spec, state.sharding.ranks());
   const bool one_by_one = objective == Objective::next_token && !options.together;
-  if (one_by_one && reason.empty() && options.active_nodes == 1) {
-    Stream<float> stream(state.spec, static_cast<std::int64_t>(prompts.size()), run.state->params,
+  const bool all_passes = options.passes.settle == 0;
+  if (one_by_one && reason.empty() && options.active_nodes == 1 && all_passes) {
+    Stream<float> stream(spec, static_cast<std::int64_t>(prompts.size()), run.state->params,
                          *backend, arena);
     return stream_prompts(stream, prompts, rule);
   }
   if (one_by_one)
     say("each token is read from the whole window: " +
-        (reason.empty() ? "active nodes are chosen in whole windows" : reason));
-  Model<float> model(state.spec, state.sharding, run.state->params, *backend, arena, &world);
+        (!reason.empty() ? reason
+         : all_passes    ? "active nodes are chosen in whole windows"
+                         : "passes end when a whole window settles"));
+  Model<float> model(spec, state.sharding, run.state->params, *backend, arena, &world);
   model.keep_active(options.active_nodes);
+  model.settle_at(options.passes.settle);
   REQUIRE(objective != Objective::diffusion || !options.together,
           "--together: diffusion hides tokens from each other, not prompts; give each a window of "
           "its own");

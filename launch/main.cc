@@ -36,6 +36,8 @@ struct Run {
     return ortho::run_generate(options);
   }
   int operator()(const ortho::InspectOptions& options) const { return ortho::run_inspect(options); }
+  int operator()(const ortho::ExportOptions& options) const { return ortho::run_export(options); }
+  int operator()(const ortho::ApplyOptions& options) const { return ortho::run_apply(options); }
 };
 
 // Longer than mpirun takes from one rank's end to ending all others.

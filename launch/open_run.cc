@@ -55,6 +55,11 @@ std::vector<std::string> checkpoints_at(const std::string& path) {
 
 }  // namespace
 
+ModelSpec with_refeeds(ModelSpec spec, std::int64_t refeeds) {
+  if (refeeds > 0) spec.refeeds = refeeds;
+  return spec;
+}
+
 OpenRun open_run(Channel& world, const std::string& path, const AnswerWindows& windows) {
   std::vector<std::string> checkpoints;
   agree(world, [&] { checkpoints = checkpoints_at(path); });

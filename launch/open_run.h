@@ -11,6 +11,9 @@
 
 namespace ortho {
 
+// The model of a run with another number of passes: its weights are the same. 0: as trained.
+ModelSpec with_refeeds(ModelSpec spec, std::int64_t refeeds);
+
 struct OpenRun {
   std::string path;  // of the checkpoint
   RunConfig config;  // that the checkpoint was saved with

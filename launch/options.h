@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataio/pack.h"
+#include "model/apply.h"
 #include "tensor/token.h"
 #include "trainer/unmask.h"
 #include "trainer/writing.h"
@@ -27,6 +28,12 @@ struct TrainOptions {
   std::vector<std::string> settings;  // "optimizer.lr=0.002"
 };
 
+// How often a trained stack is fed its own output while it answers.
+struct Passes {
+  std::int64_t refeeds = 0;  // 0: as in training
+  double settle = 0;  // stop when a pass changes the stream by less than this share; 0: never
+};
+
 struct EvaluateOptions {
   // Read items of one modality, predict an item of the other, count exact matches, and those with
   // another record's item: what a guess that ignores the input reaches.
@@ -40,7 +47,8 @@ struct EvaluateOptions {
   std::string split;              // train, valid or test; "": the run's held_out
   std::vector<Score> scores;      // none: the loss alone
   std::int64_t limit = 0;         // records or windows to score; 0 = all
-  double active_nodes = 1;        // share of each token's hidden units that stay
+  Passes passes;
+  double active_nodes = 1;  // share of each token's hidden units that stay
 };
 
 struct GenerateOptions {
@@ -62,6 +70,7 @@ struct GenerateOptions {
   UnmaskRule::Order order = UnmaskRule::Order::confident;
   std::string out;                                 // file; "": text to standard output
   std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
+  Passes passes;
 };
 
 struct PlanOptions {
@@ -79,13 +88,25 @@ struct InspectOptions {
   bool verify = false;       // read everything and check every checksum
 };
 
+struct ExportOptions {
+  std::string path;  // run folder or checkpoint
+  std::string to;    // folder
+  bool safetensors = false;
+};
+
+struct ApplyOptions {
+  ApplyRule rule;
+  std::string weights;        // folder with axis_i.npy
+  std::string input, output;  // .npy
+};
+
 // --help or --version was asked for: print this and leave with 0.
 struct ShowText {
   std::string text;
 };
 
 using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
-                             PlanOptions, InspectOptions>;
+                             PlanOptions, InspectOptions, ExportOptions, ApplyOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

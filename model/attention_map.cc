@@ -188,6 +188,7 @@ void AttentionMap<T>::backward(const T* h, const T* dz, T* dh) {
   backend_.zero(keys * g, scratch_.value);
   backend_.attend_back(attention_, q_, k_, v_, bias_.value, log_sum_, dz, scratch_.query,
                        scratch_.key, scratch_.value, bias_.grad, scratch_.softmax);
+  if (!bias_.trained) backend_.zero(bias_.size, bias_.grad);
   const auto to_input = [&](T* rows, bool add) {
     return [=, this](const Nodes& nodes, std::int64_t from, std::int64_t key) {
       T* const into = rows + from * c;
@@ -198,15 +199,17 @@ void AttentionMap<T>::backward(const T* h, const T* dz, T* dh) {
   const auto to_weights = [&](const T* rows) {
     return [=, this](const Nodes& nodes, std::int64_t from, std::int64_t key) {
       const T* const of = rows + from * c;
-      backend_.channel_map_dw(nodes, units_, of, scratch_.key + key * e, key_.grad);
-      backend_.channel_map_dw(nodes, gated_, of, scratch_.value + key * g, value_.grad);
+      if (key_.trained)
+        backend_.channel_map_dw(nodes, units_, of, scratch_.key + key * e, key_.grad);
+      if (value_.trained)
+        backend_.channel_map_dw(nodes, gated_, of, scratch_.value + key * g, value_.grad);
     };
   };
   each_halo_run(to_input(scratch_.halo, false));
   backend_.channel_map_dx(nodes_, units_, scratch_.query, query_.value, dh, false);
   each_own_run(to_input(dh, true));
   if (halo_) halo_->start(Way::backward, scratch_.halo, dh, Fill::add);
-  backend_.channel_map_dw(nodes_, units_, h, scratch_.query, query_.grad);
+  if (query_.trained) backend_.channel_map_dw(nodes_, units_, h, scratch_.query, query_.grad);
   each_own_run(to_weights(h));
   each_halo_run(to_weights(halo_rows_));
   if (halo_) halo_->finish();

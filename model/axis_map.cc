@@ -54,14 +54,14 @@ void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
     gather_->run(Way::forward, dy, all_->data(), Fill::over);
     dy = all_->data();
   }
-  backend_.dense_dw(map_, x, dy, weight_.grad);
+  if (weight_.trained) backend_.dense_dw(map_, x, dy, weight_.grad);
   backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
   ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
-  backend_.dense_dw(map_, x, dy, weight_.grad);
+  if (weight_.trained) backend_.dense_dw(map_, x, dy, weight_.grad);
 }
 
 template <class T>

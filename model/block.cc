@@ -86,21 +86,23 @@ void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
 template <class T>
 void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {
   make_q(key);
-  if (out_bias_) backend_.bias_dw(nodes_, dy, out_bias_->grad);
+  if (out_bias_ && out_bias_->trained) backend_.bias_dw(nodes_, dy, out_bias_->grad);
   if (way_out_) {
-    backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
+    if (way_out_->trained)
+      backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
     backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
   } else {
     backend_.copy(hidden_.elements(), dy, scratch_.dq);
   }
   drop(key, scratch_.dq);
   backend_.activate_dz(gate_, hidden_, z_, scratch_.dq, scratch_.dz);
-  if (map_bias_) backend_.bias_dw(mapped(), scratch_.dz, map_bias_->grad);
+  if (map_bias_ && map_bias_->trained) backend_.bias_dw(mapped(), scratch_.dz, map_bias_->grad);
   map_->backward(gain_ ? h_ : x, scratch_.dz, scratch_.dh);
   if (gain_)
     backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, scratch_.dh, dx, gain_->grad);
   else
     backend_.add(nodes_.elements(), scratch_.dh, dx);
+  if (gain_ && !gain_->trained) backend_.zero(gain_->size, gain_->grad);
 }
 
 template Scratch<float> take_scratch(const Build<float>&, std::int64_t);

@@ -1,5 +1,7 @@
 #include "model/embed.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace ortho {
@@ -111,6 +113,12 @@ void Embed<T>::forward(const Batch& batch, T* x) {
     backend_.embed(wide_, rows_of(table), table.param->value, sum);
   }
   if (pre_) backend_.channel_map(wide_, nodes_.channels, sum, pre_->value, x, false);
+}
+
+template <class T>
+bool Embed<T>::trained() const {
+  const auto is = [](const Table& table) { return table.param->trained; };
+  return (pre_ && pre_->trained) || std::any_of(tables_.begin(), tables_.end(), is);
 }
 
 template <class T>

@@ -20,6 +20,7 @@ class Embed {
   explicit Embed(const Build<T>& build);
   void forward(const Batch& batch, T* x);  // x [nodes held at home, C], overwritten
   void backward(const T* dx);              // of the batch given last
+  bool trained() const;                    // whether any of its weights is
 
  private:
   struct Table {

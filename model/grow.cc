@@ -8,6 +8,7 @@
 #include "model/grow_layers.h"
 #include "model/grow_rules.h"
 #include "model/line_map.h"
+#include "model/shrink.h"
 
 namespace ortho {
 namespace {
@@ -41,6 +42,11 @@ void loosen(Promise& promise, double by, const std::string& why) {
 Promise find_promise(const GrowPlan& plan) {
   const ModelSpec &from = plan.from, &to = plan.to;
   Promise promise;
+  if (shrinks(from, to)) {
+    promise.kind = PromiseKind::none;
+    promise.reason = "the new model lacks a part of the old one";
+    return promise;
+  }
   if (from.refeeds != to.refeeds) {
     promise.kind = PromiseKind::none;
     promise.reason = text("refeeds ", from.refeeds, " -> ", to.refeeds,
@@ -93,8 +99,8 @@ void add_change(std::vector<std::string>& lines, const char* what, V from, V to,
   if (from != to) lines.push_back(text(what, " ", from, " -> ", to, ": ", rule));
 }
 
-void add_axis_lines(GrowPlan& plan) {
-  const ModelSpec &from = plan.from, &to = plan.to;
+void add_axis_lines(GrowPlan& plan, const ModelSpec& from) {
+  const ModelSpec& to = plan.to;
   const int old_axes = axis_count(from);
   for (int axis = 0; axis < axis_count(to); ++axis) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
@@ -113,8 +119,8 @@ void add_axis_lines(GrowPlan& plan) {
   }
 }
 
-void add_end_lines(GrowPlan& plan) {
-  const ModelSpec &from = plan.from, &to = plan.to;
+void add_end_lines(GrowPlan& plan, const ModelSpec& from) {
+  const ModelSpec& to = plan.to;
   for (const Modality modality : to.modalities)
     if (!has_modality(from, modality))
       plan.lines.push_back(text("modality ", modality_name(modality),
@@ -137,9 +143,11 @@ void add_end_lines(GrowPlan& plan) {
   if (from.modality_head != to.modality_head) plan.lines.push_back("modality head added: drawn");
 }
 
-void add_lines(GrowPlan& plan) {
-  const ModelSpec &from = plan.from, &to = plan.to;
-  add_axis_lines(plan);
+// What was taken away to leave `from`, and what is added to it.
+void add_lines(GrowPlan& plan, const ModelSpec& from) {
+  const ModelSpec& to = plan.to;
+  plan.lines = shrink_lines(plan.from, from);
+  add_axis_lines(plan, from);
   add_change(plan.lines, "blocks", from.blocks, to.blocks,
              blocks_can_be_identity(to) ? "the new ones start as the identity"
                                         : "the new ones' ways out start at zero");
@@ -162,7 +170,7 @@ void add_lines(GrowPlan& plan) {
                                        : "closed connections become zero");
   if (from.mask != to.mask) plan.lines.push_back("mask: another choice from now on");
   add_change(plan.lines, "dropout", from.dropout, to.dropout, "only training sees it");
-  add_end_lines(plan);
+  add_end_lines(plan, from);
 }
 
 // ---- the window of `halves` ----
@@ -184,23 +192,41 @@ Index coordinates(const Shape& shape, std::int64_t flat) {
   return at;
 }
 
+std::map<std::string, const ParamSpec*> by_name(const std::vector<ParamSpec>& params) {
+  std::map<std::string, const ParamSpec*> names;
+  for (const ParamSpec& param : params) names.emplace(param.name, &param);
+  return names;
+}
+
 }  // namespace
 
-GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to) {
-  check_growth(from, to);
+bool shrinks(const ModelSpec& from, const ModelSpec& to) {
+  return !(common_part(from, to) == from);
+}
+
+GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to, const Kept& kept) {
+  check_spec(from);
+  const ModelSpec common = common_part(from, to);
+  check_shrink(from, to, common);
+  check_growth(common, to);
   GrowPlan plan{from, to, {}, {}, {}};
-  const std::vector<ParamSpec> sources = param_specs(from);
-  std::map<std::string, const ParamSpec*> by_name;
-  for (const ParamSpec& source : sources) by_name[source.name] = &source;
+  const std::vector<ParamSpec> old_params = param_specs(from), left = param_specs(common);
+  const auto whole_weights = by_name(old_params), parts = by_name(left);
   for (const ParamSpec& target : param_specs(to)) {
-    const auto found = by_name.find(target.name);
-    const ParamSpec* source = found == by_name.end() ? nullptr : found->second;
+    const auto same = parts.find(target.name);
     const std::optional<ParamSpec> tied =
-        source == nullptr ? tied_source(from, target, by_name) : std::nullopt;
-    plan.params.push_back(grow_param(from, to, target, tied ? &*tied : source));
+        same == parts.end() ? tied_source(common, target, parts) : std::nullopt;
+    const ParamSpec* source = tied ? &*tied : same == parts.end() ? nullptr : same->second;
+    ParamGrowth growth = grow_param(common, to, target, source);
+    if (source != nullptr) {
+      growth.cutout =
+          cut_out(from, common, kept, *whole_weights.at(source->name), *parts.at(source->name));
+      if (target.role == Role::gain) growth.scale *= kept_gain(from, common, kept);
+    }
+    plan.params.push_back(std::move(growth));
   }
   plan.promise = find_promise(plan);
-  add_lines(plan);
+  add_lines(plan, common);
   return plan;
 }
 

@@ -1,13 +1,15 @@
-// Growth: how the weights of one model become those of a larger one, and what that promises.
+// Growth: how the weights of one model become those of another one, and what that promises.
 //
 // plan_growth is a pure function of two specs: every weight of the new model is cut into Boxes,
 // each either copied from the old model or started afresh. Values, moments and step counts all
 // follow the same Boxes. The rule is one per kind of dimension (model/grow_rules.h), none per
-// layer. A dimension the source lacks (shared -> separate, an axis added) repeats the source.
+// layer. A dimension the source lacks (shared -> separate, an axis added) repeats the source. What
+// the new model has less of is cut out first (model/shrink.h).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,11 +38,29 @@ struct BoxFill {
   Start start;
 };
 
+// What a smaller model keeps of a weight: coordinates of each of its dimensions, ascending. Of a
+// dimension that the smaller weight lacks it is coordinate 0.
+struct Cutout {
+  Shape shape;                                  // of the whole weight; empty: nothing is taken away
+  std::vector<std::vector<std::int64_t>> kept;  // per dimension of the whole weight …
+  std::vector<int> dim;                         // … that of the smaller one, or -1
+};
+
+// Which hidden units and channels stay where a model gets narrower; the first ones if not told.
+struct Kept {
+  std::vector<std::int64_t> channels;
+  double share =
+      1;  // of the stream's mean square that these channels bring, as far as weights tell
+  std::map<std::string, std::vector<std::int64_t>>
+      units;  // by sublayer: "block.0.axis.1", "block.0"
+};
+
 // One weight of the new model: copies and fills tile it, each element lies in exactly one.
 struct ParamGrowth {
   ParamSpec spec;               // of the new model
   std::string source;           // weight of the old model; empty: all of it is new
-  Shape source_shape;           // of that weight
+  Cutout cutout;                // taken from that weight first; shapes and copies are of what stays
+  Shape source_shape;           // of that weight, or of what stays of it
   std::vector<int> source_dim;  // per dimension: the source's dimension, or -1: it repeats
   std::vector<BoxCopy> copies;
   std::vector<BoxFill> fills;
@@ -71,7 +91,10 @@ struct GrowPlan {
 };
 
 // Error(usage) naming both values, and what would work, when `to` does not grow out of `from`.
-GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to);
+// `kept` comes from choose_kept (model/shrink.h) where a model gets narrower.
+GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to, const Kept& kept = {});
+// Whether `to` has less of anything than `from`.
+bool shrinks(const ModelSpec& from, const ModelSpec& to);
 
 // Where the channels are cut into another number of parts, ranks share the sums over hidden units
 // in another way, and what was exact is so up to rounding.

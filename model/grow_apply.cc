@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "model/grow.h"
+#include "model/shrink.h"
 
 namespace ortho {
 namespace {
@@ -161,7 +162,8 @@ template <class T>
 void grow_values(const ParamGrowth& growth, const Box& box, std::uint64_t seed,
                  const BoxSource<T>& old_values, T* out) {
   if (is_empty(box)) return;
-  for (const BoxCopy& copy : growth.copies) copy_shared(growth, copy, box, old_values, out);
+  const BoxSource<T> source = cut_source(growth.cutout, old_values);
+  for (const BoxCopy& copy : growth.copies) copy_shared(growth, copy, box, source, out);
   for (const BoxFill& fill : growth.fills) fill_shared(growth.spec, fill, box, seed, out);
 }
 
@@ -193,9 +195,10 @@ void apply_growth(const GrowPlan& plan, const Params<T>& old_params, Params<T>& 
            target.spec.name, " ", shape_text(target.spec.shape()), " against the plan's ",
            growth.spec.name, " ", shape_text(growth.spec.shape()));
     const auto source = sources.find(growth.source);
-    ASSERT(growth.source.empty() ||
-               (source != sources.end() && source->second->spec.shape() == growth.source_shape),
-           growth.source, " is not the weight that growth was planned for");
+    const Shape& shape = growth.cutout.shape.empty() ? growth.source_shape : growth.cutout.shape;
+    ASSERT(
+        growth.source.empty() || (source != sources.end() && source->second->spec.shape() == shape),
+        growth.source, " is not the weight that growth was planned for");
     grow_values(growth, target.box, seed, old_values, target.value);
   }
 }
@@ -219,8 +222,8 @@ StepCounts grow_steps(const GrowPlan& plan, const StepCounts& old_counts) {
   for (size_t i = 0; i < sources.size(); ++i) by_name[sources[i].name] = &old_counts[i];
   StepCounts counts;
   for (const ParamGrowth& growth : plan.params) {
-    const Regions none;
-    const Regions& old = growth.source.empty() ? none : *by_name.at(growth.source);
+    Regions old;
+    if (!growth.source.empty()) old = cut_regions(growth.cutout, *by_name.at(growth.source));
     counts.push_back(grow_regions(growth, old));
     check_regions(growth.spec.name, growth.spec.shape(), counts.back());
   }

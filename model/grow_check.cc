@@ -56,9 +56,9 @@ void keep(const char* field, V from, V to) {
           ", or start a new run.");
 }
 
-void no_shrink(const char* field, std::int64_t from, std::int64_t to) {
+void no_fewer(const char* field, std::int64_t from, std::int64_t to) {
   REQUIRE(to >= from, "model.", field, " ", from, " -> ", to,
-          ": a stage cannot shrink the model. Keep ", from, " or choose more.");
+          ": a stage cannot take these away. Keep ", from, " or choose more.");
 }
 
 // The axis of combine: single, from the innermost; -1 is the channel axis.
@@ -94,13 +94,9 @@ void check_axes(const ModelSpec& from, const ModelSpec& to) {
   const std::string change =
       text("model.tokens ", shape_text(from.tokens), " -> ", shape_text(to.tokens));
   const auto axes = static_cast<int>(from.tokens.size());
-  REQUIRE(to.tokens.size() >= from.tokens.size(), change,
-          ": a token axis is missing. Keep all axes; new ones go outside (to the left).");
   bool outside = false;  // an axis outside this one has more than one token
   for (int axis = axes - 1; axis >= 0; --axis) {
     const std::int64_t old_size = axis_size(from, axis), size = axis_size(to, axis);
-    REQUIRE(size >= old_size, change, ": token axis ", axis, " from the inside shrinks from ",
-            old_size, " to ", size, ". Keep it, and put new axes outside (to the left).");
     REQUIRE(size == old_size || !carries(from.wiring) || !outside, change,
             ": lengthening token axis ", axis,
             " from the inside changes the strides of the axes outside it, and with them which "
@@ -193,8 +189,7 @@ void check_radius(const ModelSpec& from, const ModelSpec& to) {
 }
 
 void check_blocks(const ModelSpec& from, const ModelSpec& to) {
-  no_shrink("blocks", from.blocks, to.blocks);
-  no_shrink("branches", from.branches, to.branches);
+  no_fewer("branches", from.branches, to.branches);
   REQUIRE(from.branches == to.branches || has_line_maps(to) || to.out, "model.branches ",
           from.branches, " -> ", to.branches,
           " with map: dense and out: false: a new one has no way out that could start at zero. Set "
@@ -223,8 +218,6 @@ void check_new_axes(const ModelSpec& from, const ModelSpec& to) {
 }
 
 void check_widths(const ModelSpec& from, const ModelSpec& to) {
-  no_shrink("channels", from.channels, to.channels);
-  no_shrink("hidden", from.hidden, to.hidden);
   if (from.channels == to.channels) return;
   const std::string change = text("model.channels ", from.channels, " -> ", to.channels);
   REQUIRE(to.norm != Norm::layer, change,
@@ -243,19 +236,15 @@ void check_widths(const ModelSpec& from, const ModelSpec& to) {
 }
 
 void check_table(const char* field, std::int64_t from, std::int64_t to) {
-  no_shrink(field, from, to);
   REQUIRE(from == 0 || to % from == 0, "model.", field, " ", from, " -> ", to,
           ": places beyond a table wrap around, so only a multiple keeps every place its row. Use ",
           from * 2, ", or keep ", from, ".");
 }
 
 void check_ends(const ModelSpec& from, const ModelSpec& to) {
-  for (const Modality modality : from.modalities)
-    REQUIRE(has_modality(to, modality), "model.modalities: ", modality_name(modality),
-            " is missing from the new stage. A stage cannot forget a modality; add it again.");
   if (has_modality(from, Modality::text)) {
-    no_shrink("text_symbols", from.text_symbols, to.text_symbols);
-    no_shrink("words", from.words, to.words);
+    no_fewer("text_symbols", from.text_symbols, to.text_symbols);
+    no_fewer("words", from.words, to.words);
     check_table("places.text", from.places.text, to.places.text);
   }
   if (has_modality(from, Modality::pixel)) {

@@ -63,7 +63,7 @@ void check_tied(const ModelSpec& from, const ModelSpec& to) {
 
 void check_heads(const ModelSpec& from, const ModelSpec& to) {
   REQUIRE(to.heads >= from.heads, "model.heads ", from.heads, " -> ", to.heads,
-          ": a stage cannot shrink the model. Keep ", from.heads, " or choose more.");
+          ": a stage cannot take heads away. Keep ", from.heads, " or choose more.");
   if (to.heads == 1) return;
   REQUIRE(from.weights == to.weights || from.heads == 1 || from.weights == Weights::per_channel,
           "model.weights of another kind with ", from.heads,

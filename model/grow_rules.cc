@@ -48,17 +48,6 @@ Segments repeated(std::int64_t old_size, std::int64_t size) {
   return list;
 }
 
-// E hidden units fall in kinds, which stay what they are: those before the cut are active, or the
-// lower partners of sort2; those behind it are linear, or the upper partners. In mirrored wiring
-// those before the half look back and the others ahead. Where each kind begins, and the end.
-std::vector<std::int64_t> unit_kinds(const ModelSpec& spec) {
-  const std::int64_t half = spec.hidden / 2;
-  const std::int64_t cut = spec.activation == Activation::sort2 ? half : active_units(spec);
-  if (spec.wiring != Wiring::mirrored) return {0, cut, spec.hidden};
-  if (spec.active <= 0.5) return {0, cut, half, spec.hidden};
-  return {0, half, cut, spec.hidden};
-}
-
 Segments hidden_units(const ModelSpec& from, const ModelSpec& to, Start start) {
   const std::vector<std::int64_t> old_kinds = unit_kinds(from), kinds = unit_kinds(to);
   Segments list;
@@ -296,6 +285,14 @@ std::int64_t axis_size(const ModelSpec& spec, int axis) {
 
 int axis_count(const ModelSpec& spec) {
   return static_cast<int>(has_line_maps(spec) ? joint_axes(spec).size() : spec.tokens.size());
+}
+
+std::vector<std::int64_t> unit_kinds(const ModelSpec& spec) {
+  const std::int64_t half = spec.hidden / 2;
+  const std::int64_t cut = spec.activation == Activation::sort2 ? half : active_units(spec);
+  if (spec.wiring != Wiring::mirrored) return {0, cut, spec.hidden};
+  if (spec.active <= 0.5) return {0, cut, half, spec.hidden};
+  return {0, half, cut, spec.hidden};
 }
 
 bool blocks_can_be_identity(const ModelSpec& spec) {

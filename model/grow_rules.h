@@ -15,7 +15,12 @@ int axis_count(const ModelSpec& spec);  // token axes that have weights: joint m
 // A block that hands its input on exactly: plain dense maps between idempotent activations.
 bool blocks_can_be_identity(const ModelSpec& spec);
 
-// Error(usage) unless `to` grows out of `from`.
+// E hidden units fall in kinds, which stay what they are: those before the cut are active, or the
+// lower partners of sort2; those behind it are linear, or the upper partners. In mirrored wiring
+// those before the half look back and the others ahead. Where each kind begins, and the end.
+std::vector<std::int64_t> unit_kinds(const ModelSpec& spec);
+
+// Error(usage) unless `to`, which has all that `from` has, grows out of it.
 void check_growth(const ModelSpec& from, const ModelSpec& to);
 
 // One weight of `to`; source is the weight of the same name in `from`, or null.

@@ -156,7 +156,7 @@ void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.whole())
+      if (direction.makes_all())
         return whole_.forward(reached, out_, first, rows + from * in, z + to * out, d > 0);
       for (const Columns<T>& columns : direction.columns)
         columns.map(reached, rows + from * in, weight_.value + first, z + to * out, d > 0);
@@ -191,7 +191,7 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
       bool add = d > 0 || direction.ahead;
-      if (direction.whole())
+      if (direction.makes_all())
         return whole_.backward_input(reached, out_, first, dz + to * out, rows + from * in, add);
       for (const Columns<T>& columns : direction.columns) {
         columns.map_dx(reached, dz + to * out, weight_.value + first, rows + from * in, add);
@@ -203,7 +203,7 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
       const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.whole())
+      if (direction.makes_all())
         return whole_.backward_weight(reached, out_, first, rows + from * in, dz + to * out);
       for (const Columns<T>& columns : direction.columns)
         columns.map_dw(reached, rows + from * in, dz + to * out, weight_.grad + first);
@@ -214,8 +214,10 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
   each_halo_tap(direction, to_input(scratch_.halo_gradient));
   each_own_tap(direction, to_input(dh));
   if (halo) halo->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
-  each_own_tap(direction, to_weight(h));
-  each_halo_tap(direction, to_weight(direction.halo_rows));
+  if (weight_.trained) {
+    each_own_tap(direction, to_weight(h));
+    each_halo_tap(direction, to_weight(direction.halo_rows));
+  }
   if (halo) halo->finish();
 }
 
@@ -253,12 +255,13 @@ void JointMap<T>::lines_backward(T* drows_in) {
   const bool grid = wiring_ == Wiring::grid;
   // The weights' gradient first: drows_in may be scratch_.rows_in itself.
   if (hears_all()) {
-    backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
-                  scratch_.rows_out, out, weight_.grad, out, true);
+    if (weight_.trained)
+      backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
+                    scratch_.rows_out, out, weight_.grad, out, true);
     return backend_.gemm(Transpose::no, Transpose::yes, rows, in, out, scratch_.rows_out, out,
                          weight_.value, out, drows_in, in, false);
   }
-  for (std::int64_t j = 0; j < size; ++j)
+  for (std::int64_t j = 0; j < size && weight_.trained; ++j)
     each_run(j, true, grid, [&](std::int64_t k, std::int64_t end, bool) {
       backend_.gemm(Transpose::yes, Transpose::no, (end - k) * c, out_, rows,
                     scratch_.rows_in + k * c, in, scratch_.rows_out + j * out_, out,

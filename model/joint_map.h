@@ -50,10 +50,10 @@ class JointMap final : public BlockMap<T> {
   // The taps that look one way, and the columns of G that they make.
   struct Direction {
     bool ahead = false;
-    std::vector<Columns<T>> columns = {};
+    std::vector<Columns<T>> columns = {};  // none where the rank's units all look the other way
     Move<T>* halo = nullptr;
     T* halo_rows = nullptr;  // [segments][reach][B][C] (or [C][B]), kept for backward
-    bool whole() const { return columns.size() == 1 && columns.front().all(); }
+    bool makes_all() const { return !columns.empty() && columns.front().all(); }
   };
   void add_halo(const Build<T>& build, const JointSite& site, const std::string& name,
                 Direction& direction);

@@ -36,6 +36,7 @@ Model<T>::Model(const ModelSpec& spec, const Sharding& sharding, Params<T>& para
       embed_(build_),
       stack_(build_),
       head_(build_, replica_.get(), alike_.get()),
+      settling_{0, replica_.get(), spec.refeeds},
       gradient_(arena.take(sharding.local(sharding.home(), spec.channels).elements(),
                            "residual gradient")) {
   moves_.take_workspace();
@@ -53,8 +54,9 @@ TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double 
   stack_.forward(dropout);
   const TermSums sums =
       head_.score_and_differentiate(batch, weights, normaliser, stack_.output(), gradient_);
-  stack_.backward(dropout, gradient_);
-  embed_.backward(gradient_);
+  const bool to_input = embed_.trained();
+  stack_.backward(dropout, gradient_, to_input);
+  if (to_input) embed_.backward(gradient_);
   return sums;
 }
 
@@ -77,14 +79,14 @@ DropoutKey Model<T>::inference() const {
 template <class T>
 TermSums Model<T>::score(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward(inference());
+  stack_.forward(inference(), &settling_);
   return head_.score(batch, stack_.output());
 }
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
   embed_.forward(batch, stack_.input());
-  stack_.forward(inference());
+  stack_.forward(inference(), &settling_);
   head_.forward_rows(stack_.output());
 }
 

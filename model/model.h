@@ -40,6 +40,10 @@ class Model {
                  const DropoutKey& dropout);
   TermSums score(const Batch& batch);  // without dropout and gradients
 
+  // score and run may leave out passes from here on: see Settling. 0: all passes.
+  void settle_at(double tolerance) { settling_.tolerance = tolerance; }
+  std::int64_t passes() const { return settling_.passes; }  // that score or run took last
+
   // From here on score and run keep the share of largest magnitude of each token's hidden units; the
   // others are 0. Error(usage) where the channels are cut: no rank sees all units.
   void keep_active(double share);
@@ -64,6 +68,7 @@ class Model {
   Embed<T> embed_;
   Stack<T> stack_;
   Head<T> head_;
+  Settling settling_;
   T* gradient_;
   double active_nodes_ = 1;
 };

@@ -110,6 +110,7 @@ struct Param {
   std::int64_t size;    // elements of the box
   T* value;
   T* grad;
+  bool trained = true;  // in this step; false: stays, and the backward pass leaves its gradient 0
 };
 
 // Weights that the same ranks hold copies of. Each of them keeps the moments of an equal part of

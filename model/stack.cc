@@ -1,6 +1,7 @@
 #include "model/stack.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "model/attention_map.h"
@@ -19,11 +20,19 @@ std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
   return rows;
 }
 
+template <class T>
+const Param<T>* first_weight(const Params<T>& params, const std::string& prefix) {
+  for (const Param<T>& param : params.all())
+    if (param.spec.name.starts_with(prefix)) return &param;
+  ASSERT(false, "no weight of ", prefix);
+}
+
 }  // namespace
 
 template <class T>
 Stack<T>::Stack(const Build<T>& build)
     : residual_(build.spec.residual),
+      passes_(static_cast<size_t>(build.spec.refeeds)),
       home_(build.sharding.home()),
       shape_(build.sharding.nodes(build.spec.channels).shape),
       backend_(build.backend) {
@@ -98,6 +107,8 @@ void Stack<T>::add_line_blocks(const Build<T>& build, const std::vector<JointSit
           build, build.sharding.whole_channels(site.layout), prefix,
           static_cast<std::uint64_t>(static_cast<std::int64_t>(i) * spec.branches + branch),
           std::move(map), scratch_);
+      part.weight =
+          &build.params.at(prefix + (site.map.kind == MapKind::attention ? ".value" : ".w1"));
       steps_.back().parts.push_back(std::move(part));
     }
   }
@@ -115,6 +126,7 @@ void Stack<T>::add_dense_blocks(const Build<T>& build) {
       part.sublayer = std::make_unique<Sublayer<T>>(
           build, build.sharding.whole_channels(home_), prefix,
           static_cast<std::uint64_t>(i * spec.branches + branch), std::move(map), scratch_);
+      part.weight = first_weight(build.params, prefix + ".");
       step.parts.push_back(std::move(part));
     }
   }
@@ -162,11 +174,33 @@ void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* 
   if (part.there) part.there->run(Way::backward, change, dx, Fill::add);
 }
 
+// Whether the pass before this step, which is the first of a pass, left the stream as it was.
 template <class T>
-void Stack<T>::forward(const DropoutKey& key) {
+bool Stack<T>::settled(const Settling& settling, size_t step) {
+  const Step &now = steps_[step], &before = steps_[step - steps_.size() / passes_];
+  std::array<double, 2> squares = {0, 0};  // of the change, and of the stream
+  for (std::int64_t i = 0; i < now.elements; ++i) {
+    const auto x = static_cast<double>(now.x[i]), change = x - static_cast<double>(before.x[i]);
+    squares[0] += change * change;
+    squares[1] += x * x;
+  }
+  if (settling.ranks) settling.ranks->sum(std::span<double>(squares));
+  return squares[0] <= settling.tolerance * settling.tolerance * squares[1];
+}
+
+template <class T>
+void Stack<T>::forward(const DropoutKey& key, Settling* settling) {
+  const size_t pass = steps_.size() / passes_, last_pass = steps_.size() - pass;
+  if (settling) settling->passes = static_cast<std::int64_t>(passes_);
   if (steps_.front().there)
     steps_.front().there->run(Way::forward, input_, steps_.front().x, Fill::over);
   for (size_t i = 0; i < steps_.size(); ++i) {
+    if (settling && settling->tolerance > 0 && i > 0 && i < last_pass && i % pass == 0 &&
+        settled(*settling, i)) {
+      settling->passes = static_cast<std::int64_t>(i / pass) + 1;
+      backend_.copy(steps_[i].elements, steps_[i].x, steps_[last_pass].x);
+      i = last_pass;
+    }
     Step& step = steps_[i];
     const bool last = i + 1 == steps_.size();
     Move<T>* const onward = last ? leave_ : steps_[i + 1].there;
@@ -182,7 +216,18 @@ void Stack<T>::forward(const DropoutKey& key) {
 }
 
 template <class T>
-void Stack<T>::backward(const DropoutKey& key, T* gradient) {
+size_t Stack<T>::lowest_trained() const {
+  size_t step = 0;
+  const auto is = [](const Part& part) { return part.weight->trained; };
+  while (step < steps_.size() &&
+         std::none_of(steps_[step].parts.begin(), steps_[step].parts.end(), is))
+    ++step;
+  return step;
+}
+
+template <class T>
+void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
+  const size_t lowest = to_input ? 0 : lowest_trained();
   T* dx = gradient;  // of the stream where it is now; at home it lies in `gradient`
   const auto move_back = [&](Move<T>* way, const Layout& to) {
     if (way == nullptr) return;
@@ -191,8 +236,9 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient) {
     way->run(Way::backward, dx, into, Fill::over);
     dx = into;
   };
+  if (lowest == steps_.size()) return;
   move_back(leave_, steps_.back().layout);
-  for (size_t i = steps_.size(); i-- > 0;) {
+  for (size_t i = steps_.size(); i-- > lowest;) {
     Step& step = steps_[i];
     const T* dy = dx;
     // A chained residual sublayer reads dy before it adds to dx, so both may be one buffer.
@@ -202,7 +248,7 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient) {
     }
     if (!residual_) backend_.zero(step.elements, dx);
     for (Part& part : step.parts) backward(key, part, step.x, dy, dx);
-    move_back(step.there, layout_before(i));
+    if (i > 0 || to_input) move_back(step.there, layout_before(i));
   }
 }
 

@@ -15,6 +15,14 @@
 
 namespace ortho {
 
+// Passes that end early, while answering: when a pass changes the stream by less than `tolerance`
+// of its size, the last one follows at once, as it would have.
+struct Settling {
+  double tolerance = 0;      // 0: all passes run
+  Channel* ranks = nullptr;  // that share the windows and must agree; null: this one is alone
+  std::int64_t passes = 0;   // that the last forward ran
+};
+
 template <class T>
 class Stack {
  public:
@@ -22,9 +30,11 @@ class Stack {
   // [nodes at home]: the caller writes the embedding here before each forward, which may use it up.
   T* input() { return input_; }
   const T* output() const { return output_; }  // at home
-  void forward(const DropoutKey& key);         // Collective
-  // `gradient` holds the loss's gradient of output() and leaves as that of input(). Collective.
-  void backward(const DropoutKey& key, T* gradient);
+  // Collective, like all it does. With `settling` no backward may follow.
+  void forward(const DropoutKey& key, Settling* settling = nullptr);
+  // `gradient` holds the loss's gradient of output() and leaves as that of input(), if `to_input`;
+  // else it ends at the lowest step with a weight that is trained. Collective.
+  void backward(const DropoutKey& key, T* gradient, bool to_input = true);
 
  private:
   // A sublayer, and the way from its step's layout to its own: another one, or all channels.
@@ -34,8 +44,9 @@ class Stack {
     // To the result's layout: read backwards it leads from there, and adds up partial sums. Null:
     // the result is in the step's layout.
     Move<T>* back = nullptr;
-    T* x = nullptr;             // the input in its own layout, kept
-    std::int64_t elements = 0;  // of x; the result has no more
+    T* x = nullptr;                    // the input in its own layout, kept
+    std::int64_t elements = 0;         // of x; the result has no more
+    const Param<T>* weight = nullptr;  // its map's; a sublayer is trained as a whole
   };
   struct Step {
     Layout layout;
@@ -50,9 +61,12 @@ class Stack {
   void add_dense_blocks(const Build<T>& build);
   Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void take_ends(const Build<T>& build);
+  size_t lowest_trained() const;
+  bool settled(const Settling& settling, size_t step);
   void forward(const DropoutKey& key, Part& part, const T* x, T* y);
   void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
   bool residual_;
+  size_t passes_;
   Layout home_;
   Shape shape_;  // of the residual stream
   Backend<T>& backend_;

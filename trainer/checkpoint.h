@@ -55,7 +55,10 @@ RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
 void load_weights(const std::string& path, const GrowPlan& plan, std::uint64_t seed,
                   RunState& state);
 
-// The same, into a state of model plan.to on `sharding`; the rest of the state stays. The old
+// What a narrower model keeps of the checkpoint's weights, model `from`. The same on all ranks.
+Kept kept_of(const std::string& path, const ModelSpec& from, const ModelSpec& to);
+
+// The same as load_weights, into a state of model plan.to on `sharding`; the rest of the state stays. The old
 // weights are freed before, so that never both are in memory.
 void load_grown(const std::string& path, const GrowPlan& plan, const OptimizerConfig& optimizer,
                 const Sharding& sharding, std::uint64_t seed, RunState& state);

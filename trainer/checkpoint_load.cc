@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "dataio/box_file.h"
+#include "model/shrink.h"
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_manifest.h"
 
@@ -201,6 +202,11 @@ RunState load_checkpoint(const std::string& path, const ModelSpec& spec,
 void load_weights(const std::string& path, const GrowPlan& plan, std::uint64_t seed,
                   RunState& state) {
   read_weights(open_boxes(path, checkpoint_files(path)), path, plan, seed, state);
+}
+
+Kept kept_of(const std::string& path, const ModelSpec& from, const ModelSpec& to) {
+  const BoxFileReader file = open_boxes(path, checkpoint_files(path));
+  return choose_kept(from, to, arrays_of(file, "weight/"));
 }
 
 void load_grown(const std::string& path, const GrowPlan& plan, const OptimizerConfig& optimizer,

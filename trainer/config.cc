@@ -44,6 +44,8 @@ void check_objective(const StageConfig& stage, const std::string& where) {
 void check_stage(const StageConfig& stage, const StageConfig& first, const std::string& where) {
   check_until(stage.until, where);
   check_objective(stage, where);
+  REQUIRE((stage.train.choose == TrainConfig::Choose::listed) == !stage.train.list.empty(), where,
+          ".train: list goes with choose: listed, and the other way round");
   REQUIRE(!stage.data.train.empty(), where, ": data.train names no packed data set");
   REQUIRE(stage.data.audio_bits == 8 || stage.data.audio_bits == 16, where, ".data.audio_bits is ",
           stage.data.audio_bits, ", but must be 8 or 16");

@@ -88,6 +88,15 @@ struct RanksConfig {
   bool operator==(const RanksConfig&) const = default;
 };
 
+// Which parts of the model a step updates: trainer/partial.h.
+struct TrainConfig {
+  enum class Choose { random, newest, listed };
+  double share = 1.0;  // of the sublayers; at least one
+  Choose choose = Choose::random;
+  std::vector<std::string> list;  // listed: "block.0.axis.1", "embed"
+  bool operator==(const TrainConfig&) const = default;
+};
+
 struct StageConfig {
   std::string name;
   ModelSpec model;
@@ -98,6 +107,7 @@ struct StageConfig {
   BatchConfig batch;
   MeshConfig mesh;
   UntilConfig until;
+  TrainConfig train;
   bool operator==(const StageConfig&) const = default;
 };
 
@@ -144,6 +154,7 @@ enum class Switch { automatic, on, off };
 struct RunConfig {
   std::int64_t seed = 1;
   std::string out = "runs/run";  // run folder
+  std::string start;             // folder of .npy files the weights begin with; "": all are drawn
   std::int64_t threads = 1;      // per rank
   bool deterministic = false;    // the same bits on 1, 2, 4 or 8 ranks (trainer/fixed_order.h)
   DataConfig data;               // this and the next six: what the first stage inherits

@@ -139,6 +139,18 @@ Fields fields(UntilConfig& c) {
       .group("loss_plateau", plateau, "ends the stage sooner", [&c] { c.loss_plateau = {}; });
 }
 
+constexpr Choice<TrainConfig::Choose> kChooses[] = {{"random", TrainConfig::Choose::random},
+                                                    {"newest", TrainConfig::Choose::newest},
+                                                    {"listed", TrainConfig::Choose::listed}};
+
+Fields fields(TrainConfig& c) {
+  return Fields()
+      .real("share", c.share, {0, 1, Limits::Open::lo}, "", "of the sublayers, updated in a step")
+      .choice("choose", c.choose, kChooses, "anew each step by chance; the last; those of list")
+      .words("list", c.list,
+             "listed: sublayers, such as block.0.axis.1 (dense: block.0), and embed");
+}
+
 Fields fields(Places& c) {
   constexpr Limits rows{0, 1 << 24};
   return Fields()
@@ -234,7 +246,9 @@ Fields fields(StageConfig& c) {
       .group("batch", fields(c.batch), "size of a step", [&c] { c.batch = {}; })
       .group(
           "mesh", fields(c.mesh), "how ranks share this stage", [&c] { c.mesh = {}; }, "auto")
-      .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; });
+      .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; })
+      .group("train", fields(c.train), "partial training; all when not named",
+             [&c] { c.train = {}; });
 }
 
 Fields fields(OptimizerConfig& c) {
@@ -278,13 +292,14 @@ Fields fields(RegrowConfig& c) {
 
 // What the first stage inherits.
 StageConfig top_level(const RunConfig& c) {
-  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}};
+  return {"", c.model, c.data, c.objective, c.one_shot, c.loss, c.batch, c.mesh, {}, {}};
 }
 
 Fields append_stage(RunConfig& c) {
   StageConfig next = c.stages.empty() ? top_level(c) : c.stages.back();
   next.name.clear();
   next.until = {};
+  next.train = {};
   c.stages.push_back(std::move(next));
   return fields(c.stages.back());
 }
@@ -295,6 +310,8 @@ Fields fields(RunConfig& c) {
   return Fields()
       .integer("seed", c.seed, kFromZero, "", "of weights, data order and dropout")
       .word("out", c.out, "run folder")
+      .word("start", c.start,
+            "folder of .npy files that weights begin with, from export; none: drawn")
       .integer("threads", c.threads, {1, 4096}, "threads", "threads a rank")
       .flag("deterministic", c.deterministic,
             "the same bits on 1, 2, 4 or 8 ranks, which cut the batch alone")

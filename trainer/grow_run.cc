@@ -24,7 +24,8 @@ bool same_parts(const ModelSpec& spec, const Sharding& a, const Sharding& b) {
 }  // namespace
 
 void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Sharding& sharding,
-              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed) {
+              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed,
+              const HeldOutLoss& loss) {
   const bool grown = grows(state.spec, to);
   if (!grown && same_parts(to, state.sharding, sharding)) {
     state.spec = to;
@@ -33,10 +34,14 @@ void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Shar
   }
   const std::string saved = state.saved;
   ASSERT(!saved.empty(), "the weights of step ", state.step, " are in no checkpoint");
-  GrowPlan plan = plan_growth(state.spec, to);
+  Kept kept;
+  if (shrinks(state.spec, to)) agree(channel, [&] { kept = kept_of(saved, state.spec, to); });
+  GrowPlan plan = plan_growth(state.spec, to, kept);
   loosen_for(state.sharding.cuts(), sharding.cuts(), plan.promise);
+  const bool promises = plan.promise.kind != PromiseKind::none;
   PromiseProbe<float> probe(plan, state.sharding.cuts(), sharding.cuts(), seed);
   if (grown) probe.ask_old(state.params, backend, channel);
+  const std::string before = grown && !promises && loss ? loss() : "";
   agree(channel, [&] { load_grown(saved, plan, optimizer, sharding, seed, state); });
   if (!grown) {
     state.saved = saved;
@@ -48,7 +53,8 @@ void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Shar
   std::string line = text("step ", state.step, ": ");
   for (const std::string& difference : plan.lines) line += difference + "; ";
   line += check_text(plan, check);
-  say("grown at " + line);
+  if (!before.empty()) line += text(": held-out loss ", before, " before, ", loss(), " after");
+  say((shrinks(plan.from, to) ? "changed at " : "grown at ") + line);
   if (!check.kept) fail(ErrorKind::internal, "the growth broke its promise at " + line);
   state.growths.push_back(line);
 }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "comm/channel.h"
 #include "tensor/backend.h"
@@ -10,11 +12,17 @@
 
 namespace ortho {
 
+// The loss of the run's model as it is now on held-out windows, for people; "" if there are none.
+// Collective.
+using HeldOutLoss = std::function<std::string()>;
+
 // Collective. Loads the weights and moments of `to`, as this rank holds them, from the checkpoint
 // state.saved, which must hold those of `state`: the old ones are freed before. A growth adds a line
 // to state.growths; Error(internal) when its promise is broken: the run ends then, and nothing of
-// that growth is saved. Nothing is loaded when model and mesh stay.
+// that growth is saved. Without a promise the line has `loss` before and after instead. Nothing is
+// loaded when model and mesh stay.
 void grow_run(Channel& channel, RunState& state, const ModelSpec& to, const Sharding& sharding,
-              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed);
+              const OptimizerConfig& optimizer, Backend<float>& backend, std::uint64_t seed,
+              const HeldOutLoss& loss = {});
 
 }  // namespace ortho

@@ -13,6 +13,7 @@
 #include "trainer/density.h"
 #include "trainer/grow_run.h"
 #include "trainer/mesh_choice.h"
+#include "trainer/partial.h"
 #include "trainer/program.h"
 #include "trainer/resume.h"
 #include "trainer/schedule.h"
@@ -23,7 +24,8 @@
 namespace ortho {
 namespace {
 
-constexpr double kShowEverySec = 10;  // progress as plain lines
+constexpr std::int64_t kShrinkWindows = 256;  // that tell the loss before and after a shrink
+constexpr double kShowEverySec = 10;          // progress as plain lines
 constexpr double kShowEveryOnTerminalSec = 0.5;
 
 double now_sec() {
@@ -36,6 +38,12 @@ std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
     if (sums.targets[i] > 0)
       means.emplace_back(term_name(static_cast<Term>(i)), sums.mean(static_cast<Term>(i)));
   return means;
+}
+
+std::string loss_text(double loss, const std::vector<std::pair<std::string, double>>& terms) {
+  std::string line = text(loss);
+  for (const auto& [name, mean] : terms) line += text(", ", name, " ", mean);
+  return line;
 }
 
 TermWeights term_weights(const LossConfig& loss) {
@@ -148,7 +156,7 @@ void TrainingRun::start_or_resume() {
     metrics_.rewind(state_->step);
     write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
-  grow_to(stage());  // when the data brought new symbols
+  grow_to(stage(), stage());  // when the data brought new symbols
 }
 
 Sharding TrainingRun::sharding_of(const Stage& stage) const {
@@ -160,10 +168,13 @@ Sharding TrainingRun::sharding_of(const Stage& stage) const {
   return stage_sharding(stage, cuts, channel_.rank());
 }
 
-void TrainingRun::grow_to(const Stage& stage) {
+void TrainingRun::grow_to(const Stage& before, const Stage& stage) {
   const size_t growths = state_->growths.size();
+  const auto loss = [&] {  // each model answers the windows of its own stage
+    return held_out_loss(state_->spec == stage.config.model ? stage : before);
+  };
   grow_run(channel_, *state_, stage.config.model, sharding_of(stage), config_.optimizer, *backend_,
-           static_cast<std::uint64_t>(config_.seed));
+           static_cast<std::uint64_t>(config_.seed), loss);
   if (state_->growths.size() == growths) return;
   agree(channel_, [&] {
     if (channel_.rank() != 0) return;
@@ -173,6 +184,25 @@ void TrainingRun::grow_to(const Stage& stage) {
     line.add("what", state_->growths.back());
     metrics_.write(line);
   });
+}
+
+std::string TrainingRun::held_out_loss(const Stage& stage) {
+  const DataConfig& data = stage.config.data;
+  const Sharding& sharding = state_->sharding;
+  std::optional<Dataset> records;
+  std::optional<HeldOut> windows;
+  agree(channel_, [&] {
+    LoaderOptions options = loader_options(stage, answering_objective(stage.config.objective),
+                                           static_cast<std::uint64_t>(config_.seed), sharding);
+    options.windows = sharding.windows();
+    records.emplace(data.train, data.held_out);
+    if (records->records() > 0) windows.emplace(*records, state_->vocabulary, options);
+  });
+  if (!windows || windows->samples() == 0) return "";
+  Arena<float> arena;
+  Model<float> model(state_->spec, sharding, state_->params, *backend_, arena, &channel_);
+  const TermSums sums = evaluate_split(channel_, model, *windows, kShrinkWindows);
+  return loss_text(sums.loss(term_weights(stage.config.loss)), term_means(sums));
 }
 
 void TrainingRun::enter_stage(size_t index) {
@@ -187,7 +217,7 @@ void TrainingRun::enter_stage(size_t index) {
   if (before.config.objective != next.config.objective) state_->identity.clear();
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
-  grow_to(next);
+  grow_to(before, next);
 }
 
 bool TrainingRun::go() {
@@ -251,6 +281,9 @@ bool TrainingRun::one_step(StageWork& work) {
   rule.rate = learning_rate(config_.optimizer, point);
   rule.clip = config_.optimizer.clip;
   rule.step = state_->step;
+  set_trained(trained_parts(work.stage.config.train, work.stage.config.model, rule.dropout.seed,
+                            state_->step),
+              state_->params);
   const StepTraffic before = counted_traffic(*work.model, *work.replicas);
   const StepParts parts = {channel_,
                            *backend_,
@@ -351,11 +384,9 @@ void TrainingRun::evaluate(StageWork& work, Objective objective) {
   agree(channel_, [&] {
     if (channel_.rank() == 0) metrics_.write(json_line(metrics));
   });
-  std::string line =
-      text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage, ": held-out ",
-           objective == Objective::diffusion ? "diffusion bound " : "loss ", metrics.loss);
-  for (const auto& [name, mean] : metrics.terms) line += text(", ", name, " ", mean);
-  say(line);
+  say(text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage, ": held-out ",
+           objective == Objective::diffusion ? "diffusion bound " : "loss ",
+           loss_text(metrics.loss, metrics.terms)));
 }
 
 void TrainingRun::save() {

@@ -38,7 +38,8 @@ class TrainingRun {
   void start_or_resume();
   void choose_meshes();                            // one for each stage, and says which
   Sharding sharding_of(const Stage& stage) const;  // this rank's part in it
-  void grow_to(const Stage& stage);
+  void grow_to(const Stage& before, const Stage& stage);
+  std::string held_out_loss(const Stage& stage);  // of the model as it is; "": nothing held out
   void enter_stage(size_t index);
   bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
   void end_stage(StageWork& work);

@@ -77,6 +77,7 @@ void Optimizer<T>::update(Backend<T>& backend, Params<T>& params, double rate,
          " weights for ", params.own_size());
   for (size_t i = 0; i < params.all().size(); ++i) {
     Param<T>& param = params.all()[i];
+    if (!param.trained) continue;
     const Range own = params.own(param);
     Index back = param.box.lo;
     for (std::int64_t& entry : back) entry = -entry;

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "trainer/checkpoint.h"
+#include "trainer/weight_files.h"
 
 namespace ortho {
 namespace {
@@ -69,6 +70,7 @@ std::unique_ptr<RunState> fresh_run(const RunConfig& config, const RunPlan& plan
   state->vocabulary = vocabulary;
   state->params.initialise(static_cast<std::uint64_t>(config.seed));
   state->optimizer = fresh_state(config.optimizer, state->params);
+  if (!config.start.empty()) say(import_weights(config.start, *state));
   return state;
 }
 

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "model/grow.h"
 #include "trainer/fixed_order.h"
+#include "trainer/partial.h"
 
 namespace ortho {
 namespace {
@@ -27,8 +28,9 @@ Stage plan_stage(const StageConfig& config, std::int64_t text_symbols) {
   const std::int64_t window = context(stage.config.model);
   stage.windows = config.batch.windows > 0 ? config.batch.windows : config.batch.tokens / window;
   stage.tokens = checked_product(stage.windows, window);
-  stage.flops_per_step =
-      6 * forward_macs(stage.config.model).executed * static_cast<double>(stage.tokens);
+  stage.flops_per_step = 6 * forward_macs(stage.config.model).executed *
+                         static_cast<double>(stage.tokens) *
+                         training_share(config.train, stage.config.model);
   stage.steps = planned_steps(config, stage.flops_per_step);
   return stage;
 }

@@ -153,8 +153,9 @@ TEST(Plan, WhatTrainRefusesExitsWith64) {
       {"--ranks 257", "no mesh of 257 ranks works"},
       {"--set mesh.batch=2", "stage all, mesh batch 2: it is of 2 ranks, not 1 rank"},
       {"--set stages.0.mesh.tokens=[3]", "mesh s_1 3: it is of 3 ranks, not 1 rank"},
-      {"--set 'stages=[{until: {steps: 1}}, {channels: 64, until: {steps: 1}}]'",
-       "model.channels 128 -> 64: a stage cannot shrink the model"},
+      {"--set model.norm=layer --set 'stages=[{until: {steps: 1}}, {channels: 256, until: {steps: "
+       "1}}]'",
+       "model.channels 128 -> 256 with norm: layer"},
       {"--set 'stages=[{until: {steps: 1}}, {tokens: [2, 2, 2, 2, 2, 4], until: {steps: 1}}]'",
        "changes the strides of the axes outside it"},
       {"--set model.chanels=3", "channels"},

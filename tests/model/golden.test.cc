@@ -4,10 +4,11 @@
 
 #include <functional>
 
+#include "dataio/npy.h"
+#include "model/apply.h"
 #include "tests/support/dense_terms.h"
+#include "tests/support/errors.h"
 #include "tests/support/layer_kit.h"
-#include "tests/support/npy.h"
-#include "tests/support/temp_folder.h"
 
 namespace ortho {
 namespace {
@@ -201,16 +202,66 @@ TEST(AxisMap, MixedWeightsEqualThePapers) {
     }
 }
 
-TEST(Npy, RefusesOtherFiles) {
-  const TempFolder folder;
-  const std::string path = folder / "not.npy";
-  write_file_durably(path, "\x93NUMPY\x02");
-  EXPECT_THROW(read_npy(path), Error);
-  const std::string good = read_file(std::string(ORTHO_SOURCE_DIR) + "/tests/golden/3.x.npy");
-  write_file_durably(path, good.substr(0, good.size() - 1));
-  EXPECT_THROW(read_npy(path), Error);
-  write_file_durably(path, good);
-  EXPECT_EQ(read_npy(path).shape, (Shape{3, 3}));
+// The whole layer on arrays, as `orthotope apply` runs it.
+template <class T>
+ApplyArray<T> array_of(const std::string& name) {
+  const Npy file = golden(name);
+  return {file.shape, {file.values.begin(), file.values.end()}};
+}
+
+template <class T>
+void expect_applied(const Golden& g, const std::string& mode, ApplyRule rule,
+                    const std::string& result) {
+  std::map<int, ApplyArray<T>> weights;
+  const std::string w = rule.combine == Combine::single ? ".w5." : ".w.";
+  for (const int axis : applied_axes(rule)) {
+    const std::string kind = mode != "mixed" ? mode : axis % 2 == 1 ? "shared" : "separate";
+    weights[axis] = array_of<T>(text(g.name, w, kind, '.', axis));
+  }
+  const ApplyArray<T> y = apply_layer(rule, array_of<T>(g.name + ".x"), weights);
+  const Npy expected = golden(text(g.name, ".y.", mode, '.', result));
+  ASSERT_EQ(y.shape, expected.shape) << g.name << mode << result;
+  for (size_t i = 0; i < y.values.size(); ++i)
+    ASSERT_NEAR(y.values[i], expected.values[i], kGoldenBound<T>) << g.name << mode << result;
+}
+
+template <class T>
+void expect_all_applied(const Golden& g, const std::string& mode) {
+  ApplyRule rule{g.grid, Combine::parallel, Sequence::ascending, Wiring::grid, -1};
+  expect_applied<T>(g, mode, rule, "parallel");
+  rule.combine = Combine::sequential;
+  expect_applied<T>(g, mode, rule, "ascending");
+  rule.sequence = Sequence::descending;
+  expect_applied<T>(g, mode, rule, "descending");
+  rule.combine = Combine::single;
+  const auto axes = static_cast<int>(g.grid.size());
+  for (int axis = 0; axis < axes && mode != "mixed"; ++axis) {
+    rule.single = axis;
+    expect_applied<T>(g, mode, rule, text("single", axis));
+    rule.single = axis - axes;
+    expect_applied<T>(g, mode, rule, text("single", axis));
+  }
+}
+
+TEST(Apply, EqualsThePapers) {
+  for (const Golden& g : kGolden)
+    for (const char* mode : {"separate", "shared", "mixed"}) {
+      expect_all_applied<double>(g, mode);
+      expect_all_applied<float>(g, mode);
+    }
+}
+
+TEST(Apply, NamesShapesThatDoNotFit) {
+  const ApplyArray<float> x{{2, 3, 4}, std::vector<float>(24)};
+  const std::map<int, ApplyArray<float>> weights = {{0, {{3, 3}, std::vector<float>(9)}},
+                                                    {1, {{4, 5}, std::vector<float>(20)}}};
+  const auto why = [&](const ApplyRule& rule) {
+    return message_of([&] { apply_layer(rule, x, weights); }, ErrorKind::usage);
+  };
+  EXPECT_NE(why({{3, 4}}).find("axis_1 is [4, 5]"), std::string::npos) << why({{3, 4}});
+  EXPECT_NE(why({{4, 3}}).find("the input is [2, 3, 4]"), std::string::npos);
+  EXPECT_NE(why({{3, 4}, Combine::single, Sequence::ascending, Wiring::grid, 2}).find("--axis 2"),
+            std::string::npos);
 }
 
 }  // namespace

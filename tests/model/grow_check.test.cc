@@ -32,17 +32,16 @@ const std::vector<Refused> kCases = {
     {"sequence", kSame, [](S& s) { s.sequence = Sequence::ascending; },
      "model.sequence descending -> ascending", "Keep descending"},
     {"width", kSame, [](S& s) { s.width = 6; }, "model.width 0 -> 6", "Keep 0"},
-    {"axis removed", kSame, [](S& s) { s.tokens = {3}; }, "model.tokens [2, 3] -> [3]", "outside"},
-    {"axis shortened", kSame,
+    {"inner axis shortened", kSame,
      [](S& s) {
        s.tokens = {2, 2};
      },
-     "token axis 0 from the inside shrinks from 3 to 2", "outside"},
+     "shortening token axis 0 from the inside from 3 to 2", "outermost"},
     {"axis added inside", kSame,
      [](S& s) {
        s.tokens = {2, 3, 2};
      },
-     "model.tokens [2, 3] -> [2, 3, 2]", "put new axes outside"},
+     "model.tokens [2, 3] -> [2, 3, 2]", "new axes outside"},
     {"inner axis", kSame,
      [](S& s) {
        s.tokens = {2, 6};
@@ -53,9 +52,39 @@ const std::vector<Refused> kCases = {
        s.wiring = Wiring::grid, s.tokens = {3, 3};
      },
      "grows from 2 to 3", "a multiple of 2"},
-    {"blocks", [](S& s) { s.blocks = 2; }, kSame, "model.blocks 2 -> 1", "Keep 2"},
-    {"channels", kSame, [](S& s) { s.channels = 2; }, "model.channels 3 -> 2", "Keep 3"},
-    {"hidden", kSame, [](S& s) { s.hidden = 2; }, "model.hidden 4 -> 2", "Keep 4"},
+    {"fewer channels that are units",
+     [](S& s) { s.out = false, s.channels = s.hidden = 4, s.active = 0.5; },
+     [](S& s) { s.out = false, s.hidden = 3, s.active = 0.5; }, "model.channels 4 -> 3",
+     "out: true"},
+    {"fewer channels that are halves of a gate",
+     [](S& s) { s.map = MapKind::dense, s.in = false, s.channels = 12, s.hidden = 6; },
+     [](S& s) { s.map = MapKind::dense, s.in = false, s.channels = 8; }, "model.channels 12 -> 8",
+     "in: true"},
+    {"fewer units of heads", [](S& s) { s.map = MapKind::dense, s.heads = 2, s.hidden = 8; },
+     [](S& s) { s.map = MapKind::dense, s.heads = 2; }, "model.hidden 8 -> 4 with 2 heads",
+     "Keep 8"},
+    {"fewer units with attention", [](S& s) { s.map = MapKind::attention; },
+     [](S& s) { s.map = MapKind::attention, s.hidden = 2; },
+     "model.hidden 4 -> 2 with 1 head of attention", "Keep 4"},
+    {"an axis of a set removed",
+     [](S& s) {
+       s.sets = {1, 1};
+     },
+     [](S& s) { s.tokens = {3}; }, "block.0.axis.0.gain would be left", "Keep them together"},
+    {"a tied axis made shorter",
+     [](S& s) {
+       s.map = MapKind::dense, s.weights = Weights::tied, s.tokens = {4, 4};
+     },
+     [](S& s) {
+       s.map = MapKind::dense, s.weights = Weights::tied, s.tokens = {2, 4};
+     },
+     "block.0.axis.0.w would be left", "the sizes that they have"},
+    {"single axis removed",
+     [](S& s) { s.map = MapKind::dense, s.combine = Combine::single, s.single_axis = 0; },
+     [](S& s) {
+       s.map = MapKind::dense, s.combine = Combine::single, s.single_axis = 0, s.tokens = {3};
+     },
+     "model.single_axis 0: its axis is removed", "new run"},
     {"branches", [](S& s) { s.branches = 2; }, kSame, "model.branches 2 -> 1", "Keep 2"},
     {"branches without a way out",
      [](S& s) { s.map = MapKind::dense, s.out = false, s.hidden = 3; },
@@ -109,9 +138,8 @@ const std::vector<Refused> kCases = {
     {"symbols", kSame, [](S& s) { s.text_symbols = 4; }, "model.text_symbols 5 -> 4", "Keep 5"},
     {"places", [](S& s) { s.places.text = 4; }, [](S& s) { s.places.text = 6; },
      "model.places.text 4 -> 6", "Use 8"},
-    {"items", [](S& s) { s.items = 2; }, kSame, "model.items 2 -> 0", "Keep 2"},
-    {"modality", kSame, [](S& s) { s.modalities = {Modality::audio}; }, "text is missing",
-     "add it again"},
+    {"modality", kSame, [](S& s) { s.modalities = {Modality::audio}; }, "has none of the old one's",
+     "at least one"},
     {"audio levels", [](S& s) { s.modalities = {Modality::audio}; },
      [](S& s) { s.modalities = {Modality::audio}, s.audio_levels = 65536; },
      "model.audio_levels 256 -> 65536", "Keep 256"},

@@ -99,16 +99,18 @@ RunState grown_whole(const RunState& before, const GrowPlan& plan, std::uint64_t
   return after;
 }
 
-TEST_F(CheckpointMesh, GrownWhileLoadingIsGrownThenCut) {
+TEST_F(CheckpointMesh, GrownOrShrunkWhileLoadingIsGrownThenCut) {
   const Mesh from({{"a", 2}}), to({{"a", 3}, {"b", 2}});
   int grown = 0;
   for (const MapKind map : {MapKind::dense, MapKind::joint})
     for (std::uint64_t seed = 0; seed < 24; ++seed) {
-      const ModelSpec spec = random_spec(map, seed);
+      const bool back = seed % 2 == 1;  // shrunk: what the row would have added is taken away
+      const ModelSpec small = random_spec(map, seed);
       const Row& row = kRows[seed % kRows.size()];
+      const ModelSpec large = changed(small, row.change), spec = back ? large : small;
       GrowPlan plan;
       try {
-        plan = plan_growth(spec, changed(spec, row.change));
+        plan = plan_growth(spec, back ? small : large);
       } catch (const Error&) {
         continue;  // this row does not grow that model
       }

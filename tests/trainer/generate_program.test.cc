@@ -41,9 +41,8 @@ TEST_F(GenerateProgram, WithPositionHeads) {
   const Outcome together = generate("heads", "--prompt 'coun' --prompt 'co' --together");
   const Outcome apart = generate("heads", "--prompt 'coun' --prompt 'co'");
   EXPECT_EQ(together.output, apart.output);  // 5 tokens for each fit into 16
-  for (const char* options :
-       {"--prompt cou --when-full beyond", "--prompt cou --when-full half",
-        "--prompt cou --places heads"}) {
+  for (const char* options : {"--prompt cou --when-full beyond", "--prompt cou --when-full half",
+                              "--prompt cou --places heads"}) {
     const Outcome more = generate("heads", options, "60");
     EXPECT_EQ(more.code, 0) << options << more.output;
   }

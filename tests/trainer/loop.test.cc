@@ -47,6 +47,32 @@ TEST_F(Loop, FourStagesGoThrough) {
   EXPECT_TRUE(run(config)) << "a complete run has nothing left to do";
 }
 
+TEST_F(Loop, AStageMayTakeAway) {
+  RunConfig config = kit_.config("run");
+  StageConfig smaller = config.stages.back();
+  smaller.name = "smaller";
+  smaller.model.tokens = {2};
+  smaller.model.blocks = 1;
+  smaller.model.hidden = 4;
+  smaller.model.channels = 8;
+  smaller.model.modalities = {Modality::text};
+  config.stages.push_back(smaller);
+  ASSERT_TRUE(run(config));
+  const auto state = newest_state(config);
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->spec.hidden, 4);
+  ASSERT_EQ(state->growths.size(), 4u);
+  for (const char* what :
+       {"token axis 1 (size 4) removed", "blocks 2 -> 1", "hidden 8 -> 4", "channels 16 -> 8",
+        "modality pixel removed", "no promise", "held-out loss ", " before, ", " after"})
+    expect_in(what, state->growths[3]);
+  // Kept weights go on with their step counts, those of the first stage with all steps.
+  for (size_t i = 0; i < state->params.all().size(); ++i) {
+    if (state->params.all()[i].spec.name != "final.gain") continue;
+    EXPECT_EQ(state->optimizer.regions[i].front().steps, kRunSteps + 6);
+  }
+}
+
 TEST_F(Loop, TheLossFalls) {
   RunConfig config = kit_.config("run");
   config.stages.resize(2);
@@ -161,7 +187,7 @@ TEST_F(Loop, AnotherModelInsideAStageIsRefused) {
 
 TEST_F(Loop, AnImpossibleGrowthIsRefusedBeforeTheFirstStep) {
   RunConfig config = kit_.config("run");
-  config.stages.back().model.channels = 1;
+  config.stages.back().model.gate = !config.model.gate;
   expect_in(config.stages.back().name, message_of([&] { run(config); }, ErrorKind::usage));
   EXPECT_TRUE(list_checkpoints(checkpoints_of(config)).empty());
 }
