@@ -153,6 +153,18 @@ WhenFull when_full_word(const std::string& word) {
   return word == "slide" ? WhenFull::slide : word == "half" ? WhenFull::half : WhenFull::beyond;
 }
 
+void check_generate(const GenerateOptions& o) {
+  if (!o.objective.empty()) objective_from_name(o.objective);  // checks
+  check_count("--rounds", o.rounds, 0);
+  check_count("--tokens", o.tokens, 0);
+  check_count("--top-k", o.top_k, 0);
+  check_passes(o.passes);
+  check_count("--seed", o.seed, 0);
+  REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
+  REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");
+  REQUIRE(o.prompts.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
+}
+
 Command parse_generate(const Words& arguments) {
   GenerateOptions o;
   std::string modality, size, when_full, places, order;
@@ -195,22 +207,14 @@ Command parse_generate(const Words& arguments) {
     return ShowText{help_text(
         listing, "RUN [options]",
         "Makes a text, an image (PNG) or a sound (WAV) with a run folder or a checkpoint.")};
+  check_generate(o);
   o.modality = modality_word(modality);
-  if (!o.objective.empty()) objective_from_name(o.objective);  // checks
   REQUIRE(order == "confident" || order == "random", "--order ", order, ": confident or random");
   if (order == "random") o.order = UnmaskRule::Order::random;
-  check_count("--rounds", o.rounds, 0);
   if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size("--image-size", size);
-  check_count("--tokens", o.tokens, 0);
-  check_count("--top-k", o.top_k, 0);
-  check_passes(o.passes);
-  check_count("--seed", o.seed, 0);
-  REQUIRE(o.temperature >= 0, "--temperature ", o.temperature, ": must not be negative");
-  REQUIRE(o.top_p > 0 && o.top_p <= 1, "--top-p ", o.top_p, ": above 0, up to 1");
   o.when_full = when_full_word(when_full);
   REQUIRE(places == "rule" || places == "heads", "--places ", places, ": rule or heads");
   o.places_by_heads = places == "heads";
-  REQUIRE(o.prompts.empty() || o.prompt_file.empty(), "give --prompt or --prompt-file, not both");
   REQUIRE(o.modality == Modality::text || !o.out.empty(), "--modality ", modality,
           " needs --out FILE");
   return o;

@@ -255,7 +255,7 @@ TEST(Loader, OneShotPairsSkippedAndCut) {
   EXPECT_EQ(batch.input[4].modality, static_cast<int>(Modality::query));
   EXPECT_EQ(batch.input[4].item, 1);
   EXPECT_EQ(batch.target[3].scored, 0);
-  EXPECT_EQ(batch.target[5], (Target{1, static_cast<int>(Modality::text), {1, 0, 0}, {}, 1}));
+  EXPECT_EQ(batch.target[5], (Target{1, static_cast<int>(Modality::text), {1, 0, 0}, {1, 0, 0}, 1}));
   EXPECT_EQ(batch.target[6], (Target{1, static_cast<int>(Modality::none), {}}));
 
   rule.window.cut = true;

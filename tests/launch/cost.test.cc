@@ -267,9 +267,9 @@ TEST(Cost, RefusesWhatTrainRefuses) {
   expect_in("3 replicas must divide the batch of 12 windows and the 64 streams", named(3));
   config.stages[0].mesh = {2, {}, 1};
   expect_in("mesh batch 2: it is of 2 ranks, not 4 ranks", at(config, 4));
-  ModelSpec narrower = recipe();
-  narrower.channels = 64;
-  expect_in("model.channels 128 -> 64", at(run_of({recipe(), narrower}), 1));
+  ModelSpec gateless = recipe();
+  gateless.gate = false;
+  expect_in("model.gate true -> false", at(run_of({recipe(), gateless}), 1));
 }
 
 }  // namespace

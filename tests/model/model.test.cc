@@ -289,7 +289,7 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
   using S = ModelSpec;
   expect_in("model.self: once is for combine: parallel",
             refused([](S& s) { s.self = Self::once; }));
-  expect_in("model.heads 2 is for attention, but no axis has it",
+  expect_in("model.heads 2 with map: joint",
             refused([](S& s) { s.heads = 2; }));
   expect_in("model.heads 3 do not divide hidden 4",
             refused([](S& s) { s.map = MapKind::dense, s.heads = 3; }));

@@ -112,7 +112,7 @@ TEST_F(Unmask, TheSurestComesFirst) {
       symbol = static_cast<std::int32_t>(top - logits.begin());
     }
     batch.input[at * 3].modality = 1;
-    batch.input[at * 3].symbol[0] = symbol;
+    batch.input[at * 3].symbol = {symbol, 0, 0};
   }
   const Tokens added = run({prompt}, rule, {}).front();
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(added[i], batch.input[(i + 3) * 3]) << i;
