@@ -6,6 +6,7 @@
 #include "tests/support/agreement.h"
 #include "tests/support/errors.h"
 #include "tests/support/run_kit.h"
+#include "trainer/stage_data.h"
 
 namespace ortho {
 namespace {
