@@ -16,7 +16,7 @@ target_link_libraries(decode PUBLIC dataio PkgConfig::FFMPEG)
 
 add_executable(orthotope-decode decode/main.cc)
 target_link_libraries(orthotope-decode PRIVATE decode)
-# A sanitizer reserves terabytes: under it there is no limit of memory.
+# 0: no limits of memory and of open files, which a sanitizer cannot live with.
 set(decode_memory "(rlim_t{4} << 30)")
 if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
   set(decode_memory 0)

@@ -18,7 +18,8 @@
 namespace ortho {
 namespace {
 
-constexpr rlim_t kMemoryBytes = ORTHO_DECODE_MEMORY;  // 0: no limit, as the sanitizers need
+// 0: no limit of it, nor of open files: a sanitizer reserves terabytes and probes memory by pipes.
+constexpr rlim_t kMemoryBytes = ORTHO_DECODE_MEMORY;
 
 void limit(decltype(RLIMIT_AS) what, rlim_t value) {
   const rlimit both = {value, value};
@@ -26,8 +27,10 @@ void limit(decltype(RLIMIT_AS) what, rlim_t value) {
 }
 
 void give_up_rights() {
-  if (kMemoryBytes > 0) limit(RLIMIT_AS, kMemoryBytes);
-  limit(RLIMIT_NOFILE, 0);
+  if (kMemoryBytes > 0) {
+    limit(RLIMIT_AS, kMemoryBytes);
+    limit(RLIMIT_NOFILE, 0);
+  }
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_CORE, 0);
   ASSERT(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, system_error());
