@@ -45,6 +45,8 @@ class Sublayer {
            std::uint64_t number, std::unique_ptr<BlockMap<T>> map, const Scratch<T>& scratch);
   void forward(const DropoutKey& key, const T* x, T* y);                 // y += …
   void backward(const DropoutKey& key, const T* x, const T* dy, T* dx);  // dx += …; dy may be dx
+  // The rest of the weights' gradients, with the same x and before another sublayer runs.
+  void backward_weights(const T* x) { map_->backward_weights(gain_ ? h_ : x, scratch_.dz); }
 
  private:
   Nodes mapped() const;  // what the map yields

@@ -14,8 +14,10 @@ class BlockMap {
  public:
   virtual ~BlockMap() = default;
   virtual void forward(const T* h, T* z) = 0;  // h [nodes, C] -> z [nodes, G]
-  // Overwrites dh, adds to the weights' gradients.
+  // Overwrites dh, adds to the weights' gradients …
   virtual void backward(const T* h, const T* dz, T* dh) = 0;
+  // … but for those that this adds to, with the same h and dz: while dh travels on.
+  virtual void backward_weights(const T* h, const T* dz) = 0;
 };
 
 }  // namespace ortho

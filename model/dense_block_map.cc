@@ -45,9 +45,13 @@ void DenseBlockMap<T>::backward(const T* h, const T* dz, T* dh) {
   if (!mapped_) return layer_.backward(h, dz, dh);
   layer_.backward(mapped_, dz, gradient_);
   if (own_) return own_->run(Way::backward, gradient_, dh, Fill::over);
-  if (in_->trained)
-    backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
   backend_.channel_map_dx(nodes_, layer_.input().channels, gradient_, in_->value, dh, false);
+}
+
+template <class T>
+void DenseBlockMap<T>::backward_weights(const T* h, const T*) {
+  if (in_ && in_->trained)
+    backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
 }
 
 template class DenseBlockMap<float>;

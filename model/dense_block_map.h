@@ -17,6 +17,7 @@ class DenseBlockMap final : public BlockMap<T> {
   DenseBlockMap(const Build<T>& build, const std::string& block);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
+  void backward_weights(const T* h, const T* dz) override;
 
  private:
   Nodes nodes_;  // of h

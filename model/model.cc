@@ -15,6 +15,21 @@ std::unique_ptr<Channel> ranks_of_replica(const Sharding& sharding, Channel* wor
   return world->split(sharding.replica());
 }
 
+// While it lives, messages under way are looked after between the tiles of the backend's operations.
+template <class T>
+class Watch {
+ public:
+  Watch(Backend<T>& backend, Moves<T>& moves) : backend_(backend) {
+    if (!moves.all().empty()) backend.set_between_tiles([&moves] { moves.look_after(); });
+  }
+  ~Watch() { backend_.set_between_tiles({}); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  Backend<T>& backend_;
+};
+
 // The ranks with the same rows and other channels.
 std::unique_ptr<Channel> ranks_alike(const Sharding& sharding, Channel* world) {
   if (world == nullptr || sharding.cuts().channels == 1) return nullptr;
@@ -50,6 +65,7 @@ Model<T>::Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, 
 template <class T>
 TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double normaliser,
                          const DropoutKey& dropout) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(dropout);
   const TermSums sums =
@@ -78,6 +94,7 @@ DropoutKey Model<T>::inference() const {
 
 template <class T>
 TermSums Model<T>::score(const Batch& batch) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(inference(), &settling_);
   return head_.score(batch, stack_.output());
@@ -85,6 +102,7 @@ TermSums Model<T>::score(const Batch& batch) {
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(inference(), &settling_);
   head_.forward_rows(stack_.output());

@@ -171,7 +171,16 @@ void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* 
   T* const change = part.there ? apart_[1] : dx;
   if (part.there) backend_.zero(part.elements, change);
   part.sublayer->backward(key, part.there ? part.x : x, dy, change);
-  if (part.there) part.there->run(Way::backward, change, dx, Fill::add);
+  if (!part.there) return;
+  part.there->start(Way::backward, change, dx, Fill::add);
+  part.sublayer->backward_weights(part.x);
+  part.there->finish();
+}
+
+// What its backward left, unless that was done while its own gradient travelled.
+template <class T>
+void Stack<T>::add_to_weights(Part& part, const T* x) {
+  if (!part.there) part.sublayer->backward_weights(x);
 }
 
 // Whether the pass before this step, which is the first of a pass, left the stream as it was.
@@ -229,15 +238,16 @@ template <class T>
 void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
   const size_t lowest = to_input ? 0 : lowest_trained();
   T* dx = gradient;  // of the stream where it is now; at home it lies in `gradient`
-  const auto move_back = [&](Move<T>* way, const Layout& to) {
+  const auto start_back = [&](Move<T>* way, const Layout& to) {
     if (way == nullptr) return;
     T* into = dx == stream_[0] ? stream_[1] : stream_[0];
     if (to.cuts() == home_.cuts()) into = gradient;
-    way->run(Way::backward, dx, into, Fill::over);
+    way->start(Way::backward, dx, into, Fill::over);
     dx = into;
   };
   if (lowest == steps_.size()) return;
-  move_back(leave_, steps_.back().layout);
+  start_back(leave_, steps_.back().layout);
+  if (leave_) leave_->finish();
   for (size_t i = steps_.size(); i-- > lowest;) {
     Step& step = steps_[i];
     const T* dy = dx;
@@ -247,8 +257,14 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
       dy = held_;
     }
     if (!residual_) backend_.zero(step.elements, dx);
-    for (Part& part : step.parts) backward(key, part, step.x, dy, dx);
-    if (i > 0 || to_input) move_back(step.there, layout_before(i));
+    for (Part& part : step.parts) {
+      backward(key, part, step.x, dy, dx);
+      if (&part != &step.parts.back()) add_to_weights(part, step.x);
+    }
+    Move<T>* const there = i > 0 || to_input ? step.there : nullptr;
+    start_back(there, layout_before(i));
+    add_to_weights(step.parts.back(), step.x);
+    if (there) there->finish();
   }
 }
 

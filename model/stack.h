@@ -65,6 +65,7 @@ class Stack {
   bool settled(const Settling& settling, size_t step);
   void forward(const DropoutKey& key, Part& part, const T* x, T* y);
   void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
+  void add_to_weights(Part& part, const T* x);
   bool residual_;
   size_t passes_;
   Layout home_;

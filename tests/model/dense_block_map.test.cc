@@ -63,6 +63,7 @@ BlockResult run_block(const ModelSpec& spec, const Cuts& cuts) {
     std::vector<float> z(dz_own.size(), 99), dh(h_own.size(), 99);
     own.map.forward(h_own.data(), z.data());
     own.map.backward(h_own.data(), dz_own.data(), dh.data());
+    own.map.backward_weights(h_own.data(), dz_own.data());
     for (int rank = 0; rank < world.ranks(); ++rank) {  // one after the other
       world.barrier();
       if (rank != world.rank()) continue;
