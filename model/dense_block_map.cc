@@ -18,12 +18,17 @@ Move<T>* own_channels(const Build<T>& build, const std::string& block) {
 
 }  // namespace
 
+std::vector<Layout> block_layouts(const ModelSpec& spec, const Sharding& sharding) {
+  return layer_layouts(spec, sharding, layer_input_channels(spec), single_output(spec));
+}
+
 template <class T>
-DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
+DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::vector<Layout>& layouts,
+                                const std::string& block)
     : nodes_(build.sharding.local(build.sharding.whole_channels(build.sharding.home()),
                                   build.spec.channels)),
       own_(build.spec.in ? nullptr : own_channels(build, block)),
-      layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
+      layer_(build, layouts, layer_input_channels(build.spec), block, single_output(build.spec)),
       backend_(build.backend) {
   if (build.spec.in) in_ = &build.params.at(block + ".in");
   if (!in_ && !own_) return;

@@ -157,25 +157,72 @@ void JointMap<T>::each_halo_tap(const Direction& direction, Act act) {
   }
 }
 
+template <class T>
+auto JointMap<T>::forward_tap(const Direction& direction, const T* rows, T* z) {
+  return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                               std::int64_t to) {
+    const T* const h = rows + from * nodes_.batch * nodes_.channels;
+    T* const into = z + to * nodes_.batch * out_;
+    const std::int64_t first = d * nodes_.channels * out_;
+    if (direction.makes_all()) return whole_.forward(reached, out_, first, h, into, d > 0);
+    for (const Columns<T>& columns : direction.columns)
+      columns.map(reached, h, weight_.value + first, into, d > 0);
+  };
+}
+
+template <class T>
+auto JointMap<T>::backward_tap(const Direction& direction, const T* dz, T* rows) {
+  return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                               std::int64_t to) {
+    const T* const dout = dz + to * nodes_.batch * out_;
+    T* const into = rows + from * nodes_.batch * nodes_.channels;
+    const std::int64_t first = d * nodes_.channels * out_;
+    bool add = d > 0 || direction.ahead;
+    if (direction.makes_all()) return whole_.backward_input(reached, out_, first, dout, into, add);
+    for (const Columns<T>& columns : direction.columns) {
+      columns.map_dx(reached, dout, weight_.value + first, into, add);
+      add = true;
+    }
+  };
+}
+
 // An element's own taps are those with the smaller d: each sum is in the order of d, on any mesh.
 template <class T>
 void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
-  const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
-  const auto tap = [&](const T* rows) {
-    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
-                                 std::int64_t to) {
-      const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.makes_all())
-        return whole_.forward(reached, out_, first, rows + from * in, z + to * out, d > 0);
-      for (const Columns<T>& columns : direction.columns)
-        columns.map(reached, rows + from * in, weight_.value + first, z + to * out, d > 0);
-    };
-  };
   Move<T>* const halo = direction.halo;
   if (halo) halo->start(Way::forward, h, direction.halo_rows, Fill::over);
-  each_own_tap(direction, tap(h));
+  each_own_tap(direction, forward_tap(direction, h, z));
   if (halo) halo->finish();
-  each_halo_tap(direction, tap(direction.halo_rows));
+  each_halo_tap(direction, forward_tap(direction, direction.halo_rows, z));
+}
+
+template <class T>
+bool JointMap<T>::by_runs() const {
+  return wiring_ == Wiring::causal && !directions_.front().halo && !(parts_ && !parts_->empty());
+}
+
+// The taps that end in the run.
+template <class T>
+void JointMap<T>::forward_run(const Range& tokens, const T* h, T* z) {
+  const auto act = forward_tap(directions_.front(), h, z);
+  const std::int64_t out = nodes_.batch * out_;
+  if (first_tap_ > 0) backend_.zero(tokens.size() * out, z + tokens.lo * out);
+  for (std::int64_t d = first_tap_; d < taps_ && steps_[d] < tokens.hi; ++d) {
+    const std::int64_t first = std::max(tokens.lo, steps_[d]);
+    act(d, nodes_.with_tokens(tokens.hi - first), first - steps_[d], first);
+  }
+}
+
+// The taps that begin in the run.
+template <class T>
+void JointMap<T>::backward_run(const Range& tokens, const T* dz, T* dh) {
+  const auto act = backward_tap(directions_.front(), dz, dh);
+  const std::int64_t in = nodes_.batch * nodes_.channels;
+  if (first_tap_ > 0) backend_.zero(tokens.size() * in, dh + tokens.lo * in);
+  for (std::int64_t d = first_tap_; d < taps_ && tokens.lo + steps_[d] < nodes_.tokens; ++d) {
+    const std::int64_t end = std::min(tokens.hi, nodes_.tokens - steps_[d]);
+    act(d, nodes_.with_tokens(end - tokens.lo), tokens.lo, tokens.lo + steps_[d]);
+  }
 }
 
 // Each part of the window by itself: no tap leads into it.
@@ -194,24 +241,11 @@ void JointMap<T>::segments_forward(const T* h, T* z) {
 // The halo's gradient travels home while the weights' is computed.
 template <class T>
 void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T* dz, T* dh) {
-  const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
-  const auto to_input = [&](T* rows) {
-    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
-                                 std::int64_t to) {
-      const std::int64_t first = d * nodes_.channels * out_;
-      bool add = d > 0 || direction.ahead;
-      if (direction.makes_all())
-        return whole_.backward_input(reached, out_, first, dz + to * out, rows + from * in, add);
-      for (const Columns<T>& columns : direction.columns) {
-        columns.map_dx(reached, dz + to * out, weight_.value + first, rows + from * in, add);
-        add = true;
-      }
-    };
-  };
   Move<T>* const halo = direction.halo;
-  if (halo) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);
-  each_halo_tap(direction, to_input(scratch_.halo_gradient));
-  each_own_tap(direction, to_input(dh));
+  if (halo)
+    backend_.zero(segments_ * reach_ * nodes_.batch * nodes_.channels, scratch_.halo_gradient);
+  each_halo_tap(direction, backward_tap(direction, dz, scratch_.halo_gradient));
+  each_own_tap(direction, backward_tap(direction, dz, dh));
   if (halo) halo->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
   if (halo && weight_.trained) taps_backward_weight(direction, h, dz);
   if (halo) halo->finish();

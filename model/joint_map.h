@@ -46,6 +46,9 @@ class JointMap final : public BlockMap<T> {
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
   void backward_weights(const T* h, const T* dz) override;
+  bool by_runs() const override;
+  void forward_run(const Range& tokens, const T* h, T* z) override;
+  void backward_run(const Range& tokens, const T* dz, T* dh) override;
 
  private:
   // The taps that look one way, and the columns of G that they make.
@@ -62,6 +65,9 @@ class JointMap final : public BlockMap<T> {
   void each_own_tap(const Direction& direction, Act act);
   template <class Act>
   void each_halo_tap(const Direction& direction, Act act);
+  // What each tap does: (d, nodes, from, to) as each_own_tap gives them, from `rows` of h.
+  auto forward_tap(const Direction& direction, const T* rows, T* z);
+  auto backward_tap(const Direction& direction, const T* dz, T* rows);
   void taps_forward(const Direction& direction, const T* h, T* z);
   void taps_backward(const Direction& direction, const T* h, const T* dz, T* dh);
   void taps_backward_weight(const Direction& direction, const T* h, const T* dz);

@@ -26,8 +26,8 @@ DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, i
 }  // namespace
 
 template <class T>
-Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
-                std::int64_t single_out)
+Layer<T>::Layer(const Build<T>& build, const std::vector<Layout>& layouts, std::int64_t channels,
+                const std::string& prefix, std::int64_t single_out)
     : chained_(build.spec.combine != Combine::parallel), backend_(build.backend) {
   const Sharding& sharding = build.sharding;
   const int rank = sharding.rank();
@@ -35,8 +35,8 @@ Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string&
                   sharding.nodes(channels).order};
   const LayerShapes shapes = layer_shapes(build.spec, sharding, channels, single_out);
   const Whole whole{layer_maps(build.spec, all, single_out), shapes,
-                    same_cuts(sharding.home(), sharding.nodes(channels), shapes.input),
-                    layer_layouts(build.spec, sharding, channels, single_out), prefix};
+                    same_cuts(sharding.home(), sharding.nodes(channels), shapes.input), layouts,
+                    prefix};
   const Layout home_out = same_cuts(whole.home, shapes.input, shapes.output);
   input_ = shapes.input.nodes(whole.home.box(shapes.input.shape, rank));
   output_ = shapes.output.nodes(home_out.box(shapes.output.shape, rank));

@@ -62,9 +62,10 @@ std::vector<Layout> layer_param_layouts(const ModelSpec& spec, const Sharding& s
 template <class T>
 class Layer {
  public:
-  // x and y are at home, x with `channels`. Collective, as are forward and backward.
-  Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
-        std::int64_t single_out = 0);
+  // x and y are at home, x with `channels`; `layouts` are layer_layouts(…), which take long to plan
+  // on large meshes and serve all layers alike. Collective, as are forward and backward.
+  Layer(const Build<T>& build, const std::vector<Layout>& layouts, std::int64_t channels,
+        const std::string& prefix, std::int64_t single_out = 0);
 
   const Nodes& input() const { return input_; }
   const Nodes& output() const { return output_; }

@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "core/error.h"
+#include "model/watch.h"
 
 namespace ortho {
 namespace {
@@ -14,21 +15,6 @@ std::unique_ptr<Channel> ranks_of_replica(const Sharding& sharding, Channel* wor
   if (world == nullptr || sharding.ranks() == sharding.replicas()) return nullptr;
   return world->split(sharding.replica());
 }
-
-// While it lives, messages under way are looked after between the tiles of the backend's operations.
-template <class T>
-class Watch {
- public:
-  Watch(Backend<T>& backend, Moves<T>& moves) : backend_(backend) {
-    if (!moves.all().empty()) backend.set_between_tiles([&moves] { moves.look_after(); });
-  }
-  ~Watch() { backend_.set_between_tiles({}); }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-
- private:
-  Backend<T>& backend_;
-};
 
 // The ranks with the same rows and other channels.
 std::unique_ptr<Channel> ranks_alike(const Sharding& sharding, Channel* world) {

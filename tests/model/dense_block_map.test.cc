@@ -27,7 +27,8 @@ struct BlockRank {
         params(param_specs(spec), param_layouts(spec, sharding), rank),
         backend(make_cpu_backend<float>(1)),
         moves(sharding, world, arena),
-        map({spec, sharding, params, *backend, arena, moves}, "block.1") {
+        map({spec, sharding, params, *backend, arena, moves}, block_layouts(spec, sharding),
+            "block.1") {
     moves.take_workspace();
     params.initialise(3);
   }
