@@ -40,11 +40,17 @@ double least(const std::vector<double>& x) { return *std::min_element(x.begin(),
 struct Path {
   std::span<float> x, lines, workspace;
   std::vector<double> there = {}, back = {};
+  std::array<std::vector<double>, 3> phases = {};  // on the way there: packing, waiting, unpacking
 
   void run(Channel& channel, Exchange<float>& exchange) {
+    const ExchangeCount before = exchange.count(Way::forward);
     there.push_back(slowest_sec(channel, [&] {
       exchange.run(Way::forward, x.data(), lines.data(), Fill::over, workspace);
     }));
+    const ExchangeCount& now = exchange.count(Way::forward);
+    phases[0].push_back(now.packing_sec - before.packing_sec);
+    phases[1].push_back(now.waiting_sec - before.waiting_sec);
+    phases[2].push_back(now.unpacking_sec - before.unpacking_sec);
     back.push_back(slowest_sec(channel, [&] {
       exchange.run(Way::backward, lines.data(), x.data(), Fill::over, workspace);
     }));
@@ -122,6 +128,8 @@ void compare(Channel& channel, Channel& apart, Order order, std::int64_t local_b
   for (const Path* path : {&times.messages, &times.packed, &times.pulled})
     std::printf("   %8.3f %8.3f %5.2f", 1e3 * least(path->there), 1e3 * least(path->back),
                 std::max(least(path->there), least(path->back)) / least(times.mpi));
+  const auto& [pack, wait, unpack] = times.messages.phases;
+  std::printf("   %6.1f %6.1f %6.1f", 1e6 * least(pack), 1e6 * least(wait), 1e6 * least(unpack));
   std::printf("\n");
 }
 
@@ -136,7 +144,7 @@ int main(int argc, char** argv) {
   if (channel->rank() == 0)
     std::printf(
         "%d ranks, ms     MB each     copy      mpi   messages     back ratio     packed"
-        "     back ratio     pulled     back ratio\n",
+        "     back ratio     pulled     back ratio   us there by messages: pack, wait, unpack\n",
         channel->ranks());
   for (const ortho::Order order : {ortho::Order::batch_inner, ortho::Order::channels_inner})
     for (std::int64_t bytes = 64 << 10; static_cast<double>(bytes) <= most; bytes *= 4)

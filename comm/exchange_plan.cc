@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <utility>
 
 #include "comm/agree.h"
@@ -108,7 +109,8 @@ Message message_between(const Box& source, const Target& target, bool at_source,
   return message;
 }
 
-Plan plan_move(const Move& move, int rank) {
+// `others`: those that may have something for this rank, or it for them, rising.
+Plan plan_move(const Move& move, int rank, const std::vector<int>& others) {
   const int ranks = move.from.mesh().ranks();
   ASSERT(rank >= 0 && rank < ranks && move.element_bytes > 0, "rank ", rank, " of ", ranks);
   Plan plan;
@@ -119,7 +121,7 @@ Plan plan_move(const Move& move, int rank) {
   const Target own_target = move.target(rank);
   plan.source.shape = extent(own_source);
   plan.target.shape = own_target.shape;
-  for (int other = 0; other < ranks; ++other) {
+  for (const int other : others) {
     if (serves(move.from, rank, other)) {
       Message out =
           message_between(own_source, move.target(other), true, other, move.element_bytes);
@@ -245,7 +247,7 @@ Plan plan_exchange(const Shape& shape, const Layout& from, const Layout& to, int
     const Box box = to.box(shape, of);
     return Target{extent(box), {{box, Index(shape.size(), 0)}}};
   };
-  Plan plan = plan_move({from, source, target, element_bytes}, rank);
+  Plan plan = plan_move({from, source, target, element_bytes}, rank, move_ranks(from, to, rank));
   Hash hash;
   hash.add(shape);
   hash.add(from);
@@ -291,7 +293,9 @@ Plan plan_halo(const NodeShape& nodes, const Layout& layout, const Halo& halo, i
   const auto target = [&](int of) {
     return halo.ahead ? halo_ahead(flat, halo, source(of)) : halo_target(flat, halo, source(of));
   };
-  Plan plan = plan_move({layout, source, target, element_bytes}, rank);
+  std::vector<int> all(static_cast<size_t>(layout.mesh().ranks()));
+  std::iota(all.begin(), all.end(), 0);
+  Plan plan = plan_move({layout, source, target, element_bytes}, rank, all);
   Hash hash;
   hash.add(nodes.shape);
   hash.add(layout);

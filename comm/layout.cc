@@ -12,12 +12,14 @@ namespace {
 // The ranks that agree with `rank` on all mesh axes but the `free` ones, ascending.
 std::vector<int> ranks_along(const Mesh& mesh, const std::vector<bool>& free, int rank) {
   const std::vector<int> own = mesh.coordinate(rank);
-  std::vector<int> members;
-  for (int other = 0; other < mesh.ranks(); ++other) {
-    const std::vector<int> at = mesh.coordinate(other);
-    bool same = true;
-    for (size_t m = 0; m < at.size(); ++m) same = same && (free[m] || at[m] == own[m]);
-    if (same) members.push_back(other);
+  std::vector<int> members = {0};
+  for (size_t m = 0; m < free.size(); ++m) {  // the outermost first: so they rise
+    const int ranks = mesh.axes()[m].ranks;
+    std::vector<int> inside;
+    for (const int member : members)
+      for (int at = free[m] ? 0 : own[m]; at <= (free[m] ? ranks - 1 : own[m]); ++at)
+        inside.push_back(member * ranks + at);
+    members = std::move(inside);
   }
   return members;
 }

@@ -196,6 +196,23 @@ void AttentionMap<T>::backward(const T* h, const T* dz, T* dh) {
       backend_.channel_map_dx(nodes, gated_, scratch_.value + key * g, value_.value, into, true);
     };
   };
+  each_halo_run(to_input(scratch_.halo, false));
+  backend_.channel_map_dx(nodes_, units_, scratch_.query, query_.value, dh, false);
+  each_own_run(to_input(dh, true));
+  if (halo_) halo_->start(Way::backward, scratch_.halo, dh, Fill::add);
+  if (halo_) add_to_weights(h);
+  if (halo_) halo_->finish();
+}
+
+template <class T>
+void AttentionMap<T>::backward_weights(const T* h, const T*) {
+  if (!halo_) add_to_weights(h);
+}
+
+template <class T>
+void AttentionMap<T>::add_to_weights(const T* h) {
+  const std::int64_t c = nodes_.batch * nodes_.channels, e = nodes_.batch * units_,
+                     g = nodes_.batch * gated_;
   const auto to_weights = [&](const T* rows) {
     return [=, this](const Nodes& nodes, std::int64_t from, std::int64_t key) {
       const T* const of = rows + from * c;
@@ -205,14 +222,9 @@ void AttentionMap<T>::backward(const T* h, const T* dz, T* dh) {
         backend_.channel_map_dw(nodes, gated_, of, scratch_.value + key * g, value_.grad);
     };
   };
-  each_halo_run(to_input(scratch_.halo, false));
-  backend_.channel_map_dx(nodes_, units_, scratch_.query, query_.value, dh, false);
-  each_own_run(to_input(dh, true));
-  if (halo_) halo_->start(Way::backward, scratch_.halo, dh, Fill::add);
   if (query_.trained) backend_.channel_map_dw(nodes_, units_, h, scratch_.query, query_.grad);
   each_own_run(to_weights(h));
   each_halo_run(to_weights(halo_rows_));
-  if (halo_) halo_->finish();
 }
 
 template AttentionScratch<float> take_attention_scratch(const Build<float>&,

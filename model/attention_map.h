@@ -38,6 +38,7 @@ class AttentionMap final : public BlockMap<T> {
                const std::string& prefix);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
+  void backward_weights(const T* h, const T* dz) override;
 
  private:
   void take_sources(const Build<T>& build, const JointSite& site);
@@ -45,6 +46,7 @@ class AttentionMap final : public BlockMap<T> {
   void each_own_run(Act act);
   template <class Act>
   void each_halo_run(Act act);
+  void add_to_weights(const T* h);  // out of the gradients in the scratch
 
   Nodes nodes_;
   std::int64_t units_, gated_;  // channels of q and k, and of v, that this rank makes

@@ -49,25 +49,27 @@ void DenseAxisMap<T>::forward_segments(const T* x, T* y, bool add) {
 }
 
 template <class T>
-void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
-  if (gather_ != nullptr) {
-    gather_->run(Way::forward, dy, all_->data(), Fill::over);
-    dy = all_->data();
-  }
-  if (weight_.trained) backend_.dense_dw(map_, x, dy, weight_.grad);
-  backend_.dense_dx(map_, dy, weight_.value, dx, add);
+const T* DenseAxisMap<T>::gather(const T* dy) {
+  if (gather_ == nullptr) return dy;
+  gather_->run(Way::forward, dy, all_->data(), Fill::over);
+  return all_->data();
 }
 
 template <class T>
-void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
-  ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
+void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
+  dy = gather(dy);
   if (weight_.trained) backend_.dense_dw(map_, x, dy, weight_.grad);
+  backend_.dense_dx(map_, dy, weight_.value, dx, add);
 }
 
 template <class T>
 void DenseAxisMap<T>::backward_input(const T* dy, T* dx, bool add) {
-  ASSERT(gather_ == nullptr, weight_.spec.name, " has partial sums");
-  backend_.dense_dx(map_, dy, weight_.value, dx, add);
+  backend_.dense_dx(map_, gather(dy), weight_.value, dx, add);
+}
+
+template <class T>
+void DenseAxisMap<T>::backward_weight(const T* x, const T* dy) {
+  if (weight_.trained) backend_.dense_dw(map_, x, gather_ ? all_->data() : dy, weight_.grad);
 }
 
 template class DenseAxisMap<float>;

@@ -29,12 +29,13 @@ class DenseAxisMap {
   void forward(const T* x, T* y, bool add);        // y = or += map(x)
   // dx = or +=; adds to weight.grad. dx may be x, which is read for the weight before.
   void backward(const T* x, const T* dy, T* dx, bool add);
-  // Its two halves, where the output is complete.
-  void backward_weight(const T* x, const T* dy);
+  // Its two halves, the second one after the first.
   void backward_input(const T* dy, T* dx, bool add);
+  void backward_weight(const T* x, const T* dy);
 
  private:
   void forward_segments(const T* x, T* y, bool add);
+  const T* gather(const T* dy);  // all of it, which stays in `all`
   DenseMap map_;
   Nodes output_;
   Move<T>* gather_ = nullptr;

@@ -45,63 +45,87 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
 }
 
 template <class T>
-void Sublayer<T>::drop(const DropoutKey& key, T* q) {
+typename Sublayer<T>::Run Sublayer<T>::run(const Range& tokens) const {
+  const Nodes hidden = hidden_.with_tokens(tokens.size());
+  return {tokens, nodes_.with_tokens(tokens.size()), hidden,
+          hidden.with_channels(hidden.channels * (gate_.gate ? 2 : 1))};
+}
+
+// Runs are ranges of the outermost token axis, or all there is.
+template <class T>
+void Sublayer<T>::drop(const DropoutKey& key, const Run& run, T* q) {
   if (key.p == 0) return;
   const Random random(key.seed, "dropout", key.step, number_);
-  backend_.dropout(hidden_, rows_, {key.p, random, key.first_window, units_.lo}, q);
+  HeldRows rows = rows_;
+  if (run.tokens.size() < nodes_.tokens) {
+    const std::int64_t step = nodes_.tokens / extent(rows.box)[0], first = rows.box.lo[0];
+    rows.box.lo[0] = first + run.tokens.lo / step;
+    rows.box.hi[0] = first + run.tokens.hi / step;
+  }
+  backend_.dropout(run.hidden, rows, {key.p, random, key.first_window, units_.lo},
+                   q + run.at(run.hidden));
 }
 
 template <class T>
-Nodes Sublayer<T>::mapped() const {
-  return hidden_.with_channels(hidden_.channels * (gate_.gate ? 2 : 1));
-}
-
-template <class T>
-void Sublayer<T>::make_q(const DropoutKey& key) {
-  backend_.activate(gate_, hidden_, z_, scratch_.q);
-  drop(key, scratch_.q);
+void Sublayer<T>::make_q(const DropoutKey& key, const Run& run) {
+  T* const q = scratch_.q + run.at(run.hidden);
+  backend_.activate(gate_, run.hidden, z_ + run.at(run.mapped), q);
+  drop(key, run, scratch_.q);
   if (key.active_nodes == 1) return;
   const auto units = static_cast<double>(hidden_.channels);
   const std::int64_t kept = std::llround(key.active_nodes * units);
-  backend_.keep_largest(hidden_, std::max<std::int64_t>(1, kept), scratch_.q);
+  backend_.keep_largest(run.hidden, std::max<std::int64_t>(1, kept), q);
 }
 
 template <class T>
-void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
-  const T* h = x;
-  if (gain_) {
-    backend_.norm(norm_, nodes_, kNormEpsilon, x, gain_->value, h_, stats_);
-    h = h_;
-  }
-  map_->forward(h, z_);
-  if (map_bias_) backend_.add_bias(mapped(), map_bias_->value, z_);
-  make_q(key);
-  if (way_out_)
-    backend_.channel_map(hidden_, nodes_.channels, scratch_.q, way_out_->value, y, true);
-  else
-    backend_.add(hidden_.elements(), scratch_.q, y);
-  if (out_bias_) backend_.add_bias(nodes_, out_bias_->value, y);
-}
-
-template <class T>
-void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {
-  make_q(key);
-  if (out_bias_ && out_bias_->trained) backend_.bias_dw(nodes_, dy, out_bias_->grad);
-  if (way_out_) {
-    if (way_out_->trained)
-      backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
-    backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
-  } else {
-    backend_.copy(hidden_.elements(), dy, scratch_.dq);
-  }
-  drop(key, scratch_.dq);
-  backend_.activate_dz(gate_, hidden_, z_, scratch_.dq, scratch_.dz);
-  if (map_bias_ && map_bias_->trained) backend_.bias_dw(mapped(), scratch_.dz, map_bias_->grad);
-  map_->backward(gain_ ? h_ : x, scratch_.dz, scratch_.dh);
+void Sublayer<T>::forward(const DropoutKey& key, const Range& tokens, const T* x, T* y) {
+  const Run run = this->run(tokens);
+  const std::int64_t at = run.at(run.nodes);
+  const T* const h = gain_ ? h_ : x;
   if (gain_)
-    backend_.norm_dx(norm_, nodes_, x, gain_->value, stats_, scratch_.dh, dx, gain_->grad);
+    backend_.norm(norm_, run.nodes, kNormEpsilon, x + at, gain_->value, h_ + at, stats(run));
+  if (run.nodes.tokens == nodes_.tokens)
+    map_->forward(h, z_);
   else
-    backend_.add(nodes_.elements(), scratch_.dh, dx);
+    map_->forward_run(tokens, h, z_);
+  if (map_bias_) backend_.add_bias(run.mapped, map_bias_->value, z_ + run.at(run.mapped));
+  make_q(key, run);
+  const T* const q = scratch_.q + run.at(run.hidden);
+  if (way_out_)
+    backend_.channel_map(run.hidden, nodes_.channels, q, way_out_->value, y + at, true);
+  else
+    backend_.add(run.hidden.elements(), q, y + run.at(run.hidden));
+  if (out_bias_) backend_.add_bias(run.nodes, out_bias_->value, y + at);
+}
+
+template <class T>
+void Sublayer<T>::backward(const DropoutKey& key, const Range& tokens, const T* x, const T* dy,
+                           T* dx) {
+  const Run run = this->run(tokens);
+  const std::int64_t at = run.at(run.nodes), at_hidden = run.at(run.hidden);
+  T *const dq = scratch_.dq + at_hidden, *const dz = scratch_.dz + run.at(run.mapped);
+  make_q(key, run);
+  if (out_bias_ && out_bias_->trained) backend_.bias_dw(run.nodes, dy + at, out_bias_->grad);
+  if (way_out_) {
+    const std::int64_t c = nodes_.channels;
+    if (way_out_->trained)
+      backend_.channel_map_dw(run.hidden, c, scratch_.q + at_hidden, dy + at, way_out_->grad);
+    backend_.channel_map_dx(run.hidden, c, dy + at, way_out_->value, dq, false);
+  } else {
+    backend_.copy(run.hidden.elements(), dy + at_hidden, dq);
+  }
+  drop(key, run, scratch_.dq);
+  backend_.activate_dz(gate_, run.hidden, z_ + run.at(run.mapped), dq, dz);
+  if (map_bias_ && map_bias_->trained) backend_.bias_dw(run.mapped, dz, map_bias_->grad);
+  if (run.nodes.tokens == nodes_.tokens)
+    map_->backward(gain_ ? h_ : x, scratch_.dz, scratch_.dh);
+  else
+    map_->backward_run(tokens, scratch_.dz, scratch_.dh);
+  if (gain_)
+    backend_.norm_dx(norm_, run.nodes, x + at, gain_->value, stats(run), scratch_.dh + at, dx + at,
+                     gain_->grad);
+  else
+    backend_.add(run.nodes.elements(), scratch_.dh + at, dx + at);
   if (gain_ && !gain_->trained) backend_.zero(gain_->size, gain_->grad);
 }
 

@@ -43,13 +43,30 @@ class Sublayer {
   // `number` counts sublayers through all passes.
   Sublayer(const Build<T>& build, const Layout& layout, const std::string& prefix,
            std::uint64_t number, std::unique_ptr<BlockMap<T>> map, const Scratch<T>& scratch);
-  void forward(const DropoutKey& key, const T* x, T* y);                 // y += …
-  void backward(const DropoutKey& key, const T* x, const T* dy, T* dx);  // dx += …; dy may be dx
+  void forward(const DropoutKey& key, const T* x, T* y) { forward(key, tokens(), x, y); }  // y += …
+  void backward(const DropoutKey& key, const T* x, const T* dy, T* dx) {  // dx += …; dy may be dx
+    backward(key, tokens(), x, dy, dx);
+  }
+  // The same by runs of tokens (model/block_map.h), of the same arrays; the runs of backward are
+  // those of the forward before.
+  bool by_runs() const { return map_->by_runs(); }
+  void forward(const DropoutKey& key, const Range& tokens, const T* x, T* y);
+  void backward(const DropoutKey& key, const Range& tokens, const T* x, const T* dy, T* dx);
+  // The rest of the weights' gradients, with the same x and before another sublayer runs.
+  void backward_weights(const T* x) { map_->backward_weights(gain_ ? h_ : x, scratch_.dz); }
 
  private:
-  Nodes mapped() const;  // what the map yields
-  void make_q(const DropoutKey& key);
-  void drop(const DropoutKey& key, T* q);
+  // A run of tokens: its nodes with the residual stream's channels, with the units', with the map's.
+  struct Run {
+    Range tokens;
+    Nodes nodes, hidden, mapped;
+    std::int64_t at(const Nodes& of) const { return tokens.lo * of.batch * of.channels; }
+  };
+  Range tokens() const { return {0, nodes_.tokens}; }
+  Run run(const Range& tokens) const;
+  T* stats(const Run& run) const { return stats_ + 2 * run.tokens.lo * nodes_.batch; }
+  void make_q(const DropoutKey& key, const Run& run);
+  void drop(const DropoutKey& key, const Run& run, T* q);
   Norm norm_;
   Range units_;           // of E, those of this rank
   Gate gate_;             // of them
@@ -63,7 +80,8 @@ class Sublayer {
   Param<T>* out_bias_ = nullptr;  // of partial sums, on the first of their ranks only
   Backend<T>& backend_;
   Scratch<T> scratch_;
-  T *h_ = nullptr, *z_ = nullptr, *stats_ = nullptr;
+  T *h_ = nullptr, *z_ = nullptr;
+  T* stats_ = nullptr;  // those of each run together
 };
 
 }  // namespace ortho

@@ -7,6 +7,9 @@
 
 #include <cstdint>
 
+#include "core/error.h"
+#include "tensor/box.h"
+
 namespace ortho {
 
 template <class T>
@@ -14,8 +17,26 @@ class BlockMap {
  public:
   virtual ~BlockMap() = default;
   virtual void forward(const T* h, T* z) = 0;  // h [nodes, C] -> z [nodes, G]
-  // Overwrites dh, adds to the weights' gradients.
+  // Overwrites dh, adds to the weights' gradients …
   virtual void backward(const T* h, const T* dz, T* dh) = 0;
+  // … but for those that this adds to, with the same h and dz: while dh travels on.
+  virtual void backward_weights(const T* h, const T* dz) = 0;
+
+  // Whether the next forward and backward may go by runs of tokens: forward in rising order, with h
+  // up to there; backward in falling order, with dz from there on.
+  virtual bool by_runs() const { return false; }
+  virtual void forward_run(const Range& tokens, const T* h, T* z);
+  virtual void backward_run(const Range& tokens, const T* dz, T* dh);
 };
+
+template <class T>
+void BlockMap<T>::forward_run(const Range&, const T*, T*) {
+  ASSERT(false, "a map that takes all tokens at once");
+}
+
+template <class T>
+void BlockMap<T>::backward_run(const Range&, const T*, T*) {
+  ASSERT(false, "a map that takes all tokens at once");
+}
 
 }  // namespace ortho

@@ -18,12 +18,17 @@ Move<T>* own_channels(const Build<T>& build, const std::string& block) {
 
 }  // namespace
 
+std::vector<Layout> block_layouts(const ModelSpec& spec, const Sharding& sharding) {
+  return layer_layouts(spec, sharding, layer_input_channels(spec), single_output(spec));
+}
+
 template <class T>
-DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::string& block)
+DenseBlockMap<T>::DenseBlockMap(const Build<T>& build, const std::vector<Layout>& layouts,
+                                const std::string& block)
     : nodes_(build.sharding.local(build.sharding.whole_channels(build.sharding.home()),
                                   build.spec.channels)),
       own_(build.spec.in ? nullptr : own_channels(build, block)),
-      layer_(build, layer_input_channels(build.spec), block, single_output(build.spec)),
+      layer_(build, layouts, layer_input_channels(build.spec), block, single_output(build.spec)),
       backend_(build.backend) {
   if (build.spec.in) in_ = &build.params.at(block + ".in");
   if (!in_ && !own_) return;
@@ -45,9 +50,13 @@ void DenseBlockMap<T>::backward(const T* h, const T* dz, T* dh) {
   if (!mapped_) return layer_.backward(h, dz, dh);
   layer_.backward(mapped_, dz, gradient_);
   if (own_) return own_->run(Way::backward, gradient_, dh, Fill::over);
-  if (in_->trained)
-    backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
   backend_.channel_map_dx(nodes_, layer_.input().channels, gradient_, in_->value, dh, false);
+}
+
+template <class T>
+void DenseBlockMap<T>::backward_weights(const T* h, const T*) {
+  if (in_ && in_->trained)
+    backend_.channel_map_dw(nodes_, layer_.input().channels, h, gradient_, in_->grad);
 }
 
 template class DenseBlockMap<float>;

@@ -3,20 +3,27 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/block_map.h"
 #include "model/layer.h"
 
 namespace ortho {
 
+// Of a block's layer: layer_layouts.
+std::vector<Layout> block_layouts(const ModelSpec& spec, const Sharding& sharding);
+
 template <class T>
 class DenseBlockMap final : public BlockMap<T> {
  public:
   // h has the rows that the rank holds at home, with all channels, z those of its own units.
-  // Weights are BLOCK.in and those of the layer (model/layer.h). Collective.
-  DenseBlockMap(const Build<T>& build, const std::string& block);
+  // Weights are BLOCK.in and those of the layer (model/layer.h), whose maps run in block_layouts.
+  // Collective.
+  DenseBlockMap(const Build<T>& build, const std::vector<Layout>& layouts,
+                const std::string& block);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
+  void backward_weights(const T* h, const T* dz) override;
 
  private:
   Nodes nodes_;  // of h

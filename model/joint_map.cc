@@ -110,10 +110,20 @@ void JointMap<T>::backward(const T* h, const T* dz, T* dh) {
     for (const Direction& direction : directions_) taps_backward(direction, h, dz, dh);
     return;
   }
-  rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
   rows_.gather(nodes_.with_channels(out_), dz, scratch_.rows_out, scratch_.between);
-  lines_backward(scratch_.rows_in);
+  lines_backward();
   rows_.scatter(nodes_, scratch_.rows_in, dh, scratch_.between);
+}
+
+// That of the output is still in rows_out.
+template <class T>
+void JointMap<T>::backward_weights(const T* h, const T* dz) {
+  if (!weight_.trained) return;
+  for (const Direction& direction : directions_)
+    if (!direction.halo) taps_backward_weight(direction, h, dz);
+  if (carries(wiring_)) return;
+  rows_.gather(nodes_, h, scratch_.rows_in, scratch_.between);
+  lines_backward_weight();
 }
 
 // act(d, tokens, from, to): tap d leads from `tokens` tokens of h, the first of them `from`, to as
@@ -130,7 +140,6 @@ void JointMap<T>::each_own_tap(const Direction& direction, Act act) {
       act(d, nodes_.with_tokens(own - shift), direction.ahead ? late : early,
           direction.ahead ? early : late);
     }
-    if (direction.halo) direction.halo->progress();
   }
 }
 
@@ -148,25 +157,72 @@ void JointMap<T>::each_halo_tap(const Direction& direction, Act act) {
   }
 }
 
+template <class T>
+auto JointMap<T>::forward_tap(const Direction& direction, const T* rows, T* z) {
+  return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                               std::int64_t to) {
+    const T* const h = rows + from * nodes_.batch * nodes_.channels;
+    T* const into = z + to * nodes_.batch * out_;
+    const std::int64_t first = d * nodes_.channels * out_;
+    if (direction.makes_all()) return whole_.forward(reached, out_, first, h, into, d > 0);
+    for (const Columns<T>& columns : direction.columns)
+      columns.map(reached, h, weight_.value + first, into, d > 0);
+  };
+}
+
+template <class T>
+auto JointMap<T>::backward_tap(const Direction& direction, const T* dz, T* rows) {
+  return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
+                               std::int64_t to) {
+    const T* const dout = dz + to * nodes_.batch * out_;
+    T* const into = rows + from * nodes_.batch * nodes_.channels;
+    const std::int64_t first = d * nodes_.channels * out_;
+    bool add = d > 0 || direction.ahead;
+    if (direction.makes_all()) return whole_.backward_input(reached, out_, first, dout, into, add);
+    for (const Columns<T>& columns : direction.columns) {
+      columns.map_dx(reached, dout, weight_.value + first, into, add);
+      add = true;
+    }
+  };
+}
+
 // An element's own taps are those with the smaller d: each sum is in the order of d, on any mesh.
 template <class T>
 void JointMap<T>::taps_forward(const Direction& direction, const T* h, T* z) {
-  const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
-  const auto tap = [&](const T* rows) {
-    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
-                                 std::int64_t to) {
-      const std::int64_t first = d * nodes_.channels * out_;
-      if (direction.makes_all())
-        return whole_.forward(reached, out_, first, rows + from * in, z + to * out, d > 0);
-      for (const Columns<T>& columns : direction.columns)
-        columns.map(reached, rows + from * in, weight_.value + first, z + to * out, d > 0);
-    };
-  };
   Move<T>* const halo = direction.halo;
   if (halo) halo->start(Way::forward, h, direction.halo_rows, Fill::over);
-  each_own_tap(direction, tap(h));
+  each_own_tap(direction, forward_tap(direction, h, z));
   if (halo) halo->finish();
-  each_halo_tap(direction, tap(direction.halo_rows));
+  each_halo_tap(direction, forward_tap(direction, direction.halo_rows, z));
+}
+
+template <class T>
+bool JointMap<T>::by_runs() const {
+  return wiring_ == Wiring::causal && !directions_.front().halo && !(parts_ && !parts_->empty());
+}
+
+// The taps that end in the run.
+template <class T>
+void JointMap<T>::forward_run(const Range& tokens, const T* h, T* z) {
+  const auto act = forward_tap(directions_.front(), h, z);
+  const std::int64_t out = nodes_.batch * out_;
+  if (first_tap_ > 0) backend_.zero(tokens.size() * out, z + tokens.lo * out);
+  for (std::int64_t d = first_tap_; d < taps_ && steps_[d] < tokens.hi; ++d) {
+    const std::int64_t first = std::max(tokens.lo, steps_[d]);
+    act(d, nodes_.with_tokens(tokens.hi - first), first - steps_[d], first);
+  }
+}
+
+// The taps that begin in the run.
+template <class T>
+void JointMap<T>::backward_run(const Range& tokens, const T* dz, T* dh) {
+  const auto act = backward_tap(directions_.front(), dz, dh);
+  const std::int64_t in = nodes_.batch * nodes_.channels;
+  if (first_tap_ > 0) backend_.zero(tokens.size() * in, dh + tokens.lo * in);
+  for (std::int64_t d = first_tap_; d < taps_ && tokens.lo + steps_[d] < nodes_.tokens; ++d) {
+    const std::int64_t end = std::min(tokens.hi, nodes_.tokens - steps_[d]);
+    act(d, nodes_.with_tokens(end - tokens.lo), tokens.lo, tokens.lo + steps_[d]);
+  }
 }
 
 // Each part of the window by itself: no tap leads into it.
@@ -185,20 +241,19 @@ void JointMap<T>::segments_forward(const T* h, T* z) {
 // The halo's gradient travels home while the weights' is computed.
 template <class T>
 void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T* dz, T* dh) {
+  Move<T>* const halo = direction.halo;
+  if (halo)
+    backend_.zero(segments_ * reach_ * nodes_.batch * nodes_.channels, scratch_.halo_gradient);
+  each_halo_tap(direction, backward_tap(direction, dz, scratch_.halo_gradient));
+  each_own_tap(direction, backward_tap(direction, dz, dh));
+  if (halo) halo->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
+  if (halo && weight_.trained) taps_backward_weight(direction, h, dz);
+  if (halo) halo->finish();
+}
+
+template <class T>
+void JointMap<T>::taps_backward_weight(const Direction& direction, const T* h, const T* dz) {
   const std::int64_t in = nodes_.batch * nodes_.channels, out = nodes_.batch * out_;
-  const auto to_input = [&](T* rows) {
-    return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
-                                 std::int64_t to) {
-      const std::int64_t first = d * nodes_.channels * out_;
-      bool add = d > 0 || direction.ahead;
-      if (direction.makes_all())
-        return whole_.backward_input(reached, out_, first, dz + to * out, rows + from * in, add);
-      for (const Columns<T>& columns : direction.columns) {
-        columns.map_dx(reached, dz + to * out, weight_.value + first, rows + from * in, add);
-        add = true;
-      }
-    };
-  };
   const auto to_weight = [&](const T* rows) {
     return [=, this, &direction](std::int64_t d, const Nodes& reached, std::int64_t from,
                                  std::int64_t to) {
@@ -209,16 +264,8 @@ void JointMap<T>::taps_backward(const Direction& direction, const T* h, const T*
         columns.map_dw(reached, rows + from * in, dz + to * out, weight_.grad + first);
     };
   };
-  Move<T>* const halo = direction.halo;
-  if (halo) backend_.zero(segments_ * reach_ * in, scratch_.halo_gradient);
-  each_halo_tap(direction, to_input(scratch_.halo_gradient));
-  each_own_tap(direction, to_input(dh));
-  if (halo) halo->start(Way::backward, scratch_.halo_gradient, dh, Fill::add);
-  if (weight_.trained) {
-    each_own_tap(direction, to_weight(h));
-    each_halo_tap(direction, to_weight(direction.halo_rows));
-  }
-  if (halo) halo->finish();
+  each_own_tap(direction, to_weight(h));
+  each_halo_tap(direction, to_weight(direction.halo_rows));
 }
 
 template <class T>
@@ -249,30 +296,33 @@ void JointMap<T>::lines_forward() {
 }
 
 template <class T>
-void JointMap<T>::lines_backward(T* drows_in) {
+void JointMap<T>::lines_backward() {
   const std::int64_t size = steps_.count(), rows = nodes_.rows() / size, c = nodes_.channels;
   const std::int64_t in = size * c, out = size * out_;
-  const bool grid = wiring_ == Wiring::grid;
-  // The weights' gradient first: drows_in may be scratch_.rows_in itself.
-  if (hears_all()) {
-    if (weight_.trained)
-      backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
-                    scratch_.rows_out, out, weight_.grad, out, true);
+  if (hears_all())
     return backend_.gemm(Transpose::no, Transpose::yes, rows, in, out, scratch_.rows_out, out,
-                         weight_.value, out, drows_in, in, false);
-  }
-  for (std::int64_t j = 0; j < size && weight_.trained; ++j)
-    each_run(j, true, grid, [&](std::int64_t k, std::int64_t end, bool) {
+                         weight_.value, out, scratch_.rows_in, in, false);
+  if (first_tap_ > 0) backend_.zero(rows * in, scratch_.rows_in);
+  for (std::int64_t k = 0; k < size; ++k)
+    each_run(k, wiring_ == Wiring::grid, true, [&](std::int64_t j, std::int64_t end, bool add) {
+      backend_.gemm(Transpose::no, Transpose::yes, rows, c, (end - j) * out_,
+                    scratch_.rows_out + j * out_, out, weight_.value + k * c * out + j * out_, out,
+                    scratch_.rows_in + k * c, in, add);
+    });
+}
+
+template <class T>
+void JointMap<T>::lines_backward_weight() {
+  const std::int64_t size = steps_.count(), rows = nodes_.rows() / size, c = nodes_.channels;
+  const std::int64_t in = size * c, out = size * out_;
+  if (hears_all())
+    return backend_.gemm(Transpose::yes, Transpose::no, in, out, rows, scratch_.rows_in, in,
+                         scratch_.rows_out, out, weight_.grad, out, true);
+  for (std::int64_t j = 0; j < size; ++j)
+    each_run(j, true, wiring_ == Wiring::grid, [&](std::int64_t k, std::int64_t end, bool) {
       backend_.gemm(Transpose::yes, Transpose::no, (end - k) * c, out_, rows,
                     scratch_.rows_in + k * c, in, scratch_.rows_out + j * out_, out,
                     weight_.grad + k * c * out + j * out_, out, true);
-    });
-  if (first_tap_ > 0) backend_.zero(rows * in, drows_in);
-  for (std::int64_t k = 0; k < size; ++k)
-    each_run(k, grid, true, [&](std::int64_t j, std::int64_t end, bool add) {
-      backend_.gemm(Transpose::no, Transpose::yes, rows, c, (end - j) * out_,
-                    scratch_.rows_out + j * out_, out, weight_.value + k * c * out + j * out_, out,
-                    drows_in + k * c, in, add);
     });
 }
 

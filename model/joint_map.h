@@ -45,6 +45,10 @@ class JointMap final : public BlockMap<T> {
            const JointScratch<T>& scratch, const std::string& name);
   void forward(const T* h, T* z) override;
   void backward(const T* h, const T* dz, T* dh) override;
+  void backward_weights(const T* h, const T* dz) override;
+  bool by_runs() const override;
+  void forward_run(const Range& tokens, const T* h, T* z) override;
+  void backward_run(const Range& tokens, const T* dz, T* dh) override;
 
  private:
   // The taps that look one way, and the columns of G that they make.
@@ -61,11 +65,16 @@ class JointMap final : public BlockMap<T> {
   void each_own_tap(const Direction& direction, Act act);
   template <class Act>
   void each_halo_tap(const Direction& direction, Act act);
+  // What each tap does: (d, nodes, from, to) as each_own_tap gives them, from `rows` of h.
+  auto forward_tap(const Direction& direction, const T* rows, T* z);
+  auto backward_tap(const Direction& direction, const T* dz, T* rows);
   void taps_forward(const Direction& direction, const T* h, T* z);
   void taps_backward(const Direction& direction, const T* h, const T* dz, T* dh);
+  void taps_backward_weight(const Direction& direction, const T* h, const T* dz);
   void segments_forward(const T* h, T* z);
-  void lines_forward();              // rows_in -> rows_out
-  void lines_backward(T* drows_in);  // rows_in, rows_out (= dz) -> drows_in, weight gradient
+  void lines_forward();          // rows_in -> rows_out
+  void lines_backward();         // rows_out (= dz) -> rows_in (= dh)
+  void lines_backward_weight();  // from rows_in, rows_out (= dz)
   bool hears_all() const {
     return wiring_ == Wiring::grid && first_tap_ == 0 && taps_ == steps_.count();
   }

@@ -10,7 +10,7 @@ namespace ortho {
 namespace {
 
 // The numbers of the rooms (model/moves.h) that all layers use in turn.
-constexpr size_t kWaiting = 0, kResults = 1, kPartialSums = 3, kGradients = 4;
+constexpr size_t kWaiting = 0, kResults = 1, kLanding = 2, kPartialSums = 3, kGradients = 4;
 
 // The map of the lines that a rank holds in a layout with the mapped axis whole.
 DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, int rank) {
@@ -26,8 +26,8 @@ DenseMap local_map(DenseMap map, const NodeShape& nodes, const Layout& layout, i
 }  // namespace
 
 template <class T>
-Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
-                std::int64_t single_out)
+Layer<T>::Layer(const Build<T>& build, const std::vector<Layout>& layouts, std::int64_t channels,
+                const std::string& prefix, std::int64_t single_out)
     : chained_(build.spec.combine != Combine::parallel), backend_(build.backend) {
   const Sharding& sharding = build.sharding;
   const int rank = sharding.rank();
@@ -35,8 +35,8 @@ Layer<T>::Layer(const Build<T>& build, std::int64_t channels, const std::string&
                   sharding.nodes(channels).order};
   const LayerShapes shapes = layer_shapes(build.spec, sharding, channels, single_out);
   const Whole whole{layer_maps(build.spec, all, single_out), shapes,
-                    same_cuts(sharding.home(), sharding.nodes(channels), shapes.input),
-                    layer_layouts(build.spec, sharding, channels, single_out), prefix};
+                    same_cuts(sharding.home(), sharding.nodes(channels), shapes.input), layouts,
+                    prefix};
   const Layout home_out = same_cuts(whole.home, shapes.input, shapes.output);
   input_ = shapes.input.nodes(whole.home.box(shapes.input.shape, rank));
   output_ = shapes.output.nodes(home_out.box(shapes.output.shape, rank));
@@ -89,8 +89,12 @@ void Layer<T>::plan_chain(const Build<T>& build, const Whole& whole) {
   home_ = build.moves.add(
       shapes.output.shape, same_cuts(whole.layouts.back(), shapes.input, shapes.output),
       same_cuts(whole.home, shapes.input, shapes.output), "the output of " + whole.prefix);
-  for (size_t i = 0; i < parts_.size(); ++i)
-    if (move_after(i)) waiting_ = &build.moves.room(kWaiting, parts_[i].map.output().elements());
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    const std::int64_t elements = parts_[i].map.output().elements();
+    if (move_after(i)) waiting_ = &build.moves.room(kWaiting, elements);
+    if (i + 1 < parts_.size() && move_after(i)) landing_ = &build.moves.room(kLanding, elements);
+    if (parts_[i].move) results_ = {&build.moves.room(kResults, parts_[i].map.input().elements())};
+  }
 }
 
 template <class T>
@@ -144,20 +148,31 @@ void Layer<T>::run_chain(const T* x, T* y) {
   if (home_) home_->run(Way::forward, from, y, Fill::over);
 }
 
+// A gradient travels on while that of the weight it met is computed.
 template <class T>
 void Layer<T>::run_chain_back(const T* x, const T* dy, T* dx) {
   const T* gradient = dy;
+  if (home_) {
+    home_->run(Way::backward, dy, waiting_->data(), Fill::over);
+    gradient = waiting_->data();
+  }
   for (size_t i = parts_.size(); i-- > 0;) {
     Part& part = parts_[i];
-    if (move_after(i)) {
-      move_after(i)->run(Way::backward, gradient, waiting_->data(), Fill::over);
-      gradient = waiting_->data();
+    const T* const input = part.input ? part.input : x;
+    if (!part.move) {
+      T* const into = part.input ? part.input : dx;  // the gradient of what it kept, in place
+      part.map.backward(input, gradient, into, false);
+      gradient = into;
+      continue;
     }
-    T* const into = part.input ? part.input : dx;  // the gradient of what it kept, in place
-    part.map.backward(part.input ? part.input : x, gradient, into, false);
-    gradient = into;
+    T* landing = dx;
+    if (i > 0) landing = (gradient == waiting_->data() ? landing_ : waiting_)->data();
+    part.map.backward_input(gradient, results_[0]->data(), false);
+    part.move->start(Way::backward, results_[0]->data(), landing, Fill::over);
+    part.map.backward_weight(input, gradient);
+    part.move->finish();
+    gradient = landing;
   }
-  if (parts_[0].move) parts_[0].move->run(Way::backward, gradient, dx, Fill::over);
 }
 
 // All terms start for their lines first. Then each is added in its turn, so that the sum is the
@@ -195,7 +210,6 @@ void Layer<T>::run_sum(const Pass& pass) {
     } else {
       run_at_home(pass, part, pass.sum, add);
     }
-    progress();
   }
   land();
 }
@@ -215,12 +229,6 @@ void Layer<T>::run_at_lines(const Pass& pass, Part& part, T* into) {
     part.map.forward(part.input, into, false);
   else
     part.map.backward_input(part.gradient->data(), into, false);
-}
-
-template <class T>
-void Layer<T>::progress() {
-  for (Part& part : parts_)
-    if (part.move) part.move->progress();
 }
 
 template class Layer<float>;

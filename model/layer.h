@@ -62,9 +62,10 @@ std::vector<Layout> layer_param_layouts(const ModelSpec& spec, const Sharding& s
 template <class T>
 class Layer {
  public:
-  // x and y are at home, x with `channels`. Collective, as are forward and backward.
-  Layer(const Build<T>& build, std::int64_t channels, const std::string& prefix,
-        std::int64_t single_out = 0);
+  // x and y are at home, x with `channels`; `layouts` are layer_layouts(…), which take long to plan
+  // on large meshes and serve all layers alike. Collective, as are forward and backward.
+  Layer(const Build<T>& build, const std::vector<Layout>& layouts, std::int64_t channels,
+        const std::string& prefix, std::int64_t single_out = 0);
 
   const Nodes& input() const { return input_; }
   const Nodes& output() const { return output_; }
@@ -111,7 +112,6 @@ class Layer {
   void run_sum(const Pass& pass);
   void run_at_home(const Pass& pass, Part& part, T* into, bool add);
   void run_at_lines(const Pass& pass, Part& part, T* into);
-  void progress();
 
   static constexpr size_t kNone = std::numeric_limits<size_t>::max();
   bool chained_;
@@ -119,9 +119,11 @@ class Layer {
   Backend<T>& backend_;
   std::vector<Part> parts_;  // in running order
   std::int64_t kept_bytes_ = 0;
-  Move<T>* home_ = nullptr;                   // a chain's, from its last map
-  const std::span<T>* waiting_ = nullptr;     // a chain's array to move, a sum's early term
-  std::vector<const std::span<T>*> results_;  // of a sum's maps at their lines, used in turn
+  Move<T>* home_ = nullptr;                // a chain's, from its last map
+  const std::span<T>* waiting_ = nullptr;  // a chain's array to move, a sum's early term
+  const std::span<T>* landing_ = nullptr;  // a chain's gradient that comes, in turn with waiting_
+  std::vector<const std::span<T>*> results_;  // of a sum's maps at their lines, used in turn; a
+                                              // chain's gradient that leaves
   std::vector<size_t> turns_;                 // the order in which a sum adds its terms
   size_t early_ = kNone;                      // the term computed before the first turn
 };

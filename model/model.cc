@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include "core/error.h"
+#include "model/watch.h"
 
 namespace ortho {
 namespace {
@@ -50,6 +51,7 @@ Model<T>::Model(const ModelSpec& spec, std::int64_t windows, Params<T>& params, 
 template <class T>
 TermSums Model<T>::train(const Batch& batch, const TermWeights& weights, double normaliser,
                          const DropoutKey& dropout) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(dropout);
   const TermSums sums =
@@ -78,6 +80,7 @@ DropoutKey Model<T>::inference() const {
 
 template <class T>
 TermSums Model<T>::score(const Batch& batch) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(inference(), &settling_);
   return head_.score(batch, stack_.output());
@@ -85,6 +88,7 @@ TermSums Model<T>::score(const Batch& batch) {
 
 template <class T>
 void Model<T>::run(const Batch& batch) {
+  const Watch<T> watch(build_.backend, moves_);
   embed_.forward(batch, stack_.input());
   stack_.forward(inference(), &settling_);
   head_.forward_rows(stack_.output());

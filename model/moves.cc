@@ -30,6 +30,19 @@ void Move<T>::start(Way way, const T* from, T* into, Fill fill) {
 }
 
 template <class T>
+void Move<T>::look_after() noexcept try {
+  if (exchange_ && !failure_) exchange_->progress();
+} catch (...) {
+  failure_ = std::current_exception();
+}
+
+template <class T>
+void Move<T>::finish() {
+  if (failure_) std::rethrow_exception(failure_);
+  exchange_->finish();
+}
+
+template <class T>
 void Move<T>::run(Way way, const T* from, T* into, Fill fill) {
   start(way, from, into, fill);
   finish();
@@ -71,6 +84,11 @@ Move<T>* Moves<T>::add(Plan plan, const std::string& label, const std::string& w
   if (!arena_.measuring())
     move.exchange_ = std::make_unique<Exchange<T>>(move.plan_, *world_, what);
   return &move;
+}
+
+template <class T>
+void Moves<T>::look_after() noexcept {
+  for (const auto& move : moves_) move->look_after();
 }
 
 template <class T>

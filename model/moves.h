@@ -6,6 +6,7 @@
 // the planner knows bytes and messages of any mesh.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,8 +35,9 @@ class Move {
   void leads_back_too() { runs_ = 2; }
   // As in comm/exchange.h.
   void start(Way way, const T* from, T* into, Fill fill);
-  bool progress() { return exchange_->progress(); }
-  void finish() { exchange_->finish(); }
+  // What cannot wait for finish(), which throws what went wrong in it. Never waits.
+  void look_after() noexcept;
+  void finish();
   void run(Way way, const T* from, T* into, Fill fill);
 
  private:
@@ -50,6 +52,7 @@ class Move {
   int runs_ = 1;
   const std::span<T>& workspace_;  // of its lane
   std::unique_ptr<Exchange<T>> exchange_;
+  std::exception_ptr failure_;
 };
 
 template <class T>
@@ -71,6 +74,7 @@ class Moves {
   void take_workspace();  // Collective, once all are added, before any runs
 
   const std::vector<std::unique_ptr<Move<T>>>& all() const { return moves_; }
+  void look_after() noexcept;  // all that are under way
 
  private:
   struct Shared {

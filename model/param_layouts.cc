@@ -11,12 +11,13 @@ namespace {
 // Of the weights of dense layers, which follow their maps.
 std::map<std::string, Layout> layer_weights(const ModelSpec& spec, const Sharding& sharding) {
   std::map<std::string, Layout> layouts;
+  if (spec.map != MapKind::dense) return layouts;
   const std::int64_t branches = spec.branches;
-  for (std::int64_t i = 0; spec.map == MapKind::dense && i < spec.blocks * branches; ++i) {
+  const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
+  const auto cut = layer_param_layouts(spec, sharding, channels, out);  // alike in all blocks
+  for (std::int64_t i = 0; i < spec.blocks * branches; ++i) {
     const std::string block = block_name(i / branches, i % branches);
-    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
     const auto weights = layer_params(spec, channels, block, out);
-    const auto cut = layer_param_layouts(spec, sharding, channels, out);
     for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
   }
   return layouts;

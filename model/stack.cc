@@ -20,6 +20,8 @@ std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
   return rows;
 }
 
+constexpr std::int64_t kRuns = 4, kRunBytes = 128 << 10;
+
 template <class T>
 const Param<T>* first_weight(const Params<T>& params, const std::string& prefix) {
   for (const Param<T>& param : params.all())
@@ -69,16 +71,54 @@ typename Stack<T>::Step& Stack<T>::add_step(const Build<T>& build, const Layout&
 // of them too; without a way out it has those of the rank's own units, as the stream has.
 template <class T>
 typename Stack<T>::Part Stack<T>::part_of_step(const Build<T>& build, const Layout& layout,
-                                               const std::string& what) {
+                                               const std::string& what, bool by_runs) {
+  const Sharding& sharding = build.sharding;
   const Layout& step = steps_.back().layout;
-  const Layout whole = build.sharding.whole_channels(layout);
+  const Layout whole = sharding.whole_channels(layout);
+  const Layout& result = build.spec.out ? whole : layout;
+  const std::vector<Range> ranges =
+      by_runs ? runs(build, layout) : std::vector<Range>{{0, shape_[0]}};
+  const auto per_range = [&](const Layout& of) {  // elements
+    return ranges.size() > 1 ? sharding.local(of, build.spec.channels).elements() / shape_[0] : 0;
+  };
   Part part;
-  part.there = build.moves.add(shape_, step, whole, what + ", to its lines");
-  part.back = build.moves.add(shape_, step, build.spec.out ? whole : layout, what + ", home");
-  if (part.there == nullptr) return part;
-  part.elements = build.sharding.local(whole, build.spec.channels).elements();
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    Shape shape = shape_;
+    std::int64_t tokens = sharding.local(whole, build.spec.channels).tokens;
+    Piece piece{{0, tokens}};
+    if (ranges.size() > 1) {
+      shape[0] = ranges[i].size();
+      tokens /= shape_[0];
+      piece.tokens = {ranges[i].lo * tokens, ranges[i].hi * tokens};
+    }
+    // Pieces are all under way at once.
+    const size_t lane = i, back_lane = ranges.size() > 1 ? ranges.size() + i : 0;
+    piece.there = build.moves.add(shape, step, whole, what + ", to its lines", lane);
+    piece.back = build.moves.add(shape, step, result, what + ", home", back_lane);
+    piece.at = ranges[i].lo * per_range(whole);
+    piece.step_at = ranges[i].lo * per_range(step);
+    part.pieces.push_back(piece);
+  }
+  if (!part.leaves()) return part;
+  part.elements = sharding.local(whole, build.spec.channels).elements();
   part.x = build.arena.take(part.elements, "residual stream");
   return part;
+}
+
+// Ranges of the outermost token axis, where only the channels have to be gathered for a part of a
+// step; equal on all ranks. A rank's message for another one stays long enough to be worth its own.
+template <class T>
+std::vector<Range> Stack<T>::runs(const Build<T>& build, const Layout& layout) const {
+  const Layout& step = steps_.back().layout;
+  const std::int64_t bytes =
+      elements(shape_) / build.sharding.ranks() * static_cast<std::int64_t>(sizeof(T));
+  const bool gathers = build.sharding.cuts().channels > 1 && step.cuts() == layout.cuts() &&
+                       !build.spec.tokens.empty() && step.parts(0) == 1 && build.spec.out;
+  const std::int64_t most = gathers ? std::min({kRuns, shape_[0], bytes / kRunBytes}) : 1;
+  const int count = static_cast<int>(std::max<std::int64_t>(1, most));
+  std::vector<Range> ranges;
+  for (int i = 0; i < count; ++i) ranges.push_back(split(shape_[0], count, i));
+  return ranges;
 }
 
 template <class T>
@@ -96,7 +136,9 @@ void Stack<T>::add_line_blocks(const Build<T>& build, const std::vector<JointSit
     if (parallel && i % maps == 0) add_step(build, home_, block_name(block, 0));
     for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
       const std::string prefix = block_name(block, branch) + along;
-      Part part = part_of_step(build, site.layout, prefix);
+      const bool by_runs =
+          site.map.kind == MapKind::joint && !site.halo && build.spec.wiring == Wiring::causal;
+      Part part = part_of_step(build, site.layout, prefix, by_runs);
       std::unique_ptr<BlockMap<T>> map;
       if (site.map.kind == MapKind::attention)
         map = std::make_unique<AttentionMap<T>>(build, site, attention, prefix);
@@ -117,12 +159,13 @@ void Stack<T>::add_line_blocks(const Build<T>& build, const std::vector<JointSit
 template <class T>
 void Stack<T>::add_dense_blocks(const Build<T>& build) {
   const ModelSpec& spec = build.spec;
+  const std::vector<Layout> layouts = block_layouts(spec, build.sharding);
   for (std::int64_t i = 0; i < spec.blocks * spec.refeeds; ++i) {
     Step& step = add_step(build, home_, block_name(i % spec.blocks, 0));
     for (std::int64_t branch = 0; branch < spec.branches; ++branch) {
       const std::string prefix = block_name(i % spec.blocks, branch);
-      Part part = part_of_step(build, home_, prefix);
-      auto map = std::make_unique<DenseBlockMap<T>>(build, prefix);
+      Part part = part_of_step(build, home_, prefix, false);
+      auto map = std::make_unique<DenseBlockMap<T>>(build, layouts, prefix);
       part.sublayer = std::make_unique<Sublayer<T>>(
           build, build.sharding.whole_channels(home_), prefix,
           static_cast<std::uint64_t>(i * spec.branches + branch), std::move(map), scratch_);
@@ -155,23 +198,63 @@ void Stack<T>::take_ends(const Build<T>& build) {
 
 template <class T>
 void Stack<T>::forward(const DropoutKey& key, Part& part, const T* x, T* y) {
-  if (part.there) part.there->run(Way::forward, x, part.x, Fill::over);
-  T* const change = part.back ? apart_[0] : y;
-  if (part.back) backend_.zero(part.elements, change);
-  part.sublayer->forward(key, part.there ? part.x : x, change);
-  if (part.back) part.back->run(Way::backward, change, y, Fill::add);
+  const bool by_runs = part.by_runs();
+  T* const change = part.returns() ? apart_[0] : y;
+  const T* const input = part.leaves() ? part.x : x;
+  for (const Piece& piece : part.pieces)
+    if (piece.there)
+      piece.there->start(Way::forward, x + piece.step_at, part.x + piece.at, Fill::over);
+  if (part.returns()) backend_.zero(part.elements, change);
+  if (!by_runs) {
+    for (const Piece& piece : part.pieces)
+      if (piece.there) piece.there->finish();
+    part.sublayer->forward(key, input, change);
+  }
+  for (const Piece& piece : part.pieces) {
+    if (by_runs) {
+      piece.there->finish();
+      part.sublayer->forward(key, piece.tokens, input, change);
+    }
+    if (piece.back)
+      piece.back->start(Way::backward, change + piece.at, y + piece.step_at, Fill::add);
+  }
+  for (const Piece& piece : part.pieces)
+    if (piece.back) piece.back->finish();
 }
 
 template <class T>
 void Stack<T>::backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx) {
-  if (part.back) {
-    part.back->run(Way::forward, dy, apart_[0], Fill::over);
-    dy = apart_[0];
+  const bool by_runs = part.by_runs();
+  T* const change = part.leaves() ? apart_[1] : dx;
+  const T* const input = part.leaves() ? part.x : x;
+  const std::vector<Piece> falling(part.pieces.rbegin(), part.pieces.rend());
+  for (const Piece& piece : falling)
+    if (piece.back)
+      piece.back->start(Way::forward, dy + piece.step_at, apart_[0] + piece.at, Fill::over);
+  if (part.returns()) dy = apart_[0];
+  if (part.leaves()) backend_.zero(part.elements, change);
+  if (!by_runs) {
+    for (const Piece& piece : falling)
+      if (piece.back) piece.back->finish();
+    part.sublayer->backward(key, input, dy, change);
   }
-  T* const change = part.there ? apart_[1] : dx;
-  if (part.there) backend_.zero(part.elements, change);
-  part.sublayer->backward(key, part.there ? part.x : x, dy, change);
-  if (part.there) part.there->run(Way::backward, change, dx, Fill::add);
+  for (const Piece& piece : falling) {
+    if (by_runs) {
+      piece.back->finish();
+      part.sublayer->backward(key, piece.tokens, input, dy, change);
+    }
+    if (piece.there)
+      piece.there->start(Way::backward, change + piece.at, dx + piece.step_at, Fill::add);
+  }
+  if (!part.leaves()) return;
+  part.sublayer->backward_weights(part.x);
+  for (const Piece& piece : falling) piece.there->finish();
+}
+
+// What its backward left, unless that was done while its own gradient travelled.
+template <class T>
+void Stack<T>::add_to_weights(Part& part, const T* x) {
+  if (!part.leaves()) part.sublayer->backward_weights(x);
 }
 
 // Whether the pass before this step, which is the first of a pass, left the stream as it was.
@@ -229,15 +312,16 @@ template <class T>
 void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
   const size_t lowest = to_input ? 0 : lowest_trained();
   T* dx = gradient;  // of the stream where it is now; at home it lies in `gradient`
-  const auto move_back = [&](Move<T>* way, const Layout& to) {
+  const auto start_back = [&](Move<T>* way, const Layout& to) {
     if (way == nullptr) return;
     T* into = dx == stream_[0] ? stream_[1] : stream_[0];
     if (to.cuts() == home_.cuts()) into = gradient;
-    way->run(Way::backward, dx, into, Fill::over);
+    way->start(Way::backward, dx, into, Fill::over);
     dx = into;
   };
   if (lowest == steps_.size()) return;
-  move_back(leave_, steps_.back().layout);
+  start_back(leave_, steps_.back().layout);
+  if (leave_) leave_->finish();
   for (size_t i = steps_.size(); i-- > lowest;) {
     Step& step = steps_[i];
     const T* dy = dx;
@@ -247,8 +331,14 @@ void Stack<T>::backward(const DropoutKey& key, T* gradient, bool to_input) {
       dy = held_;
     }
     if (!residual_) backend_.zero(step.elements, dx);
-    for (Part& part : step.parts) backward(key, part, step.x, dy, dx);
-    if (i > 0 || to_input) move_back(step.there, layout_before(i));
+    for (Part& part : step.parts) {
+      backward(key, part, step.x, dy, dx);
+      if (&part != &step.parts.back()) add_to_weights(part, step.x);
+    }
+    Move<T>* const there = i > 0 || to_input ? step.there : nullptr;
+    start_back(there, layout_before(i));
+    add_to_weights(step.parts.back(), step.x);
+    if (there) there->finish();
   }
 }
 

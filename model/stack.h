@@ -37,13 +37,23 @@ class Stack {
   void backward(const DropoutKey& key, T* gradient, bool to_input = true);
 
  private:
-  // A sublayer, and the way from its step's layout to its own: another one, or all channels.
-  struct Part {
-    std::unique_ptr<Sublayer<T>> sublayer;
+  // A run of a sublayer's tokens on the way from its step's layout to its own.
+  struct Piece {
+    Range tokens;              // in its own layout
     Move<T>* there = nullptr;  // null: its input is in the step's layout
     // To the result's layout: read backwards it leads from there, and adds up partial sums. Null:
     // the result is in the step's layout.
     Move<T>* back = nullptr;
+    std::int64_t at = 0, step_at = 0;  // first element in its own layout, in the step's
+  };
+  // A sublayer, and the way from its step's layout to its own: another one, or all channels. Where
+  // that is long, pieces travel while others are computed; else there is one piece.
+  struct Part {
+    std::unique_ptr<Sublayer<T>> sublayer;
+    std::vector<Piece> pieces;
+    bool leaves() const { return pieces.front().there != nullptr; }
+    bool returns() const { return pieces.front().back != nullptr; }
+    bool by_runs() const { return pieces.size() > 1 && sublayer->by_runs(); }
     T* x = nullptr;                    // the input in its own layout, kept
     std::int64_t elements = 0;         // of x; the result has no more
     const Param<T>* weight = nullptr;  // its map's; a sublayer is trained as a whole
@@ -59,12 +69,15 @@ class Stack {
   Step& add_step(const Build<T>& build, const Layout& layout, const std::string& what);
   void add_line_blocks(const Build<T>& build, const std::vector<JointSite>& sites);
   void add_dense_blocks(const Build<T>& build);
-  Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what);
+  Part part_of_step(const Build<T>& build, const Layout& layout, const std::string& what,
+                    bool by_runs);
+  std::vector<Range> runs(const Build<T>& build, const Layout& layout) const;
   void take_ends(const Build<T>& build);
   size_t lowest_trained() const;
   bool settled(const Settling& settling, size_t step);
   void forward(const DropoutKey& key, Part& part, const T* x, T* y);
   void backward(const DropoutKey& key, Part& part, const T* x, const T* dy, T* dx);
+  void add_to_weights(Part& part, const T* x);
   bool residual_;
   size_t passes_;
   Layout home_;

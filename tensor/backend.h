@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -72,6 +73,11 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;  // "cpu"
+
+  // From here on long operations call `act` between their tiles, about every 50 us and from the
+  // thread that called them: messages under way move on. It must not throw. Empty: no longer. A
+  // device that leaves this thread free has no such tiles.
+  virtual void set_between_tiles(std::function<void()> /*act*/) {}
 
   // C[m][n] = op(A)[m][k] * op(B)[k][n] (+ C). Row-major with leading dimensions.
   virtual void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k,

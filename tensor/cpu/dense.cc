@@ -23,7 +23,7 @@ struct Piece {
 
 // act(piece) for all pieces, in parallel. How a map is cut depends on its shape alone.
 template <class Act>
-void for_each_piece(const DenseGeometry& g, std::int64_t repeats, Act act) {
+void for_each_piece(const DenseGeometry& g, std::int64_t repeats, Pause* pause, Act act) {
   const std::int64_t macs = g.in.rows * g.out.rows;
   const std::int64_t lines = std::clamp<std::int64_t>(kPieceMacs / (macs * g.run), 1, g.lines);
   const bool whole_runs = g.weights == Weights::separate;
@@ -37,6 +37,7 @@ void for_each_piece(const DenseGeometry& g, std::int64_t repeats, Act act) {
     const std::int64_t place = i / run_cuts / line_cuts;
     act(Piece{place / repeats, place % repeats, line, std::min(lines, g.lines - line), at,
               std::min(run, g.run - at)});
+    if (pause) (*pause)();
   }
 }
 
@@ -92,10 +93,10 @@ void for_each_geometry(const DenseMap& map, Act act) {
 }  // namespace
 
 template <class T>
-void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
+void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add, Pause* pause) {
   if (is_product_per_token(map)) return channels_dense(map, x, w, y, add);
   for_each_geometry(map, [&](const DenseGeometry& g, bool first, bool) {
-    for_each_piece(g, g.repeats, [&](const Piece& p) {
+    for_each_piece(g, g.repeats, pause, [&](const Piece& p) {
       bool adds = add || !first;
       for (const Taps& taps : forward_taps(g, p.outer)) {
         apply(map, g, p, taps, g.in, g.out, x, w, y, adds);
@@ -106,10 +107,10 @@ void cpu_dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
 }
 
 template <class T>
-void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
+void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add, Pause* pause) {
   if (is_product_per_token(map)) return channels_dense_dx(map, dy, w, dx, add);
   for_each_geometry(map, [&](const DenseGeometry& g, bool, bool first) {
-    for_each_piece(g, g.repeats, [&](const Piece& p) {
+    for_each_piece(g, g.repeats, pause, [&](const Piece& p) {
       bool adds = add || !first;
       for (const Taps& taps : backward_taps(g, p.outer)) {
         apply(map, g, p, taps, g.out, g.in, dy, w, dx, adds);
@@ -120,36 +121,36 @@ void cpu_dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add)
 }
 
 template <class T>
-void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
+void cpu_dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw, Pause* pause) {
   if (is_product_per_token(map)) return channels_dense_dw(map, x, dy, dw);
   for_each_geometry(map, [&](const DenseGeometry& g, bool, bool) {
     if (map.weights != Weights::separate)
       shared_dense_dw(g, x + g.in.at, dy + g.out.at, dw + g.w_at);
     else
-      for_each_piece(g, 1, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
+      for_each_piece(g, 1, pause, [&](const Piece& p) { separate_dw(map, g, p, x, dy, dw); });
   });
 }
 
-template void cpu_dense(const DenseMap&, const float*, const float*, float*, bool);
-template void cpu_dense(const DenseMap&, const double*, const double*, double*, bool);
-template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, bool);
-template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool);
-template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*);
-template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*);
+template void cpu_dense(const DenseMap&, const float*, const float*, float*, bool, Pause*);
+template void cpu_dense(const DenseMap&, const double*, const double*, double*, bool, Pause*);
+template void cpu_dense_dx(const DenseMap&, const float*, const float*, float*, bool, Pause*);
+template void cpu_dense_dx(const DenseMap&, const double*, const double*, double*, bool, Pause*);
+template void cpu_dense_dw(const DenseMap&, const float*, const float*, float*, Pause*);
+template void cpu_dense_dw(const DenseMap&, const double*, const double*, double*, Pause*);
 
 template <class T>
 void CpuBackend<T>::dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) {
-  cpu_dense(map, x, w, y, add);
+  cpu_dense(map, x, w, y, add, &pause_);
 }
 
 template <class T>
 void CpuBackend<T>::dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) {
-  cpu_dense_dx(map, dy, w, dx, add);
+  cpu_dense_dx(map, dy, w, dx, add, &pause_);
 }
 
 template <class T>
 void CpuBackend<T>::dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) {
-  cpu_dense_dw(map, x, dy, dw);
+  cpu_dense_dw(map, x, dy, dw, &pause_);
 }
 
 template class CpuBackend<float>;

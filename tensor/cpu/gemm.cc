@@ -54,6 +54,7 @@ void CpuBackend<T>::gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_
                          std::int64_t ldc, bool add) {
   if (m == 0 || n == 0) return;
   multiply(ta, tb, m, n, k, a, lda, b, ldb, c, ldc, add);
+  pause_();
 }
 
 template <class T>

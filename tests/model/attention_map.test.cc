@@ -120,9 +120,11 @@ TEST(AttentionMap, BackwardIsTheSameInBothOrders) {
     std::vector<double> z(dz.size()), dx(x.size(), -99), swapped(x.size(), -99);
     kit.map->forward(x.data(), z.data());
     kit.map->backward(x.data(), dz.data(), dx.data());
+    kit.map->backward_weights(x.data(), dz.data());
     const auto other_x = reordered(kit.nodes, x);
     other.map->forward(other_x.data(), z.data());
     other.map->backward(other_x.data(), reordered(out, dz).data(), swapped.data());
+    other.map->backward_weights(other_x.data(), reordered(out, dz).data());
     expect_near(reordered(other.nodes, swapped), dx, case_text(one));
     const auto grads = kit.params.grads(), other_grads = other.params.grads();
     for (size_t i = 0; i < grads.size(); ++i)

@@ -27,7 +27,8 @@ struct BlockRank {
         params(param_specs(spec), param_layouts(spec, sharding), rank),
         backend(make_cpu_backend<float>(1)),
         moves(sharding, world, arena),
-        map({spec, sharding, params, *backend, arena, moves}, "block.1") {
+        map({spec, sharding, params, *backend, arena, moves}, block_layouts(spec, sharding),
+            "block.1") {
     moves.take_workspace();
     params.initialise(3);
   }
@@ -63,6 +64,7 @@ BlockResult run_block(const ModelSpec& spec, const Cuts& cuts) {
     std::vector<float> z(dz_own.size(), 99), dh(h_own.size(), 99);
     own.map.forward(h_own.data(), z.data());
     own.map.backward(h_own.data(), dz_own.data(), dh.data());
+    own.map.backward_weights(h_own.data(), dz_own.data());
     for (int rank = 0; rank < world.ranks(); ++rank) {  // one after the other
       world.barrier();
       if (rank != world.rank()) continue;

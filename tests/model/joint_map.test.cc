@@ -129,6 +129,7 @@ TEST(JointMap, BackwardIsTheAdjointInBothOrders) {
     std::vector<double> z(y.size()), dx(x.size(), -99), swapped(x.size(), -99);
     kit.map.forward(x.data(), z.data());
     kit.map.backward(x.data(), y.data(), dx.data());
+    kit.map.backward_weights(x.data(), y.data());
     double forward = 0, backward = 0, by_weight = 0;
     for (size_t i = 0; i < y.size(); ++i) forward += z[i] * y[i];
     for (size_t i = 0; i < x.size(); ++i) backward += x[i] * dx[i];
@@ -136,6 +137,7 @@ TEST(JointMap, BackwardIsTheAdjointInBothOrders) {
     EXPECT_EQ(forward, backward);
     EXPECT_EQ(forward, by_weight);  // the map is linear in its weights too
     other.map.backward(reordered(kit.nodes, x).data(), reordered(out, y).data(), swapped.data());
+    other.map.backward_weights(reordered(kit.nodes, x).data(), reordered(out, y).data());
     EXPECT_EQ(reordered(other.nodes, swapped), dx);
     for (size_t i = 0; i < kit.grads().size(); ++i) EXPECT_EQ(kit.grads()[i], other.grads()[i]);
   }

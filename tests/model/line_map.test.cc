@@ -126,6 +126,7 @@ TEST(LineMap, BackwardOfASetIsTheAdjoint) {
     std::vector<double> z(dz.size()), dx(x.size(), -99);
     kit.map->forward(x.data(), z.data());
     kit.map->backward(x.data(), dz.data(), dx.data());
+    kit.map->backward_weights(x.data(), dz.data());
     double forward = 0, backward = 0, by_weight = 0;
     for (size_t i = 0; i < z.size(); ++i) forward += z[i] * dz[i];
     for (size_t i = 0; i < x.size(); ++i) backward += x[i] * dx[i];

@@ -80,6 +80,28 @@ TEST(ModelShard, ATrainingStepWithDropoutIsThatOfOneRank) {
   }
 }
 
+// With so many windows that runs of tokens are gathered one by one, each with its own dropout.
+TEST(ModelShard, LongGathersDropTheSameUnits) {
+  ModelSpec spec = small();
+  spec.wiring = Wiring::causal;
+  constexpr std::int64_t kMany = 800;
+  const Batch batch = random_batch(spec, kMany, 11);
+  ModelKit<double> one(spec, kMany, 5);
+  one.model.train(batch, kTermWeights, 16000, kDropout);
+  const std::vector<double> truth = test::whole_gradients(one.params);
+  const double largest = std::abs(*std::max_element(
+      truth.begin(), truth.end(), [](double a, double b) { return std::abs(a) < std::abs(b); }));
+  run_local_ranks(2, [&](Channel& world) {
+    ModelKit<double> kit(spec, Sharding(spec, kMany, {1, {}, 2}, world.rank()), &world, 5);
+    kit.model.train(batch, kTermWeights, 16000, kDropout);
+    std::vector<double> sum = test::whole_gradients(kit.params);
+    world.sum(std::span<double>(sum));
+    // As above; another mask would change a gradient by tenths of itself.
+    for (size_t i = 0; i < sum.size(); ++i)
+      ASSERT_NEAR(sum[i], truth[i], kChannelShare * largest) << i;
+  });
+}
+
 TEST(ModelShard, RunGivesEveryRankTheLogitsOfOne) {
   const ModelSpec spec = small();
   const Batch batch = whole_batch(spec);

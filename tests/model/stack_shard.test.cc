@@ -118,6 +118,31 @@ TEST(StackShard, CutsOfSeveralAxes) {
   }
 }
 
+// So many windows that the gathers of a cut of the channels are long: four runs of the outermost axis
+// each, of 2, 1, 1 and 1 of its 5 tokens, where no rows are missing; else one.
+TEST(StackShard, LongGathersTravelInRuns) {
+  const std::vector<std::pair<StackCase, size_t>> cases = {
+      {{test::small_spec({5, 3, 2}), 1200, {1, {}, 2}, {}}, 4},
+      {{test::small_spec({5, 3, 2}), 1200, {2, {}, 2}, {}}, 2},
+      {{test::small_spec({5, 3, 2}), 2400, {1, {1, 3}, 2}, {}}, 1},
+  };
+  for (auto [one, runs] : cases) {
+    one.spec.blocks = 1;
+    const auto moves = [&, one = one](std::int64_t windows) {
+      StackCase other = one;
+      other.windows = windows;
+      return test::StackKit<double>(other, 0, nullptr, true).moves.all().size();
+    };
+    if (runs > 1) {
+      EXPECT_EQ(moves(one.windows), runs * moves(8)) << test::case_text(one);
+    }
+    for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
+      one.spec.wiring = wiring;
+      test::check_stack<double>(one, test::whole_numbers(), 0);
+    }
+  }
+}
+
 TEST(StackShard, ATokenAloneIsCutByTheBatchAndTheChannels) {
   for (const Cuts& cuts : {Cuts{3, {}}, Cuts{1, {}, 2}, Cuts{2, {}, 3}})
     test::check_stack<double>({test::small_spec({}), 5, cuts, {}}, test::whole_numbers(), 0);

@@ -17,7 +17,8 @@ struct Kit {
         params(layer_params(spec, nodes.channels, "block.0", single_out)),
         backend(make_cpu_backend<T>(1)),
         moves(sharding, nullptr, arena),
-        layer({spec, sharding, params, *backend, arena, moves}, nodes.channels, "block.0",
+        layer({spec, sharding, params, *backend, arena, moves},
+              layer_layouts(spec, sharding, nodes.channels, single_out), nodes.channels, "block.0",
               single_out) {
     moves.take_workspace();
     params.initialise(7);

@@ -9,6 +9,7 @@
 
 #include "comm/local.h"
 #include "model/layer.h"
+#include "model/watch.h"
 #include "tests/support/dense_terms.h"
 #include "tests/support/layer_kit.h"
 
@@ -120,8 +121,10 @@ struct LayerRank {
         backend(make_cpu_backend<float>(1)),
         arena(measure),
         moves(sharding, world, arena),
-        layer({one.spec, sharding, params, *backend, arena, moves}, one.channels, "block.0",
-              one.single_out) {
+        layer({one.spec, sharding, params, *backend, arena, moves},
+              layer_layouts(one.spec, sharding, one.channels, one.single_out), one.channels,
+              "block.0", one.single_out),
+        watch(*backend, moves) {
     moves.take_workspace();
     if (!measure) params.initialise(7);
   }
@@ -131,6 +134,7 @@ struct LayerRank {
   Arena<float> arena;
   Moves<float> moves;
   Layer<float> layer;
+  Watch<float> watch;
 };
 
 // Runs forward and backward twice, since layers share memory under way; the second run counts.

@@ -12,6 +12,7 @@
 
 #include "comm/local.h"
 #include "model/stack.h"
+#include "model/watch.h"
 #include "tests/support/params_kit.h"
 #include "tests/support/stack_draw.h"
 
@@ -55,7 +56,8 @@ struct StackKit {
         backend(make_cpu_backend<T>(1)),
         arena(measure),
         moves(sharding, world, arena),
-        stack({spec, sharding, params, *backend, arena, moves}) {
+        stack({spec, sharding, params, *backend, arena, moves}),
+        watch(*backend, moves) {
     moves.take_workspace();
   }
   ModelSpec spec;
@@ -65,6 +67,7 @@ struct StackKit {
   Arena<T> arena;
   Moves<T> moves;
   Stack<T> stack;
+  Watch<T> watch;
 };
 
 template <class T>

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 
 #include "tests/support/orders.h"
 
@@ -199,6 +200,33 @@ TEST(Backend, GemmOfFloatEqualsThatOfDouble) {
       for (size_t i = 0; i < c.size(); ++i)
         EXPECT_NEAR(c[i], dc[i], 1e-5);  // 11 products of order 1 in float
     }
+}
+
+// On the caller's thread alone, also where several threads share an operation.
+TEST(CpuBackend, CallsBackBetweenTiles) {
+  const auto backend = make_cpu_backend<float>(2);
+  DenseMap map{{32, 64}, 8, 16, Order::batch_inner, 0, 32, Weights::separate, Wiring::grid};
+  const std::vector<float> x(static_cast<size_t>(input_nodes(map).elements()), 1),
+      w(static_cast<size_t>(elements(weight_shape(map))), 1);
+  std::vector<float> y(x.size()), dw(w.size());
+  const std::thread::id caller = std::this_thread::get_id();
+  int calls = 0, elsewhere = 0;
+  backend->set_between_tiles([&] {
+    ++calls;
+    if (std::this_thread::get_id() != caller) ++elsewhere;
+  });
+  const auto calls_of = [&](const auto& act) {
+    calls = 0;
+    act();
+    return calls;
+  };
+  // 8 million multiply-adds each, which take longer than the 50 us between two calls.
+  EXPECT_GT(calls_of([&] { backend->dense(map, x.data(), w.data(), y.data(), false); }), 1);
+  EXPECT_GT(calls_of([&] { backend->dense_dx(map, x.data(), w.data(), y.data(), false); }), 1);
+  EXPECT_GT(calls_of([&] { backend->dense_dw(map, x.data(), y.data(), dw.data()); }), 1);
+  EXPECT_EQ(elsewhere, 0);
+  backend->set_between_tiles({});
+  EXPECT_EQ(calls_of([&] { backend->dense(map, x.data(), w.data(), y.data(), false); }), 0);
 }
 
 }  // namespace
