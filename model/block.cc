@@ -29,6 +29,7 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
       rows_(build.sharding.rows(layout)),
       number_(number),
       map_(std::move(map)),
+      back_(resizes(build.spec) ? std::make_unique<WayBack<T>>(build, prefix) : nullptr),
       backend_(build.backend),
       scratch_(scratch) {
   const ModelSpec& spec = build.spec;
@@ -41,7 +42,9 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
   const bool first = build.sharding.mesh().coordinate_along("channels", build.sharding.rank()) == 0;
   if (spec.bias) map_bias_ = &build.params.at(prefix + ".b1");
   if (spec.bias && spec.out && first) out_bias_ = &build.params.at(prefix + ".b2");
-  z_ = build.arena.take(nodes_.rows() * own_gated_width(spec, build.sharding), "map output");
+  if (back_) hidden_ = back_->input();
+  if (back_) rows_ = back_->rows();
+  z_ = build.arena.take(hidden_.rows() * own_gated_width(spec, build.sharding), "map output");
 }
 
 template <class T>
@@ -49,6 +52,11 @@ void Sublayer<T>::drop(const DropoutKey& key, T* q) {
   if (key.p == 0) return;
   const Random random(key.seed, "dropout", key.step, number_);
   backend_.dropout(hidden_, rows_, {key.p, random, key.first_window, units_.lo}, q);
+}
+
+template <class T>
+Nodes Sublayer<T>::units() const {
+  return back_ ? back_->output() : hidden_;
 }
 
 template <class T>
@@ -76,8 +84,13 @@ void Sublayer<T>::forward(const DropoutKey& key, const T* x, T* y) {
   map_->forward(h, z_);
   if (map_bias_) backend_.add_bias(mapped(), map_bias_->value, z_);
   make_q(key);
+  const T* q = scratch_.q;
+  if (back_) {
+    back_->forward(q);
+    q = back_->result();
+  }
   if (way_out_)
-    backend_.channel_map(hidden_, nodes_.channels, scratch_.q, way_out_->value, y, true);
+    backend_.channel_map(units(), nodes_.channels, q, way_out_->value, y, true);
   else
     backend_.add(hidden_.elements(), scratch_.q, y);
   if (out_bias_) backend_.add_bias(nodes_, out_bias_->value, y);
@@ -88,9 +101,11 @@ void Sublayer<T>::backward(const DropoutKey& key, const T* x, const T* dy, T* dx
   make_q(key);
   if (out_bias_ && out_bias_->trained) backend_.bias_dw(nodes_, dy, out_bias_->grad);
   if (way_out_) {
-    if (way_out_->trained)
-      backend_.channel_map_dw(hidden_, nodes_.channels, scratch_.q, dy, way_out_->grad);
-    backend_.channel_map_dx(hidden_, nodes_.channels, dy, way_out_->value, scratch_.dq, false);
+    const T* q = back_ ? back_->result() : scratch_.q;
+    T* const dq = back_ ? back_->gradient() : scratch_.dq;
+    if (way_out_->trained) backend_.channel_map_dw(units(), nodes_.channels, q, dy, way_out_->grad);
+    backend_.channel_map_dx(units(), nodes_.channels, dy, way_out_->value, dq, false);
+    if (back_) back_->backward(scratch_.q, scratch_.dq);
   } else {
     backend_.copy(hidden_.elements(), dy, scratch_.dq);
   }

@@ -1,5 +1,6 @@
 // Sublayer: one residual step of a block, y += out( f( map( norm(x) ) + b1 ) ) + b2, with dropout
-// after f and the biases where they are switched on.
+// after f and the biases where they are switched on. Where the map resizes an axis, another leads
+// back before `out` (model/resize.h).
 //
 // A joint block is a chain (or a sum) of one sublayer per token axis, a dense block is one
 // sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again. Where
@@ -11,6 +12,7 @@
 
 #include "model/block_map.h"
 #include "model/build.h"
+#include "model/resize.h"
 
 namespace ortho {
 
@@ -48,15 +50,17 @@ class Sublayer {
 
  private:
   Nodes mapped() const;  // what the map yields
+  Nodes units() const;   // what the way out reads
   void make_q(const DropoutKey& key);
   void drop(const DropoutKey& key, T* q);
   Norm norm_;
   Range units_;           // of E, those of this rank
   Gate gate_;             // of them
-  Nodes nodes_, hidden_;  // with C channels and with the units
+  Nodes nodes_, hidden_;  // with C channels; with the units, where f works
   HeldRows rows_;
   std::uint64_t number_;
   std::unique_ptr<BlockMap<T>> map_;
+  std::unique_ptr<WayBack<T>> back_;  // null: the map keeps its axis
   Param<T>* gain_ = nullptr;
   Param<T>* way_out_ = nullptr;
   Param<T>* map_bias_ = nullptr;

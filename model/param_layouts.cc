@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "model/layer.h"
+#include "model/resize.h"
 #include "model/sharding.h"
 
 namespace ortho {
@@ -12,12 +13,17 @@ namespace {
 std::map<std::string, Layout> layer_weights(const ModelSpec& spec, const Sharding& sharding) {
   std::map<std::string, Layout> layouts;
   const std::int64_t branches = spec.branches;
+  const auto add = [&](const ModelSpec& where, const Sharding& how, std::int64_t channels,
+                       const std::string& prefix) {
+    const std::int64_t out = single_output(where);
+    const auto weights = layer_params(where, channels, prefix, out);
+    const auto cut = layer_param_layouts(where, how, channels, out);
+    for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
+  };
   for (std::int64_t i = 0; spec.map == MapKind::dense && i < spec.blocks * branches; ++i) {
     const std::string block = block_name(i / branches, i % branches);
-    const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
-    const auto weights = layer_params(spec, channels, block, out);
-    const auto cut = layer_param_layouts(spec, sharding, channels, out);
-    for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
+    add(spec, sharding, layer_input_channels(spec), block);
+    if (resizes(spec)) add(resized(spec), resized(spec, sharding), spec.hidden, back_prefix(block));
   }
   return layouts;
 }
