@@ -25,8 +25,8 @@ namespace {
 constexpr std::int64_t kTokensUnasked = 1024;
 constexpr std::int64_t kRateUnknown = 8000;  // samples per second where the data do not say
 
-// Height and width of the images or films a run was trained on, and the rate of its sounds: those of
-// the first record that has some.
+// Height and width of the images or films a run was trained on, and the rate of its sounds: those
+// of the first record that has some.
 struct Media {
   std::int64_t height = 0, width = 0, rate = kRateUnknown, frames = 1;
 };

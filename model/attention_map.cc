@@ -143,8 +143,8 @@ void AttentionMap<T>::take_sources(const Build<T>& build, const JointSite& site)
   });
 }
 
-// Where prompts share a window, whole on this rank: a tap that reaches before a prompt's first token
-// takes no part.
+// Where prompts share a window, whole on this rank: a tap that reaches before a prompt's first
+// token takes no part.
 template <class T>
 void AttentionMap<T>::hear_own_prompts() {
   const bool cut = parts_ != nullptr && !parts_->empty();

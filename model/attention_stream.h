@@ -1,5 +1,5 @@
-// AttentionStream: causal attention of one sublayer, some tokens at a time, with the keys and values
-// that its taps still reach.
+// AttentionStream: causal attention of one sublayer, some tokens at a time, with the keys and
+// values that its taps still reach.
 //
 // They lie in one piece, as the backend wants them. The room is twice the reach: when it is full,
 // what is still heard moves to its beginning, so that a token costs the same wherever it stands.

@@ -1,4 +1,4 @@
-// Resize: a dense block whose map gives a token axis another size, and a second map that leads back.
+// Resize: a dense block whose map gives a token axis another size, and a second map leads back.
 //
 //   y += out( back( f( map( in( norm(x) ) ) ) ) )     map: s -> r along the axis, back: r -> s
 //

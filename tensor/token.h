@@ -40,8 +40,8 @@ struct Token {
   bool operator==(const Token&) const = default;
 };
 
-// Token `index` of the learned prefix. It is no token of a record: it has no item, and nothing hides
-// or predicts it.
+// Token `index` of the learned prefix. It is no token of a record: it has no item, and nothing
+// hides or predicts it.
 Token identity_token(std::int64_t index);
 
 // What a token must predict. With `scored` false nothing is asked there (padding, given input).

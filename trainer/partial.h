@@ -17,8 +17,8 @@ namespace ortho {
 
 std::vector<std::string> training_parts(const ModelSpec& spec);
 
-// Those of training_parts() that step `step` updates, in the same order; all with share: 1, but of a
-// model with a prefix the prefix alone.
+// Those of training_parts() that step `step` updates, in the same order; all with share: 1, but of
+// a model with a prefix the prefix alone.
 // Error(usage) when the list names none of this model.
 std::vector<std::string> trained_parts(const TrainConfig& train, const ModelSpec& spec,
                                        std::uint64_t seed, std::int64_t step);

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "model/grow.h"
-#include "model/resize.h"
 #include "tests/support/errors.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/grow_kit.h"
@@ -137,8 +136,7 @@ TEST(Model, AResizedAxisHasTheOtherSizeBetweenItsMaps) {
 TEST(Model, ResizingIsRefusedWhereItMeansNothing) {
   ModelSpec causal = resized_axis(0, 4), channels = resized_axis(-1, 4), way = resized_axis(0, 4);
   causal.wiring = Wiring::causal;
-  way.out = false;
-  way.hidden = way.channels;
+  way.out = false, way.hidden = way.channels;
   EXPECT_NE(message_of([&] { check_spec(causal); }, ErrorKind::usage).find("use wiring: grid"),
             std::string::npos);
   EXPECT_NE(message_of([&] { check_spec(channels); }, ErrorKind::usage).find("along a token axis"),

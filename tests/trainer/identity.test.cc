@@ -91,7 +91,7 @@ TEST(Identity, TrainsThePrefixAlone) {
               prefix.params.at("embed.text.symbol").trained);
 }
 
-// A run that grows a prefix: the promise holds, nothing else moves, and going on gives the same bits.
+// A run that grows a prefix: the promise holds, nothing else moves, going on gives the same bits.
 TEST(Identity, ARunLearnsThePrefixAndNothingElse) {
   RunKit kit;
   const std::string stages =
