@@ -28,7 +28,15 @@ struct WindowMaker {
             std::int64_t window, Batch& batch) const {
     const auto items = dataset.items(from.record);
     if (rule.objective == Objective::one_shot)
-      return make_one_shot(from, items, epoch, window, batch);
+      make_one_shot(from, items, epoch, window, batch);
+    else
+      make_slice(from, items, epoch, window, batch);
+    if (rule.objective == Objective::diffusion) mask_window(mask, window, batch);
+    lay_prefix(rule.prefix, window, batch);
+  }
+
+  void make_slice(const SampleList::Window& from, const std::vector<ItemSize>& items,
+                  std::int64_t epoch, std::int64_t window, Batch& batch) const {
     const std::int64_t length = total_tokens(items);
     const std::int64_t spare = count_windows(length, rule.tokens) * rule.tokens - length;
     const auto read = [&](Range which, std::vector<Token>& out) {
@@ -36,7 +44,6 @@ struct WindowMaker {
     };
     lay_next_token(from.index, spare_before(from.record, spare, epoch), length, rule, read, window,
                    batch);
-    if (rule.objective == Objective::diffusion) mask_window(mask, window, batch);
   }
 
   void make_one_shot(const SampleList::Window& from, const std::vector<ItemSize>& items,
@@ -65,7 +72,7 @@ struct WindowMaker {
 
 // Windows `own` of a batch, empty, with the tokens that are kept.
 Batch new_batch(const LoaderOptions& options, const Range& own) {
-  const std::int64_t tokens = options.window.tokens;
+  const std::int64_t tokens = options.window.window();
   if (!options.held) return empty_batch(tokens, own.size(), own.lo, options.window.objective);
   ASSERT(elements(options.held->batch) == tokens && options.held->windows() == 1,
          "the tokens kept are some of ", shape_text(options.held->batch), ", windows have ",
@@ -81,7 +88,7 @@ void lay_window(const WindowMaker& maker, const LoaderOptions& options,
                 const SampleList::Window& from, std::int64_t epoch, const MaskDraw& mask,
                 std::int64_t window, Batch& batch) {
   if (!options.held) return maker.make(from, epoch, mask, window, batch);
-  Batch one = empty_batch(options.window.tokens, 1, 0);
+  Batch one = empty_batch(options.window.window(), 1, 0);
   maker.make(from, epoch, mask, 0, one);
   for_each_row(*options.held, [&](std::int64_t local, std::int64_t token) {
     const auto at = static_cast<std::size_t>(local * batch.windows + window);

@@ -84,7 +84,7 @@ void lay_next_token(std::int64_t index, std::int64_t before, std::int64_t length
   read({inside.lo, std::min(inside.hi + 1, length)}, tokens);  // and the one that the last predicts
   for (std::int64_t t = inside.lo; t < inside.hi; ++t) {
     const auto from = static_cast<std::size_t>(t - inside.lo);
-    const auto to = static_cast<std::size_t>((t - origin) * batch.windows + window);
+    const auto to = static_cast<std::size_t>((rule.prefix + t - origin) * batch.windows + window);
     batch.input[to] = tokens[from];
     if (t + 1 < length)
       batch.target[to] = target_of(tokens[from + 1]);
@@ -97,7 +97,7 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
                   std::int32_t output_item, std::int64_t before, const WindowRule& rule,
                   std::int64_t window, Batch& batch, Modality asked) {
   const auto place = [&](std::int64_t p) {
-    return static_cast<std::size_t>(p * batch.windows + window);
+    return static_cast<std::size_t>((rule.prefix + p) * batch.windows + window);
   };
   const auto inputs = static_cast<std::int64_t>(input.size());
   const auto outputs = static_cast<std::int64_t>(output.size());
@@ -119,6 +119,11 @@ void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
     else if (rule.slots == 0 || slot == output.size())
       batch.target[place(p)] = kEnd;
   }
+}
+
+void lay_prefix(std::int64_t count, std::int64_t window, Batch& batch) {
+  for (std::int64_t p = 0; p < count; ++p)
+    batch.input[static_cast<std::size_t>(p * batch.windows + window)] = identity_token(p);
 }
 
 Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,

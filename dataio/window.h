@@ -27,7 +27,8 @@ enum class Padding { random, end };  // spare places: some before by chance, or 
 
 struct WindowRule {
   Objective objective = Objective::next_token;
-  std::int64_t tokens = 1;  // T, >= 1
+  std::int64_t tokens = 1;  // places of a record's tokens, >= 1: T without a prefix
+  std::int64_t prefix = 0;  // learned tokens before them (tensor/token.h)
   Padding padding = Padding::random;
   bool score_end = false;               // next_token: the record's last token must predict `none`
   std::optional<Modality> output = {};  // one_shot: all items of it; default: the last item
@@ -36,6 +37,7 @@ struct WindowRule {
   // after the output's end is not asked. 0: all that the input leaves, all of them asked.
   std::int64_t slots = 0;
 
+  std::int64_t window() const { return prefix + tokens; }  // T
   std::int64_t input_room() const { return tokens - slots; }
 };
 
@@ -81,6 +83,9 @@ void lay_next_token(std::int64_t index, std::int64_t before, std::int64_t length
 void lay_one_shot(std::span<const Token> input, std::span<const Token> output,
                   std::int32_t output_item, std::int64_t before, const WindowRule& rule,
                   std::int64_t window, Batch& batch, Modality asked = Modality::none);
+
+// The first `count` tokens of column `window`: the learned prefix, if there is one.
+void lay_prefix(std::int64_t count, std::int64_t window, Batch& batch);
 
 // An empty batch: padding everywhere, nothing scored.
 Batch empty_batch(std::int64_t tokens, std::int64_t windows, std::int64_t first_window,

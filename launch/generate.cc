@@ -25,10 +25,10 @@ namespace {
 constexpr std::int64_t kTokensUnasked = 1024;
 constexpr std::int64_t kRateUnknown = 8000;  // samples per second where the data do not say
 
-// Height and width of the images a run was trained on,
-// and the rate of its sounds: those of the first record.
+// Height and width of the images or films a run was trained on, and the rate of its sounds: those
+// of the first record that has some.
 struct Media {
-  std::int64_t height = 0, width = 0, rate = kRateUnknown;
+  std::int64_t height = 0, width = 0, rate = kRateUnknown, frames = 1;
 };
 
 Media media_of(const OpenRun& run) {
@@ -37,7 +37,9 @@ Media media_of(const OpenRun& run) {
   bool sound = false;
   for (std::int64_t r = 0; r < records.records() && !(sound && media.width > 0); ++r)
     for (const PartPlace& part : records.parts(r)) {
-      if (part.kind == PartKind::image && media.width == 0) {
+      const bool film = part.kind == PartKind::video;
+      if ((film || part.kind == PartKind::image) && media.width == 0) {
+        media.frames = film ? part.shape[0] : 1;
         media.height = part.shape[1];
         media.width = part.shape[2];
       }
@@ -106,12 +108,32 @@ Prompts prompts_of(const GenerateOptions& options, const TokenRule& rule, Object
   return prompts;
 }
 
-// "a.png" for the only answer, else "a-1.png", "a-2.png" …
-std::string numbered(const std::string& out, size_t answer, size_t answers) {
-  if (answers == 1 || out.empty()) return out;
+// "a-NUMBER.png" of "a.png".
+std::string with_number(const std::string& out, const std::string& number) {
   const size_t dot = out.find_last_of("./");
   const size_t end = dot != std::string::npos && out[dot] == '.' ? dot : out.size();
-  return text(out.substr(0, end), "-", answer + 1, out.substr(end));
+  return text(out.substr(0, end), "-", number, out.substr(end));
+}
+
+// "a.png" for the only answer, else "a-1.png", "a-2.png" …
+std::string numbered(const std::string& out, size_t answer, size_t answers) {
+  return answers == 1 || out.empty() ? out : with_number(out, text(answer + 1));
+}
+
+// A PNG a frame, "a-0001.png" and on: every player and encoder reads such a sequence.
+void write_film(const std::string& out, std::span<const Token> tokens, const Media& media) {
+  const auto frame = static_cast<size_t>(media.height * media.width);
+  for (size_t f = 0; f < static_cast<size_t>(media.frames); ++f) {
+    const auto png =
+        encode_png(image_from(tokens.subspan(f * frame, frame), media.height, media.width));
+    const std::string digits = text(f + 1);
+    const std::string name =
+        with_number(out, std::string(digits.size() < 4 ? 4 - digits.size() : 0, '0') + digits);
+    write_file_durably(name, std::string(png.begin(), png.end()));
+  }
+  std::printf("%s: %lld frames of %lld x %lld pixels\n", with_number(out, "0001").c_str(),
+              static_cast<long long>(media.frames), static_cast<long long>(media.width),
+              static_cast<long long>(media.height));
 }
 
 void write_result(const GenerateOptions& options, const std::string& out,
@@ -123,6 +145,8 @@ void write_result(const GenerateOptions& options, const std::string& out,
     return;
   }
   std::string bytes;
+  if (options.modality == Modality::pixel && media.frames > 1)
+    return write_film(out, tokens, media);
   if (options.modality == Modality::pixel) {
     const auto png = encode_png(image_from(tokens, media.height, media.width));
     bytes.assign(png.begin(), png.end());
@@ -142,6 +166,7 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, Objecti
   rule.only = options.modality;
   rule.vocabulary = &run.state->vocabulary;
   rule.image_width = media.width;
+  if (media.frames > 1) rule.image_height = media.height;
   rule.when_full = options.when_full;
   rule.slots = run.stage.config.one_shot.slots;
   rule.places_by_heads = options.places_by_heads;
@@ -154,7 +179,8 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, Objecti
   };
   rule.new_item = is_new(prompts.front());
   if (options.modality == Modality::pixel)
-    rule.tokens = media.height * media.width - static_cast<std::int64_t>(rule.new_item ? 0 : first);
+    rule.tokens = media.frames * media.height * media.width -
+                  static_cast<std::int64_t>(rule.new_item ? 0 : first);
   return rule;
 }
 
@@ -185,12 +211,17 @@ Prompts answers(OpenRun& run, Channel& world, const GenerateOptions& options, Ob
   REQUIRE(objective != Objective::diffusion || !options.together,
           "--together: diffusion hides tokens from each other, not prompts; give each a window of "
           "its own");
+  Prompts made;
   if (objective == Objective::diffusion)
-    return unmask_prompts(model, prompts, rule, {options.rounds, options.order});
-  if (options.together)
-    return one_shot ? answer_together(model, prompts, rule)
-                    : continue_together(model, prompts, rule);
-  return one_shot ? answer_prompts(model, prompts, rule) : continue_prompts(model, prompts, rule);
+    made = unmask_prompts(model, prompts, rule, {options.rounds, options.order});
+  else if (options.together)
+    made =
+        one_shot ? answer_together(model, prompts, rule) : continue_together(model, prompts, rule);
+  else
+    made = one_shot ? answer_prompts(model, prompts, rule) : continue_prompts(model, prompts, rule);
+  if (!all_passes)
+    say(text("passes: ", model.passes(), " of ", spec.refeeds, " in the last window read"));
+  return made;
 }
 
 }  // namespace
@@ -208,7 +239,11 @@ int run_generate(const GenerateOptions& options) {
   const TokenRule rule = {run.state->vocabulary, static_cast<int>(run.stage.config.data.audio_bits),
                           word_rule(objective)};
   Media media = media_of(run);
-  if (options.image_height > 0) media = {options.image_height, options.image_width, media.rate};
+  if (options.image_height > 0) {
+    media.height = options.image_height;
+    media.width = options.image_width;
+  }
+  if (options.frames > 0) media.frames = options.frames;
   REQUIRE(options.modality != Modality::pixel || media.width > 0,
           "the training data hold no image; give --image-size");
 

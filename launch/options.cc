@@ -202,15 +202,18 @@ Command parse_generate(const Words& arguments) {
                  "where to write: .txt, .png, .wav; text also to standard output");
   listing.option("image-size", po::value(&size)->value_name("HxW"),
                  "size of an image; the training data's if not given");
+  listing.option("frames", po::value(&o.frames)->default_value(0),
+                 "pixel: images of a film, FILE-0001.png and on; 0: the training data's");
   list_passes(listing, o.passes);
   if (store(listing, arguments))
-    return ShowText{help_text(
-        listing, "RUN [options]",
-        "Makes a text, an image (PNG) or a sound (WAV) with a run folder or a checkpoint.")};
+    return ShowText{help_text(listing, "RUN [options]",
+                              "Makes a text, an image (PNG), a film (one PNG a frame) or a sound "
+                              "(WAV) with a run folder or a checkpoint.")};
   check_generate(o);
   o.modality = modality_word(modality);
   REQUIRE(order == "confident" || order == "random", "--order ", order, ": confident or random");
   if (order == "random") o.order = UnmaskRule::Order::random;
+  REQUIRE(o.frames >= 0, "--frames ", o.frames, ": at least 1, or 0 for the training data's");
   if (!size.empty()) std::tie(o.image_height, o.image_width) = image_size("--image-size", size);
   o.when_full = when_full_word(when_full);
   REQUIRE(places == "rule" || places == "heads", "--places ", places, ": rule or heads");

@@ -70,6 +70,7 @@ struct GenerateOptions {
   UnmaskRule::Order order = UnmaskRule::Order::confident;
   std::string out;                                 // file; "": text to standard output
   std::int64_t image_height = 0, image_width = 0;  // 0 = as in the training data
+  std::int64_t frames = 0;                         // of a film; 0 = as in the training data
   Passes passes;
 };
 

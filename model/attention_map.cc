@@ -70,7 +70,8 @@ AttentionMap<T>::AttentionMap(const Build<T>& build, const JointSite& site,
       value_(build.params.at(prefix + ".value")),
       bias_(build.params.at(prefix + ".bias")),
       backend_(build.backend),
-      scratch_(scratch) {
+      scratch_(scratch),
+      parts_(build.segments) {
   const Sharding& sharding = build.sharding;
   if (site.halo) {
     const Shape tokens = sharding.local_tokens(site.layout);
@@ -106,14 +107,14 @@ void AttentionMap<T>::take_sources(const Build<T>& build, const JointSite& site)
   std::int32_t* const rows = build.arena.take_rows(3 * nodes_.tokens, "what tokens attend to");
   if (build.arena.measuring()) return;
 
-  std::vector<std::int64_t> reach;  // of tap i, in tokens of the window
   for (std::int64_t i = 0; i < steps.count(); ++i) {
     attention_.steps.push_back(causal ? -steps[i] : steps[i]);
-    reach.push_back(window_steps[i]);
+    taps_.push_back(window_steps[i]);
   }
   const auto tokens = static_cast<size_t>(nodes_.tokens);
   attention_.first = {rows, tokens};
   attention_.count = {rows + tokens, tokens};
+  counts_ = rows + tokens;
   attention_.column = {rows + 2 * tokens, tokens};
   const std::int64_t segment = nodes_.tokens / segments_;
   Box box = whole(axes);
@@ -129,7 +130,7 @@ void AttentionMap<T>::take_sources(const Build<T>& build, const JointSite& site)
       in_line = in_line * axes[static_cast<size_t>(axis)] + at[static_cast<size_t>(axis)];
     std::int64_t first = t + (t / segment + 1) * reach_, count = 1, column = 0;
     if (causal) {
-      count = std::upper_bound(reach.begin(), reach.end(), token) - reach.begin();
+      count = std::upper_bound(taps_.begin(), taps_.end(), token) - taps_.begin();
     } else {
       first -= steps[in_line];
       count = spec.wiring == Wiring::grid ? steps.count() : in_line + 1;
@@ -140,6 +141,20 @@ void AttentionMap<T>::take_sources(const Build<T>& build, const JointSite& site)
     rows[2 * nodes_.tokens + t] = static_cast<std::int32_t>(column);
     ++t;
   });
+}
+
+// Where prompts share a window, whole on this rank: a tap that reaches before a prompt's first
+// token takes no part.
+template <class T>
+void AttentionMap<T>::hear_own_prompts() {
+  const bool cut = parts_ != nullptr && !parts_->empty();
+  if (!cut && !cut_) return;
+  const Segments whole = {{0, nodes_.tokens}};
+  for (const Range& part : cut ? *parts_ : whole)
+    for (std::int64_t t = part.lo; t < part.hi; ++t)
+      counts_[t] = static_cast<std::int32_t>(
+          std::upper_bound(taps_.begin(), taps_.end(), t - part.lo) - taps_.begin());
+  cut_ = cut;
 }
 
 // act(nodes, from, key): of a segment's own tokens, or its halo's; `from` is the first row's token
@@ -164,6 +179,7 @@ template <class T>
 void AttentionMap<T>::forward(const T* h, T* z) {
   const std::int64_t c = nodes_.batch * nodes_.channels, e = nodes_.batch * units_,
                      g = nodes_.batch * gated_;
+  hear_own_prompts();
   const auto keys_and_values = [&](const T* rows) {
     return [=, this](const Nodes& nodes, std::int64_t from, std::int64_t key) {
       backend_.channel_map(nodes, units_, rows + from * c, key_.value, k_ + key * e, false);

@@ -42,6 +42,7 @@ class AttentionMap final : public BlockMap<T> {
 
  private:
   void take_sources(const Build<T>& build, const JointSite& site);
+  void hear_own_prompts();
   template <class Act>
   void each_own_run(Act act);
   template <class Act>
@@ -54,6 +55,10 @@ class AttentionMap final : public BlockMap<T> {
   Backend<T>& backend_;
   AttentionScratch<T> scratch_;
   Attention attention_;
+  const Segments* parts_;           // of the window (model/segments.h), asked at each forward
+  bool cut_ = false;                // whether the counts are those of parts
+  std::vector<std::int64_t> taps_;  // how far back each reaches, ascending; causal
+  std::int32_t* counts_ = nullptr;  // the sources of each token
   // As in JointMap. Keys and values have a segment's halo in front of its own tokens.
   std::int64_t segments_ = 1, reach_ = 0;
   Move<T>* halo_ = nullptr;

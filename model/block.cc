@@ -29,6 +29,7 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
       rows_(build.sharding.rows(layout)),
       number_(number),
       map_(std::move(map)),
+      back_(resizes(build.spec) ? std::make_unique<WayBack<T>>(build, prefix) : nullptr),
       backend_(build.backend),
       scratch_(scratch) {
   const ModelSpec& spec = build.spec;
@@ -41,12 +42,14 @@ Sublayer<T>::Sublayer(const Build<T>& build, const Layout& layout, const std::st
   const bool first = build.sharding.mesh().coordinate_along("channels", build.sharding.rank()) == 0;
   if (spec.bias) map_bias_ = &build.params.at(prefix + ".b1");
   if (spec.bias && spec.out && first) out_bias_ = &build.params.at(prefix + ".b2");
-  z_ = build.arena.take(nodes_.rows() * own_gated_width(spec, build.sharding), "map output");
+  if (back_) hidden_ = back_->input();
+  if (back_) rows_ = back_->rows();
+  z_ = build.arena.take(hidden_.rows() * own_gated_width(spec, build.sharding), "map output");
 }
 
 template <class T>
 typename Sublayer<T>::Run Sublayer<T>::run(const Range& tokens) const {
-  const Nodes hidden = hidden_.with_tokens(tokens.size());
+  const Nodes hidden = back_ ? hidden_ : hidden_.with_tokens(tokens.size());
   return {tokens, nodes_.with_tokens(tokens.size()), hidden,
           hidden.with_channels(hidden.channels * (gate_.gate ? 2 : 1))};
 }
@@ -64,6 +67,11 @@ void Sublayer<T>::drop(const DropoutKey& key, const Run& run, T* q) {
   }
   backend_.dropout(run.hidden, rows, {key.p, random, key.first_window, units_.lo},
                    q + run.at(run.hidden));
+}
+
+template <class T>
+Nodes Sublayer<T>::units(const Run& run) const {
+  return back_ ? back_->output() : run.hidden;
 }
 
 template <class T>
@@ -90,9 +98,13 @@ void Sublayer<T>::forward(const DropoutKey& key, const Range& tokens, const T* x
     map_->forward_run(tokens, h, z_);
   if (map_bias_) backend_.add_bias(run.mapped, map_bias_->value, z_ + run.at(run.mapped));
   make_q(key, run);
-  const T* const q = scratch_.q + run.at(run.hidden);
+  const T* q = scratch_.q + run.at(run.hidden);
+  if (back_) {
+    back_->forward(q);
+    q = back_->result();
+  }
   if (way_out_)
-    backend_.channel_map(run.hidden, nodes_.channels, q, way_out_->value, y + at, true);
+    backend_.channel_map(units(run), nodes_.channels, q, way_out_->value, y + at, true);
   else
     backend_.add(run.hidden.elements(), q, y + run.at(run.hidden));
   if (out_bias_) backend_.add_bias(run.nodes, out_bias_->value, y + at);
@@ -108,9 +120,11 @@ void Sublayer<T>::backward(const DropoutKey& key, const Range& tokens, const T* 
   if (out_bias_ && out_bias_->trained) backend_.bias_dw(run.nodes, dy + at, out_bias_->grad);
   if (way_out_) {
     const std::int64_t c = nodes_.channels;
-    if (way_out_->trained)
-      backend_.channel_map_dw(run.hidden, c, scratch_.q + at_hidden, dy + at, way_out_->grad);
-    backend_.channel_map_dx(run.hidden, c, dy + at, way_out_->value, dq, false);
+    const T* const q = back_ ? back_->result() : scratch_.q + at_hidden;
+    T* const to = back_ ? back_->gradient() : dq;
+    if (way_out_->trained) backend_.channel_map_dw(units(run), c, q, dy + at, way_out_->grad);
+    backend_.channel_map_dx(units(run), c, dy + at, way_out_->value, to, false);
+    if (back_) back_->backward(scratch_.q, scratch_.dq);
   } else {
     backend_.copy(run.hidden.elements(), dy + at_hidden, dq);
   }

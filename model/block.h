@@ -1,5 +1,6 @@
 // Sublayer: one residual step of a block, y += out( f( map( norm(x) ) + b1 ) ) + b2, with dropout
-// after f and the biases where they are switched on.
+// after f and the biases where they are switched on. Where the map resizes an axis, another leads
+// back before `out` (model/resize.h).
 //
 // A joint block is a chain (or a sum) of one sublayer per token axis, a dense block is one
 // sublayer. Kept for backward: h, z and the norm's statistics; q = f(z) is computed again. Where
@@ -11,6 +12,7 @@
 
 #include "model/block_map.h"
 #include "model/build.h"
+#include "model/resize.h"
 
 namespace ortho {
 
@@ -64,16 +66,18 @@ class Sublayer {
   };
   Range tokens() const { return {0, nodes_.tokens}; }
   Run run(const Range& tokens) const;
+  Nodes units(const Run& run) const;  // what the way out reads
   T* stats(const Run& run) const { return stats_ + 2 * run.tokens.lo * nodes_.batch; }
   void make_q(const DropoutKey& key, const Run& run);
   void drop(const DropoutKey& key, const Run& run, T* q);
   Norm norm_;
   Range units_;           // of E, those of this rank
   Gate gate_;             // of them
-  Nodes nodes_, hidden_;  // with C channels and with the units
+  Nodes nodes_, hidden_;  // with C channels; with the units, where f works
   HeldRows rows_;
   std::uint64_t number_;
   std::unique_ptr<BlockMap<T>> map_;
+  std::unique_ptr<WayBack<T>> back_;  // null: the map keeps its axis
   Param<T>* gain_ = nullptr;
   Param<T>* way_out_ = nullptr;
   Param<T>* map_bias_ = nullptr;

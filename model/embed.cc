@@ -7,11 +7,12 @@
 namespace ortho {
 namespace {
 
-constexpr std::int32_t kAny = -1;
+constexpr std::int32_t kAny = -1;  // but padding and the prefix
 constexpr std::int32_t kText = static_cast<std::int32_t>(Modality::text);
 constexpr std::int32_t kPixel = static_cast<std::int32_t>(Modality::pixel);
 constexpr std::int32_t kAudio = static_cast<std::int32_t>(Modality::audio);
 constexpr std::int32_t kQuery = static_cast<std::int32_t>(Modality::query);
+constexpr std::int32_t kIdentity = static_cast<std::int32_t>(Modality::identity);
 
 // Tables as wide as the stream are cut like its channels; narrower ones are whole, and so is what
 // they sum to.
@@ -55,6 +56,7 @@ Embed<T>::Embed(const Build<T>& build)
       build, "pixel.frame", kPixel, [](const Token& t) { return t.place[2]; }, true);
   add(
       build, "audio.place", kAudio, [](const Token& t) { return t.place[0]; }, true);
+  add(build, "identity", kIdentity, [](const Token& t) { return t.place[0]; });
   add(build, "item", kAny, [](const Token& t) { return t.item; });
   add(build, "modality", kAny, [](const Token& t) { return t.modality; });
   if (build.spec.width == 0) return;
@@ -74,7 +76,8 @@ void Embed<T>::add(const Build<T>& build, const std::string& name, std::int32_t 
 template <class T>
 bool Embed<T>::applies(const Table& table, const Token& token) {
   if (!table.hidden)
-    return token.modality != 0 && (table.modality == kAny || table.modality == token.modality);
+    return token.modality == table.modality ||
+           (table.modality == kAny && token.modality != 0 && token.modality != kIdentity);
   const std::int32_t hides = token.symbol[1] == 0 ? kText : token.symbol[1];
   return token.modality == kQuery && table.modality == hides;
 }
@@ -124,11 +127,12 @@ bool Embed<T>::trained() const {
 template <class T>
 void Embed<T>::backward(const T* dx) {
   if (pre_) {
-    backend_.channel_map_dw(wide_, nodes_.channels, embedded_, dx, pre_->grad);
+    if (pre_->trained) backend_.channel_map_dw(wide_, nodes_.channels, embedded_, dx, pre_->grad);
     backend_.channel_map_dx(wide_, nodes_.channels, dx, pre_->value, gradient_, false);
   }
   for (Table& table : tables_)
-    backend_.embed_dw(wide_, rows_of(table), pre_ ? gradient_ : dx, table.param->grad);
+    if (table.param->trained)
+      backend_.embed_dw(wide_, rows_of(table), pre_ ? gradient_ : dx, table.param->grad);
 }
 
 template class Embed<float>;

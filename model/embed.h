@@ -25,7 +25,7 @@ class Embed {
  private:
   struct Table {
     Param<T>* param;
-    std::int32_t modality;  // the tokens it applies to; kAny: all but padding
+    std::int32_t modality;  // the tokens it applies to; kAny: those of records
     bool hidden;            // of those to be found that hide this modality
     std::int32_t (*row)(const Token&);
     std::int32_t* rows;  // of the rows held, -1 = none

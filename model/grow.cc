@@ -8,6 +8,7 @@
 #include "model/grow_layers.h"
 #include "model/grow_rules.h"
 #include "model/line_map.h"
+#include "model/resize.h"
 #include "model/shrink.h"
 
 namespace ortho {
@@ -136,6 +137,8 @@ void add_end_lines(GrowPlan& plan, const ModelSpec& from) {
   add_change(plan.lines, "frames", from.places.frame, to.places.frame, wrap);
   add_change(plan.lines, "audio places", from.places.audio, to.places.audio, wrap);
   add_change(plan.lines, "items", from.items, to.items, wrap);
+  add_change(plan.lines, "identity tokens", from.identity, to.identity,
+             "drawn; they stand before each window from now on");
   if (from.modality_table != to.modality_table)
     plan.lines.push_back("modality table added: it starts at zero");
   if (from.place_heads != to.place_heads) plan.lines.push_back("place heads added: drawn");
@@ -206,6 +209,7 @@ bool shrinks(const ModelSpec& from, const ModelSpec& to) {
 
 GrowPlan plan_growth(const ModelSpec& from, const ModelSpec& to, const Kept& kept) {
   check_spec(from);
+  check_resizing(from, to);
   const ModelSpec common = common_part(from, to);
   check_shrink(from, to, common);
   check_growth(common, to);

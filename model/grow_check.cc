@@ -82,6 +82,7 @@ void check_kept(const ModelSpec& from, const ModelSpec& to) {
   keep("active", from.active, to.active);
   if (from.bias) keep_named("bias", true, to.bias);
   keep("width", from.width, to.width);
+  keep("single_size", from.single_size, to.single_size);
   if (from.combine == Combine::single)
     REQUIRE(single_axis_from_inside(from) == single_axis_from_inside(to), "model.single_axis ",
             from.single_axis, " of tokens ", shape_text(from.tokens), " -> ", to.single_axis,

@@ -229,9 +229,11 @@ void Head<T>::run_chunk(const Step& step, std::int64_t first, std::int64_t count
   // A later step adds, whole sums to whole sums, so that no bit depends on which rows are asked.
   const bool in_place = direct && &step == &steps_.front();
   for (size_t g = 0; g < step.given.size(); ++g)
-    backend_.embed_dw(nodes, part(selected_[g]), logits_, step.given[g].table->grad);
-  backend_.gemm(Transpose::yes, Transpose::no, width, classes, count, in, width, logits_, classes,
-                step.weight->grad, classes, true);
+    if (step.given[g].table->trained)
+      backend_.embed_dw(nodes, part(selected_[g]), logits_, step.given[g].table->grad);
+  if (step.weight->trained)
+    backend_.gemm(Transpose::yes, Transpose::no, width, classes, count, in, width, logits_, classes,
+                  step.weight->grad, classes, true);
   backend_.gemm(Transpose::no, Transpose::yes, count, width, classes, logits_, classes,
                 step.weight->value, classes, in_place ? wide_dh_ + first * width : dpacked_, width,
                 false);
@@ -276,7 +278,7 @@ TermSums Head<T>::run(const Batch& batch, const TermWeights& weights, double nor
 template <class T>
 void Head<T>::to_stream(const T* x, T* dx) {
   if (post_) {
-    backend_.channel_map_dw(nodes_, wide_.channels, h_, wide_dh_, post_->grad);
+    if (post_->trained) backend_.channel_map_dw(nodes_, wide_.channels, h_, wide_dh_, post_->grad);
     backend_.channel_map_dx(nodes_, wide_.channels, wide_dh_, post_->value, dh_, false);
   }
   T* const partial = gather_ ? h_ : dx;  // h_ has served
@@ -286,6 +288,7 @@ void Head<T>::to_stream(const T* x, T* dx) {
                      gain_->grad);
   else
     backend_.add(nodes_.elements(), dh_, partial);
+  if (gain_ && !gain_->trained) backend_.zero(gain_->size, gain_->grad);
   if (gather_) gather_->run(Way::backward, partial, dx, Fill::over);
 }
 

@@ -30,7 +30,7 @@ std::vector<int> running_order(const ModelSpec& spec) {
 // A dense layer of a gated model runs on u's E channels and then v's, unless it makes them itself
 // out of the residual stream.
 bool reads_halves(const ModelSpec& spec, std::int64_t channels) {
-  const bool makes_them = !spec.in && single_output(spec) > 0;
+  const bool makes_them = !spec.in && makes_units(spec);
   return spec.gate && !makes_them && channels == gated_width(spec);
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "model/layer.h"
+#include "model/resize.h"
 #include "model/sharding.h"
 
 namespace ortho {
@@ -12,14 +13,19 @@ namespace {
 std::map<std::string, Layout> layer_weights(const ModelSpec& spec, const Sharding& sharding) {
   std::map<std::string, Layout> layouts;
   if (spec.map != MapKind::dense) return layouts;
-  const std::int64_t branches = spec.branches;
-  const std::int64_t channels = layer_input_channels(spec), out = single_output(spec);
-  const auto cut = layer_param_layouts(spec, sharding, channels, out);  // alike in all blocks
-  for (std::int64_t i = 0; i < spec.blocks * branches; ++i) {
-    const std::string block = block_name(i / branches, i % branches);
-    const auto weights = layer_params(spec, channels, block, out);
-    for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
-  }
+  // Alike in all blocks, so planned once.
+  const auto add = [&](const ModelSpec& where, const Sharding& how, std::int64_t channels,
+                       const auto& prefix_of) {
+    const std::int64_t out = single_output(where);
+    const auto cut = layer_param_layouts(where, how, channels, out);
+    for (std::int64_t i = 0; i < spec.blocks * spec.branches; ++i) {
+      const std::string block = block_name(i / spec.branches, i % spec.branches);
+      const auto weights = layer_params(where, channels, prefix_of(block), out);
+      for (size_t w = 0; w < weights.size(); ++w) layouts.emplace(weights[w].name, cut[w]);
+    }
+  };
+  add(spec, sharding, layer_input_channels(spec), [](const std::string& block) { return block; });
+  if (resizes(spec)) add(resized(spec), resized(spec, sharding), spec.hidden, back_prefix);
   return layouts;
 }
 

@@ -6,6 +6,7 @@
 #include "model/layer.h"
 #include "model/line_map.h"
 #include "model/params.h"
+#include "model/resize.h"
 
 namespace ortho {
 namespace {
@@ -50,6 +51,8 @@ void add_tables(std::vector<ParamSpec>& list, const ModelSpec& spec) {
   add_table(list, "item", DimKind::item, spec.items, width, normal(kPlaceStd));
   // One row more than a head can predict: the query mark of one_shot's output slots.
   if (spec.ask) add_table(list, "ask", DimKind::modality, kModalities, width, normal(kPlaceStd));
+  // Drawn at any growth, like symbols: no window of the old model has such tokens.
+  add_table(list, "identity", DimKind::symbol, spec.identity, width, normal(kSymbolStd));
   if (spec.modality_table)
     add_table(list, "modality", DimKind::modality, kModalities + 1, width, normal(kPlaceStd));
 }
@@ -155,6 +158,10 @@ void add_dense_block(std::vector<ParamSpec>& list, const ModelSpec& spec,
   for (ParamSpec& param :
        layer_params(spec, layer_input_channels(spec), block, single_output(spec)))
     list.push_back(std::move(param));
+  if (resizes(spec))
+    for (ParamSpec& param :
+         layer_params(resized(spec), spec.hidden, back_prefix(block), single_output(resized(spec))))
+      list.push_back(std::move(param));
   if (spec.out) list.push_back(way_out(spec, block + ".out"));
   add_biases(list, spec, block);
 }

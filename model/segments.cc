@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "model/line_map.h"
 
 namespace ortho {
 
@@ -12,10 +11,6 @@ Segments segments_at(const ModelSpec& spec, const Sharding& sharding,
   REQUIRE(spec.wiring == Wiring::causal,
           "several prompts in one window need wiring: causal; in a grid they share lines and would "
           "read each other. Give each a window of its own.");
-  REQUIRE(
-      !has_attention(spec),
-      "several prompts in one window cannot go through attention, which has no mask between them "
-      "yet. Give each a window of its own.");
   const std::vector<int>& cuts = sharding.cuts().tokens;
   REQUIRE(
       std::all_of(cuts.begin(), cuts.end(), [](int parts) { return parts == 1; }),

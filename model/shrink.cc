@@ -23,7 +23,7 @@ Indices first(std::int64_t count) {
 
 // The hidden units of a block are its channels: nothing leads in or out between.
 bool units_are_channels(const ModelSpec& spec) {
-  return !spec.out || (!has_line_maps(spec) && !spec.in && single_output(spec) == 0);
+  return !spec.out || (!has_line_maps(spec) && !spec.in && !makes_units(spec));
 }
 
 enum class Counts { units, channels, other };
@@ -42,7 +42,7 @@ Counts counts_of(const ModelSpec& spec, const Dim& dim) {
     case DimKind::axis_out:
     case DimKind::line: {
       if (dim.axis >= 0) return Counts::other;
-      const bool made = dim.kind == DimKind::axis_out && single_output(spec) > 0;
+      const bool made = dim.kind == DimKind::axis_out && makes_units(spec);
       return spec.in || made ? units : Counts::channels;
     }
     default:
@@ -250,6 +250,7 @@ ModelSpec common_part(const ModelSpec& from, const ModelSpec& to) {
   common.blocks = std::min(from.blocks, to.blocks);
   common.places = smaller(from.places, to.places);
   common.items = std::min(from.items, to.items);
+  common.identity = std::min(from.identity, to.identity);
   const auto inner = [&](auto& columns) {  // one for each token axis
     if (columns.size() > axes)
       columns.erase(columns.begin(), columns.end() - static_cast<std::ptrdiff_t>(axes));
@@ -343,6 +344,7 @@ std::vector<std::string> shrink_lines(const ModelSpec& from, const ModelSpec& co
   add_line(lines, "frames", from.places.frame, common.places.frame, kRows);
   add_line(lines, "audio places", from.places.audio, common.places.audio, kRows);
   add_line(lines, "items", from.items, common.items, kRows);
+  add_line(lines, "identity tokens", from.identity, common.identity, kRows);
   return lines;
 }
 

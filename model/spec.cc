@@ -23,6 +23,19 @@ void check_axis_sizes(const ModelSpec& spec) {
           " make more than 2^40 nodes a window. Make an axis or the channels smaller.");
 }
 
+void check_resize(const ModelSpec& spec) {
+  if (spec.single_size == 0) return;
+  REQUIRE(spec.combine == Combine::single && !makes_units(spec), "model.single_size ",
+          spec.single_size,
+          " is for combine: single along a token axis, and here there is none; "
+          "the channels get the size that hidden says. Set single_axis, or single_size: 0.");
+  REQUIRE(spec.wiring == Wiring::grid && spec.radius == 0, "model.single_size ", spec.single_size,
+          ": an axis of another size has no neighbours and no order to keep; use wiring: grid and "
+          "radius: 0");
+  REQUIRE(spec.out, "model.single_size ", spec.single_size,
+          " needs out: true, the channel map behind the map that leads back");
+}
+
 void check_dense(const ModelSpec& spec) {
   REQUIRE(spec.wiring != Wiring::mirrored,
           "model.wiring: mirrored is for map: joint; with map: dense use wiring: grid, where every "
@@ -32,6 +45,7 @@ void check_dense(const ModelSpec& spec) {
   REQUIRE(layer_output_channels(spec) == gated, "model: the dense map yields ",
           layer_output_channels(spec), " channels but f needs ", gated, " (hidden",
           spec.gate ? " x 2 for the gate" : "", "). Set in: true, or make hidden fit channels.");
+  check_resize(spec);
   REQUIRE(spec.hidden % spec.heads == 0, "model.heads ", spec.heads, " do not divide hidden ",
           spec.hidden, ": each head has an equal part of the units");
   REQUIRE(spec.in || spec.channels % spec.heads == 0, "model.heads ", spec.heads,
@@ -68,11 +82,16 @@ std::int64_t layer_input_channels(const ModelSpec& spec) {
 std::int64_t single_output(const ModelSpec& spec) {
   if (spec.combine != Combine::single) return 0;
   const auto channels = static_cast<int>(spec.tokens.size());
-  return mapped_axes(spec).front() == channels ? gated_width(spec) : 0;
+  return mapped_axes(spec).front() == channels ? gated_width(spec) : spec.single_size;
+}
+
+bool makes_units(const ModelSpec& spec) {
+  return spec.map == MapKind::dense && spec.combine == Combine::single &&
+         mapped_axes(spec).front() == static_cast<int>(spec.tokens.size());
 }
 
 std::int64_t layer_output_channels(const ModelSpec& spec) {
-  return single_output(spec) > 0 ? single_output(spec) : layer_input_channels(spec);
+  return makes_units(spec) ? gated_width(spec) : layer_input_channels(spec);
 }
 
 std::vector<int> mapped_axes(const ModelSpec& spec) {
@@ -159,6 +178,9 @@ void check_spec(const ModelSpec& spec) {
   REQUIRE(!spec.place_heads || !place_heads(spec).empty(),
           "model.place_heads: true predicts the places that have a table, and none has; set "
           "model.places, or place_heads: false");
+  REQUIRE(spec.identity >= 0 && spec.identity < context(spec), "model.identity.tokens ",
+          spec.identity, ": the prefix and at least one token of a record share the window of ",
+          context(spec), " tokens");
   REQUIRE(!spec.item_head || spec.items > 0,
           "model.item_head: true predicts the rows of the item table; set model.items above 0");
   REQUIRE(spec.out || spec.hidden == spec.channels, "model.out: false needs hidden ", spec.hidden,
@@ -233,6 +255,11 @@ Cost dense_block_macs(const ModelSpec& spec) {
           static_cast<double>(layer_output_channels(spec)) / static_cast<double>(spec.heads);
     else
       line = taps(spec, spec.tokens, {MapKind::dense, {axis}});
+    if (spec.single_size > 0) {  // r of the line's outputs hear s, and back s of them hear r
+      total.nominal += static_cast<double>(spec.single_size) * (in + e);
+      total.executed += static_cast<double>(spec.single_size) * (in + e) * spec.density;
+      continue;
+    }
     total.nominal += line.nominal * in;
     total.executed += line.executed * in * spec.density;
   }

@@ -51,6 +51,9 @@ struct ModelSpec {
   Combine combine = Combine::sequential;
   Sequence sequence = Sequence::descending;
   std::int64_t single_axis = -1;  // combine: single — counted like Python: -1 is the channel axis
+  // combine: single along a token axis: its size between the map and a second one that leads back;
+  // 0: as it is.
+  std::int64_t single_size = 0;
   bool channel_axis = true;  // map: dense — whether the channel axis is one of the mapped axes
   Self self = Self::every;   // combine: parallel
   std::int64_t radius = 0;   // a sliding window: along token axes |j - k| <= radius; 0: all
@@ -78,6 +81,7 @@ struct ModelSpec {
   std::int64_t audio_levels = 256;  // 256 (mu-law) or 65,536 (16-bit PCM)
   Places places;
   std::int64_t items = 0;       // rows of the item-index table; 0 = none
+  std::int64_t identity = 0;    // learned tokens that stand before each window; 0 = none
   bool ask = false;             // one_shot: embed which modality an output slot asks for
   bool modality_table = false;  // embed the modality (and the query mark)
   bool modality_head = false;   // predict the modality, and the end, before the symbol
@@ -96,6 +100,8 @@ std::int64_t layer_input_channels(const ModelSpec& spec);
 std::int64_t layer_output_channels(const ModelSpec& spec);
 // Whether the map along an axis (of mapped_axes, or of joint_axes) connects a node to itself.
 bool has_self(const ModelSpec& spec, int axis);
+// Whether `combine: single` maps the channels, and so makes the units that f takes.
+bool makes_units(const ModelSpec& spec);
 // The size that `combine: single` gives its axis; 0: as it is.
 std::int64_t single_output(const ModelSpec& spec);
 Shape joint_axes(const ModelSpec& spec);  // tokens, or one axis of size 1 when there is none

@@ -7,6 +7,7 @@
 #include "model/attention_map.h"
 #include "model/dense_block_map.h"
 #include "model/joint_map.h"
+#include "model/resize.h"
 
 namespace ortho {
 namespace {
@@ -17,7 +18,9 @@ std::int64_t most_rows(const ModelSpec& spec, const Sharding& sharding,
   std::int64_t rows = sharding.local(sharding.home(), spec.channels).rows();
   for (const JointSite& site : sites)
     rows = std::max(rows, sharding.local(site.layout, spec.channels).rows());
-  return rows;
+  if (!resizes(spec)) return rows;
+  const Sharding between = resized(spec, sharding);
+  return std::max(rows, between.local(between.home(), spec.channels).rows());
 }
 
 constexpr std::int64_t kRuns = 4, kRunBytes = 128 << 10;

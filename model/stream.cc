@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/attention_stream.h"
 #include "model/block.h"
 #include "model/joint_sites.h"
 
@@ -30,7 +31,6 @@ struct Ends {
 std::string stream_refusal(const ModelSpec& spec) {
   if (spec.wiring != Wiring::causal)
     return "its wiring is not causal, so that a new token changes those before it";
-  if (has_attention(spec)) return "its attention reads the keys of the whole line";
   return "";
 }
 
@@ -90,8 +90,11 @@ void Stream<T>::add_joint_steps(const Build<T>& build, std::int64_t chunk) {
     for (std::int64_t branch = 0; branch < spec_.branches; ++branch) {
       const std::string prefix = block_name(block, branch) + along;
       Part part = part_of(build.params, prefix);
-      part.map = std::make_unique<JointStream<T>>(build, sites[i].map,
-                                                  build.params.at(prefix + ".w1"), chunk);
+      if (sites[i].map.kind == MapKind::attention)
+        part.map = std::make_unique<AttentionStream<T>>(build, sites[i].map, prefix, chunk);
+      else
+        part.map = std::make_unique<JointStream<T>>(build, sites[i].map,
+                                                    build.params.at(prefix + ".w1"), chunk);
       steps_.back().push_back(std::move(part));
     }
   }

@@ -7,9 +7,18 @@
 namespace ortho {
 namespace {
 
-constexpr std::array<const char*, 5> kNames = {"none", "text", "pixel", "audio", "query"};
+constexpr std::array<const char*, 6> kNames = {"none",  "text",  "pixel",
+                                               "audio", "query", "identity"};
 
 }  // namespace
+
+Token identity_token(std::int64_t index) {
+  Token token;
+  token.modality = static_cast<std::int32_t>(Modality::identity);
+  token.place[0] = static_cast<std::int32_t>(index);
+  token.item = -1;
+  return token;
+}
 
 std::vector<std::int64_t> targets_of_windows(const Batch& batch) {
   if (!batch.window_means) return {};

@@ -13,7 +13,14 @@
 namespace ortho {
 
 // The numbers are stored in checkpoints and index the modality table and head.
-enum class Modality : std::int32_t { none = 0, text = 1, pixel = 2, audio = 3, query = 4 };
+enum class Modality : std::int32_t {
+  none = 0,
+  text = 1,
+  pixel = 2,
+  audio = 3,
+  query = 4,
+  identity = 5  // a token of the prefix that stands before each window: identity_token()
+};
 // none, text, pixel, audio: what a head can predict; none means "nothing more".
 constexpr int kModalities = 4;
 
@@ -32,6 +39,10 @@ struct Token {
   std::int32_t word = 0;  // text: 1 + row of the word table; 0: none
   bool operator==(const Token&) const = default;
 };
+
+// Token `index` of the learned prefix. It is no token of a record: it has no item, and nothing
+// hides or predicts it.
+Token identity_token(std::int64_t index);
 
 // What a token must predict. With `scored` false nothing is asked there (padding, given input).
 struct Target {

@@ -194,7 +194,11 @@ Fields growing_fields(ModelSpec& c) {
       .integer("words", c.words, {0, 1 << 20}, "rows",
                "table of the data's most frequent words, added to their letters; 0 = none")
       .integer("items", c.items, {0, 1 << 20}, "rows",
-               "table of an item's number in its record; 0 = none");
+               "table of an item's number in its record; 0 = none")
+      .group("identity",
+             Fields().integer("tokens", c.identity, {0, 1 << 20}, "tokens",
+                              "learned tokens before each window; all else is frozen"),
+             "a prefix that is learned alone");
 }
 
 Fields model_fields(RunConfig& run) {
@@ -212,6 +216,9 @@ Fields model_fields(RunConfig& run) {
               "combine: parallel — once: only the last axis connects a node to itself")
       .integer("single_axis", c.single_axis, {-64, 63}, "",
                "axis of combine: single; -1 is the channel axis")
+      .integer("single_size", c.single_size, {0, kSize.hi}, "",
+               "combine: single — size of its token axis behind the map; a second map leads back; "
+               "0 = as it is")
       .flag("channel_axis", c.channel_axis, "dense: the channel axis is mapped too")
       .flag("in", c.in, "dense: a channel map before the map")
       .flag("out", c.out, "a channel map after the activation")

@@ -10,6 +10,13 @@
 namespace ortho {
 namespace {
 
+constexpr const char* kIdentity = "identity";
+
+// Nothing is said of parts.
+bool unnamed(const TrainConfig& train) {
+  return train.share == 1 && train.choose != TrainConfig::Choose::listed;
+}
+
 size_t count_of(const TrainConfig& train, size_t parts) {
   const auto count = std::llround(train.share * static_cast<double>(parts));
   return std::clamp<size_t>(static_cast<size_t>(count), 1, parts);
@@ -29,7 +36,9 @@ std::vector<size_t> drawn(size_t all, size_t count, const Random& random) {
 }  // namespace
 
 std::vector<std::string> training_parts(const ModelSpec& spec) {
-  std::vector<std::string> parts = {"embed"};
+  std::vector<std::string> parts;
+  if (spec.identity > 0) parts.push_back(kIdentity);
+  parts.push_back("embed");
   std::vector<std::string> maps = {""};  // a dense block is one sublayer
   if (has_line_maps(spec)) {
     maps.clear();
@@ -52,6 +61,7 @@ std::vector<std::string> trained_parts(const TrainConfig& train, const ModelSpec
               " is no part of the model; its parts are ", list_text(parts));
     return train.list;
   }
+  if (spec.identity > 0 && unnamed(train)) return {kIdentity};
   const size_t count = count_of(train, parts.size());
   if (train.choose == TrainConfig::Choose::newest)
     return {parts.end() - static_cast<std::ptrdiff_t>(count), parts.end()};
@@ -72,17 +82,22 @@ bool is_of(const std::string& weight, const std::string& part) {
 
 template <class T>
 void set_trained(const std::vector<std::string>& parts, Params<T>& params) {
+  const bool all_frozen = parts == std::vector<std::string>{kIdentity};
   for (Param<T>& param : params.all()) {
     const std::string& name = param.spec.name;
+    const bool in_prefix = name == std::string("embed.") + kIdentity;
     const bool at_an_end = name == "pre" || name.starts_with("embed.");
-    param.trained = name == "final.gain" || name == "post" || name.starts_with("head.");
+    param.trained =
+        !all_frozen && (name == "final.gain" || name == "post" || name.starts_with("head."));
     for (const std::string& part : parts)
-      param.trained |= at_an_end ? part == "embed" : is_of(name, part);
+      param.trained |= in_prefix   ? part == kIdentity
+                       : at_an_end ? part == "embed"
+                                   : is_of(name, part);
   }
 }
 
 double training_share(const TrainConfig& train, const ModelSpec& spec) {
-  if (train.share == 1 && train.choose != TrainConfig::Choose::listed) return 1;
+  if (unnamed(train)) return spec.identity > 0 ? 2.0 / 3 : 1;
   const std::vector<std::string> parts = training_parts(spec);
   const std::vector<std::string> chosen = trained_parts(train, spec, 0, 0);
   const auto all = static_cast<double>(parts.size());

@@ -1,8 +1,9 @@
 // Partial training: which sublayers a step updates; the others keep their bits and step counts.
 //
-// Parts, from the lowest: "embed" (tables, `pre`), then the sublayers in the order they run:
-// "block.0.axis.1" of line maps, "block.0" of dense ones, each branch by itself. Norm and heads at the end are always
-// trained. A pure function of config, model, seed and step: the same on all ranks.
+// Parts, from the lowest: "identity" (the learned prefix, where there is one), "embed" (tables,
+// `pre`), then the sublayers in the order they run:
+// "block.0.axis.1" of line maps, "block.0" of dense ones, each branch by itself. Norm and heads at
+// the end are always trained, but where the prefix alone is. A pure function of config, model, seed and step: the same on all ranks.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ namespace ortho {
 
 std::vector<std::string> training_parts(const ModelSpec& spec);
 
-// Those of training_parts() that step `step` updates, in the same order; all with share: 1.
+// Those of training_parts() that step `step` updates, in the same order; all with share: 1, but of
+// a model with a prefix the prefix alone.
 // Error(usage) when the list names none of this model.
 std::vector<std::string> trained_parts(const TrainConfig& train, const ModelSpec& spec,
                                        std::uint64_t seed, std::int64_t step);

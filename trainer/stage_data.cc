@@ -16,7 +16,8 @@ LoaderOptions loader_options(const Stage& stage, Objective objective, std::uint6
   const StageConfig& config = stage.config;
   LoaderOptions options;
   options.window.objective = objective;
-  options.window.tokens = context(config.model);
+  options.window.prefix = config.model.identity;
+  options.window.tokens = context(config.model) - config.model.identity;
   options.window.padding = config.data.padding;
   options.window.score_end = config.loss.ends && config.model.modality_head;
   if (config.one_shot.output == OneShotConfig::Output::text) options.window.output = Modality::text;
@@ -81,8 +82,9 @@ std::string data_identity(const Stage& stage, std::uint64_t seed,
                      weight_of(mix, objectives[i]), ')');
   }
   return text("data ", list_text(data.train), ", ", counts, " samples of ",
-              context(stage.config.model), " tokens, ", stage.windows, " windows a step, seed ",
-              seed, ", streams ", data.streams, ", window_blocks ", data.window_blocks);
+              context(stage.config.model) - stage.config.model.identity, " tokens, ", stage.windows,
+              " windows a step, seed ", seed, ", streams ", data.streams, ", window_blocks ",
+              data.window_blocks);
 }
 
 std::string data_content(const RunConfig& config) {
@@ -110,7 +112,8 @@ bool same_stream(const Stage& a, const Stage& b, Objective objective) {
   const bool same_items =
       objective != Objective::one_shot || a.config.one_shot == b.config.one_shot;
   return both && same_items && a.config.data == b.config.data && a.windows == b.windows &&
-         context(a.config.model) == context(b.config.model);
+         context(a.config.model) == context(b.config.model) &&
+         a.config.model.identity == b.config.model.identity;
 }
 
 }  // namespace ortho

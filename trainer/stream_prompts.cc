@@ -8,15 +8,18 @@
 namespace ortho {
 namespace {
 
-// The windows of a stream: position p of window w is its token from[w] + p. So all are at the same
+// The windows of a stream: behind the prefix position p of window w is its token from[w] + p. So all are at the same
 // position: while one still reads its prompt another may write already.
 class Columns {
  public:
   Columns(Stream<float>& stream, const Prompts& prompts, const GenerateRule& rule)
-      : stream_(stream), rule_(rule), tokens_(context(stream.spec())) {
+      : stream_(stream),
+        rule_(rule),
+        prefix_(stream.spec().identity),
+        tokens_(context(stream.spec())) {
     for (const auto& prompt : prompts) {
       all_.emplace_back(prompt, rule);
-      from_.push_back(beyond() ? 0 : std::max<std::int64_t>(0, all_.back().size() - tokens_));
+      from_.push_back(beyond() ? 0 : std::max<std::int64_t>(0, all_.back().size() - room()));
     }
     stream.begin();
   }
@@ -29,7 +32,7 @@ class Columns {
     slots.clear();
     std::int64_t ready = -1;
     each_open([&](size_t w) {
-      const std::int64_t known = all_[w].size() - from_[w];
+      const std::int64_t known = prefix_ + all_[w].size() - from_[w];
       ready = ready < 0 ? known : std::min(ready, known);
     });
     if (ready < 0) return false;
@@ -37,7 +40,7 @@ class Columns {
     push(beyond() ? ready : std::min(ready, tokens_));
     each_open([&](size_t w) {
       const auto window = static_cast<std::int64_t>(w);
-      if (all_[w].size() - from_[w] == stream_.position())
+      if (prefix_ + all_[w].size() - from_[w] == stream_.position())
         slots.push_back({static_cast<std::int32_t>(w), window, all_[w].made()});
     });
     return true;
@@ -50,6 +53,7 @@ class Columns {
 
  private:
   bool beyond() const { return rule_.when_full == WhenFull::beyond; }
+  std::int64_t room() const { return tokens_ - prefix_; }  // of a window, for tokens of a text
 
   template <class Act>
   void each_open(Act act) const {
@@ -60,7 +64,7 @@ class Columns {
   // Every open window has written behind the context.
   bool begin_again() {
     const std::int64_t kept =
-        rule_.when_full == WhenFull::half ? std::max<std::int64_t>(1, tokens_ / 2) : tokens_;
+        rule_.when_full == WhenFull::half ? std::max<std::int64_t>(1, room() / 2) : room();
     each_open([&](size_t w) { from_[w] = all_[w].size() - kept; });
     stream_.begin();
     return true;
@@ -73,13 +77,15 @@ class Columns {
     each_open([&](size_t w) {
       for (std::int64_t p = first; p < end; ++p)
         tokens[static_cast<size_t>((p - first) * windows) + w] =
-            all_[w].tokens()[static_cast<size_t>(from_[w] + p)];
+            p < prefix_ ? identity_token(p)
+                        : all_[w].tokens()[static_cast<size_t>(from_[w] + p - prefix_)];
     });
     stream_.push(tokens);
   }
 
   Stream<float>& stream_;
   const GenerateRule& rule_;
+  std::int64_t prefix_;  // learned tokens before each text
   std::int64_t tokens_;  // T
   std::vector<Writing> all_;
   std::vector<std::int64_t> from_;

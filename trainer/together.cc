@@ -37,6 +37,15 @@ Seats seats_of(const Model<float>& model, const Prompts& prompts, const Generate
   return seats;
 }
 
+// Each prompt behind a prefix of its own: what it has alone in a window.
+Prompts with_prefix(const ModelSpec& spec, Prompts prompts) {
+  std::vector<Token> prefix;
+  for (std::int64_t p = 0; p < spec.identity; ++p) prefix.push_back(identity_token(p));
+  for (std::vector<Token>& prompt : prompts)
+    prompt.insert(prompt.begin(), prefix.begin(), prefix.end());
+  return prompts;
+}
+
 GenerateRule with_room(GenerateRule rule, std::int64_t room) {
   rule.tokens = room;
   return rule;
@@ -44,9 +53,10 @@ GenerateRule with_room(GenerateRule rule, std::int64_t room) {
 
 }  // namespace
 
-Prompts continue_together(Model<float>& model, const Prompts& prompts, const GenerateRule& rule) {
-  check_prompts(model.spec(), static_cast<std::int64_t>(prompts.size()), prompts, rule,
+Prompts continue_together(Model<float>& model, const Prompts& given, const GenerateRule& rule) {
+  check_prompts(model.spec(), static_cast<std::int64_t>(given.size()), given, rule,
                 Objective::next_token);
+  const Prompts prompts = with_prefix(model.spec(), given);
   const Seats seats = seats_of(model, prompts, rule);
   const GenerateRule own = with_room(rule, seats.room);
   std::vector<Writing> all;
@@ -73,9 +83,10 @@ Prompts continue_together(Model<float>& model, const Prompts& prompts, const Gen
   return added;
 }
 
-Prompts answer_together(Model<float>& model, const Prompts& prompts, const GenerateRule& rule) {
-  check_prompts(model.spec(), static_cast<std::int64_t>(prompts.size()), prompts, rule,
+Prompts answer_together(Model<float>& model, const Prompts& given, const GenerateRule& rule) {
+  check_prompts(model.spec(), static_cast<std::int64_t>(given.size()), given, rule,
                 Objective::one_shot);
+  const Prompts prompts = with_prefix(model.spec(), given);
   const Seats seats = seats_of(model, prompts, rule);
   GenerateRule own = with_room(rule, seats.room);
   own.new_item = true;

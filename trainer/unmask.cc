@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "dataio/masking.h"
 #include "dataio/sampler.h"
+#include "dataio/window.h"
 #include "trainer/token_chooser.h"
 
 namespace ortho {
@@ -51,6 +52,7 @@ class Unmasker {
   Unmasker(Model<float>& model, const GenerateRule& rule, const UnmaskRule& unmask)
       : model_(model),
         unmask_(unmask),
+        prefix_(model.spec().identity),
         seed_(rule.decode.seed),
         chooser_(model.spec(), model.head(), rule),
         batch_(empty_batch(model.nodes().tokens, model.nodes().batch, 0)) {}
@@ -88,8 +90,9 @@ class Unmasker {
     for (size_t w = 0; w < all.size(); ++w) {
       const Filling& filling = all[w];
       const auto window = static_cast<std::int64_t>(w);
+      lay_prefix(prefix_, window, batch_);
       const auto row = [&](std::int64_t t) {
-        return (t - filling.shown.lo) * batch_.windows + window;
+        return (prefix_ + t - filling.shown.lo) * batch_.windows + window;
       };
       for (std::int64_t t = filling.shown.lo; t < filling.shown.hi; ++t)
         batch_.input[static_cast<size_t>(row(t))] = filling.tokens[static_cast<size_t>(t)];
@@ -132,6 +135,7 @@ class Unmasker {
 
   Model<float>& model_;
   const UnmaskRule& unmask_;
+  std::int64_t prefix_;  // learned tokens before each window
   std::uint64_t seed_;
   TokenChooser chooser_;
   Batch batch_;
@@ -152,7 +156,7 @@ std::vector<std::vector<Token>> unmask_prompts(Model<float>& model,
   Unmasker unmasker(model, known, unmask);
   const auto has_marks = [](const Filling& filling) { return filling.marks > 0; };
   while (true) {
-    for (Filling& filling : all) show_next(model.nodes().tokens, filling);
+    for (Filling& filling : all) show_next(model.nodes().tokens - model.spec().identity, filling);
     if (std::none_of(all.begin(), all.end(), has_marks)) break;
     unmasker.fill(all);
   }

@@ -26,7 +26,7 @@ std::string paper_name(const ModelSpec& spec, const std::string& weight) {
   if (spec.map != MapKind::dense || carries(spec.wiring) || other || spec.branches > 1) return "";
   const size_t number = weight.find(".axis.");
   const size_t block = weight.find('.', std::string("block.").size());
-  if (!weight.starts_with("block.") || !weight.ends_with(".w")) return "";
+  if (!weight.starts_with("block.") || !weight.ends_with(".w") || spec.single_size > 0) return "";
   const auto axes = static_cast<std::int64_t>(spec.tokens.size());
   const std::int64_t axis =
       number == std::string::npos ? axes : axes - 1 - std::stoll(weight.substr(number + 6));

@@ -16,7 +16,10 @@ std::array<std::int32_t, 3> place_of(const GenerateRule& rule, std::int64_t inde
   if (modality != static_cast<std::int32_t>(Modality::pixel) || rule.image_width == 0)
     return {at, 0, 0};
   const auto width = static_cast<std::int32_t>(rule.image_width);
-  return {at / width, at % width, 0};
+  const std::int32_t row = at / width, column = at % width;
+  if (rule.image_height == 0) return {row, column, 0};
+  const auto height = static_cast<std::int32_t>(rule.image_height);
+  return {row % height, column, row / height};
 }
 
 Writing::Writing(const std::vector<Token>& prompt, const GenerateRule& rule)

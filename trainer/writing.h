@@ -25,6 +25,7 @@ struct GenerateRule {
   std::int64_t slots = 0;                  // one_shot: as the model was trained (dataio/window.h)
   const Vocabulary* vocabulary = nullptr;  // whose words new tokens carry; nullptr: none
   std::int64_t image_width = 0;            // pixels a row: where the places of new pixels are
+  std::int64_t image_height = 0;           // rows a frame; 0: all pixels are one image
   WhenFull when_full = WhenFull::slide;
   bool places_by_heads = false;  // what has a position head is chosen, the rest follows the rule
 };

@@ -129,6 +129,7 @@ TEST(Options, Generate) {
   expect_in("--top-p", refusal({"generate", "r", "--top-p", "0"}));
   expect_in("--order first: confident or random", refusal({"generate", "r", "--order", "first"}));
   expect_in("known: next_token", refusal({"generate", "r", "--objective", "guess"}));
+  expect_in("--frames -1", refusal({"generate", "r", "--frames=-1"}));
   expect_in("--rounds -1", refusal({"generate", "r", "--rounds=-1"}));
   expect_in("--temperature", refusal({"generate", "r", "--temperature=-1"}));
 }

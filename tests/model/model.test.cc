@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/grow.h"
 #include "tests/support/errors.h"
 #include "tests/support/gradcheck.h"
 #include "tests/support/grow_kit.h"
@@ -77,6 +78,76 @@ TEST(Model, GradientsOfTheDenseBlock) {
         spec.wiring = wiring;
         worst_gradient_error(spec);
       }
+}
+
+// The prefix is one table more; a narrow one leads in by a map.
+TEST(Model, GradientsOfAPrefix) {
+  for (const std::int64_t width : {0, 3}) {
+    ModelSpec spec = every_modality();
+    spec.identity = 2;
+    spec.width = width;
+    worst_gradient_error(spec);
+  }
+}
+
+ModelSpec resized_axis(std::int64_t axis, std::int64_t size) {
+  ModelSpec spec = small_joint();
+  spec.map = MapKind::dense;
+  spec.wiring = Wiring::grid;
+  spec.combine = Combine::single;
+  spec.single_axis = axis;
+  spec.single_size = size;
+  return spec;
+}
+
+// An axis made longer and shorter, with every kind of weights.
+TEST(Model, GradientsOfAResizedAxis) {
+  for (const Weights weights :
+       {Weights::separate, Weights::shared, Weights::per_channel, Weights::tied})
+    for (const std::int64_t size : {1, 2, 5})
+      for (const std::int64_t axis : {0, 1}) {
+        ModelSpec spec = resized_axis(axis, size);
+        spec.weights = weights;
+        spec.gate = size != 2;
+        spec.bias = size == 5;
+        spec.refeeds = 2;
+        worst_gradient_error(spec, {0.2, 3, 17, 0});
+      }
+}
+
+TEST(Model, AResizedAxisHasTheOtherSizeBetweenItsMaps) {
+  ModelSpec spec = resized_axis(1, 5);
+  spec.gate = false;
+  const auto shape_of = [&](const std::string& name) {
+    for (const ParamSpec& param : param_specs(spec))
+      if (param.name == name) return param.shape();
+    return Shape{};
+  };
+  EXPECT_EQ(shape_of("block.0.axis.0.w"), (Shape{3, 5}));
+  EXPECT_EQ(shape_of("block.0.back.axis.0.w"), (Shape{5, 3}));
+  spec.weights = Weights::separate;
+  EXPECT_EQ(shape_of("block.0.axis.0.w"), (Shape{2, 3, 4, 5}));
+  EXPECT_EQ(shape_of("block.0.back.axis.0.w"), (Shape{2, 5, 4, 3}));
+  spec.channel_axis = false;
+  const double way_in = 5.0 * 4, way_out = 4.0 * 5, maps = 5 * (4 + 4), head = 5.0 * 7;
+  EXPECT_DOUBLE_EQ(forward_macs(spec).nominal, 2 * (way_in + maps + way_out) + head);
+}
+
+TEST(Model, ResizingIsRefusedWhereItMeansNothing) {
+  ModelSpec causal = resized_axis(0, 4), channels = resized_axis(-1, 4), way = resized_axis(0, 4);
+  causal.wiring = Wiring::causal;
+  way.out = false, way.hidden = way.channels;
+  EXPECT_NE(message_of([&] { check_spec(causal); }, ErrorKind::usage).find("use wiring: grid"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { check_spec(channels); }, ErrorKind::usage).find("along a token axis"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { check_spec(way); }, ErrorKind::usage).find("needs out: true"),
+            std::string::npos);
+  ModelSpec longer = resized_axis(0, 4);
+  longer.tokens = {4, 3};
+  EXPECT_NE(message_of([&] { plan_growth(resized_axis(0, 4), longer); }, ErrorKind::usage)
+                .find("keep their shapes"),
+            std::string::npos);
 }
 
 // Biases, branches, windows and nodes that hear themselves once, with and without a way out.
@@ -289,8 +360,7 @@ TEST(Spec, RefusesWhatTheMapsCannotDo) {
   using S = ModelSpec;
   expect_in("model.self: once is for combine: parallel",
             refused([](S& s) { s.self = Self::once; }));
-  expect_in("model.heads 2 with map: joint",
-            refused([](S& s) { s.heads = 2; }));
+  expect_in("model.heads 2 with map: joint", refused([](S& s) { s.heads = 2; }));
   expect_in("model.heads 3 do not divide hidden 4",
             refused([](S& s) { s.map = MapKind::dense, s.heads = 3; }));
   expect_in("model.heads 2 do not divide channels 5", refused([](S& s) {

@@ -46,37 +46,41 @@ constexpr double kChannelShare = 1e-11;
 
 double share_of(const Cuts& cuts) { return cuts.channels > 1 ? kChannelShare : kShare; }
 
+void expect_steps_of_one_rank(const ModelSpec& spec, const std::vector<Cuts>& all_cuts) {
+  const Batch batch = whole_batch(spec);
+  ModelKit<double> one(spec, kWindows, 5);
+  const TermSums sums = one.model.train(batch, kTermWeights, 60, kDropout);
+  for (const Cuts& cuts : all_cuts)
+    run_local_ranks(mesh_of(cuts).ranks(), [&](Channel& world) {
+      const Sharding sharding(spec, kWindows, cuts, world.rank());
+      ModelKit<double> kit(spec, sharding, &world, 5);
+      const Batch mine = part_of(batch, windows_of(sharding));
+      DropoutKey dropout = kDropout;
+      dropout.first_window = mine.first_window;
+      std::array<double, 1> loss = {
+          kit.model.train(mine, kTermWeights, 60, dropout).nats[static_cast<size_t>(Term::text)]};
+      world.sum(std::span<double>(loss));
+      EXPECT_NEAR(loss[0], sums.nats[static_cast<size_t>(Term::text)], share_of(cuts) * loss[0]);
+      std::vector<double> sum = test::whole_gradients(kit.params);
+      world.sum(std::span<double>(sum));
+      size_t next = 0;
+      for (const Param<double>& truth : one.params.all()) {
+        double largest = 0, difference = 0;
+        for (std::int64_t i = 0; i < truth.size; ++i) {
+          largest = std::max(largest, std::abs(truth.grad[i]));
+          difference = std::max(difference, std::abs(truth.grad[i] - sum[next++]));
+        }
+        EXPECT_LE(difference, share_of(cuts) * largest)
+            << truth.spec.name << ' ' << cuts_text(cuts);
+      }
+    });
+}
+
 TEST(ModelShard, ATrainingStepWithDropoutIsThatOfOneRank) {
   for (const Wiring wiring : {Wiring::causal, Wiring::grid}) {
     ModelSpec spec = small();
     spec.wiring = wiring;
-    const Batch batch = whole_batch(spec);
-    ModelKit<double> one(spec, kWindows, 5);
-    const TermSums sums = one.model.train(batch, kTermWeights, 60, kDropout);
-    for (const Cuts& cuts : kCuts)
-      run_local_ranks(mesh_of(cuts).ranks(), [&](Channel& world) {
-        const Sharding sharding(spec, kWindows, cuts, world.rank());
-        ModelKit<double> kit(spec, sharding, &world, 5);
-        const Batch mine = part_of(batch, windows_of(sharding));
-        DropoutKey dropout = kDropout;
-        dropout.first_window = mine.first_window;
-        std::array<double, 1> loss = {
-            kit.model.train(mine, kTermWeights, 60, dropout).nats[static_cast<size_t>(Term::text)]};
-        world.sum(std::span<double>(loss));
-        EXPECT_NEAR(loss[0], sums.nats[static_cast<size_t>(Term::text)], share_of(cuts) * loss[0]);
-        std::vector<double> sum = test::whole_gradients(kit.params);
-        world.sum(std::span<double>(sum));
-        size_t next = 0;
-        for (const Param<double>& truth : one.params.all()) {
-          double largest = 0, difference = 0;
-          for (std::int64_t i = 0; i < truth.size; ++i) {
-            largest = std::max(largest, std::abs(truth.grad[i]));
-            difference = std::max(difference, std::abs(truth.grad[i] - sum[next++]));
-          }
-          EXPECT_LE(difference, share_of(cuts) * largest)
-              << truth.spec.name << ' ' << cuts_text(cuts);
-        }
-      });
+    expect_steps_of_one_rank(spec, kCuts);
   }
 }
 
@@ -100,6 +104,28 @@ TEST(ModelShard, LongGathersDropTheSameUnits) {
     for (size_t i = 0; i < sum.size(); ++i)
       ASSERT_NEAR(sum[i], truth[i], kChannelShare * largest) << i;
   });
+}
+
+TEST(ModelShard, APrefixIsThatOfOneRank) {
+  ModelSpec spec = small();
+  spec.identity = 4;
+  expect_steps_of_one_rank(spec, kCuts);
+}
+
+// Each axis in turn, cut or not, made longer and shorter, but never shorter than its cut.
+TEST(ModelShard, AResizedAxisIsThatOfOneRank) {
+  for (const Weights weights : {Weights::shared, Weights::separate})
+    for (const std::int64_t axis : {0, 1})
+      for (const std::int64_t size : {3, 8}) {
+        ModelSpec spec = small();
+        spec.map = MapKind::dense;
+        spec.wiring = Wiring::grid;
+        spec.weights = weights;
+        spec.combine = Combine::single;
+        spec.single_axis = axis;
+        spec.single_size = size;
+        expect_steps_of_one_rank(spec, kCuts);
+      }
 }
 
 TEST(ModelShard, RunGivesEveryRankTheLogitsOfOne) {

@@ -34,6 +34,12 @@ std::vector<ModelSpec> specs() {
          {Weights::shared, Weights::by_position, Weights::separate, Weights::per_channel})
       all.push_back(spec_of(MapKind::dense, weights, combine));
   }
+  ModelSpec mixed = spec_of(MapKind::joint, Weights::shared, Combine::sequential);
+  mixed.maps = {MapKind::attention, MapKind::joint, MapKind::attention};
+  mixed.sets = {1, 2, 1};  // a box of its first and last axis
+  mixed.heads = 2;
+  all.push_back(spec_of(MapKind::attention, Weights::shared, Combine::sequential));
+  all.push_back(mixed);
   return all;
 }
 
@@ -80,8 +86,6 @@ TEST(Segments, RefusesWhatWouldMixThem) {
     EXPECT_NE(refusal(whole, starts).find("the first begins at 0"), std::string::npos);
   const Sharding cut(spec, kWindows, {1, {3}, 1}, 0);
   EXPECT_NE(refusal(cut, {0, 3}).find("the mesh cuts token axes"), std::string::npos);
-  spec.map = MapKind::attention;
-  EXPECT_NE(refusal(whole, {0, 3}).find("attention"), std::string::npos);
   spec.wiring = Wiring::grid;
   EXPECT_NE(refusal(whole, {0, 3}).find("wiring: causal"), std::string::npos);
 }

@@ -124,6 +124,10 @@ inline const std::vector<Row> kRows = {
     {"branches and blocks", [](ModelSpec& s) { s.branches += 1, s.blocks += 1; }},
     {"biases", [](ModelSpec& s) { s.bias = true; }},
     {"no window", [](ModelSpec& s) { s.radius = 0; }},
+    {"a prefix",
+     [](ModelSpec& s) {
+       if (context(s) > s.identity + 1) ++s.identity;
+     }},
     {"modalities",
      [](ModelSpec& s) {
        s.modalities = {Modality::audio, Modality::pixel, Modality::text};

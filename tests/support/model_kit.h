@@ -82,6 +82,8 @@ inline Batch random_batch(const ModelSpec& spec, std::int64_t windows, std::uint
     }
     batch.target.push_back(target);
   }
+  for (std::int64_t i = 0; i < spec.identity * windows; ++i)
+    batch.input[static_cast<size_t>(i)] = identity_token(i / windows);
   return batch;
 }
 

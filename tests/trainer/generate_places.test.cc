@@ -79,5 +79,18 @@ TEST(GeneratePlaces, NeedHeads) {
   EXPECT_THROW(continue_prompts(kit.model, {kPrompt}, rule_of(Modality::text, true)), Error);
 }
 
+TEST(GeneratePlaces, PixelsOfAFilmKnowTheirFrame) {
+  GenerateRule rule;
+  rule.image_width = 3;
+  const auto pixel = static_cast<std::int32_t>(Modality::pixel);
+  using Place = std::array<std::int32_t, 3>;
+  EXPECT_EQ(place_of(rule, 11, pixel), (Place{3, 2, 0}));  // an image
+  rule.image_height = 2;
+  EXPECT_EQ(place_of(rule, 5, pixel), (Place{1, 2, 0}));
+  EXPECT_EQ(place_of(rule, 6, pixel), (Place{0, 0, 1}));
+  EXPECT_EQ(place_of(rule, 16, pixel), (Place{1, 1, 2}));
+  EXPECT_EQ(place_of(rule, 16, static_cast<std::int32_t>(Modality::audio)), (Place{16, 0, 0}));
+}
+
 }  // namespace
 }  // namespace ortho

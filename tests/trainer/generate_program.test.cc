@@ -1,4 +1,5 @@
 // A run with position heads, from training to every way of generating, through the program.
+#include "dataio/media/png.h"
 #include "tests/support/errors.h"
 #include "tests/support/program.h"
 #include "tests/support/run_kit.h"
@@ -64,6 +65,17 @@ TEST_F(GenerateProgram, OneShotWithEveryDraw) {
   const std::string likeliest = answer("--temperature 0");
   EXPECT_EQ(answer("--top-k 1"), likeliest);
   EXPECT_EQ(answer("--top-p 0.0001"), likeliest);
+  const Outcome film =
+      generate("answers", "--prompt a --modality pixel --image-size 2x3 --frames 3 --out " +
+                              (kit_ / "film.png"));
+  EXPECT_NE(film.output.find("3 frames of 3 x 2 pixels"), std::string::npos) << film.output;
+  for (const char* frame : {"film-0001.png", "film-0002.png", "film-0003.png"}) {
+    const Image image = decode_png(read_bytes(kit_ / frame), frame);
+    EXPECT_EQ(image.width, 3);
+    EXPECT_EQ(image.height, 2);
+  }
+  EXPECT_FALSE(file_exists(kit_ / "film-0004.png"));
+  EXPECT_FALSE(file_exists(kit_ / "film.png"));
   const Outcome together = generate("answers", "--prompt a --prompt r --together");
   EXPECT_NE(together.output.find("wiring: causal"), std::string::npos) << together.output;
 }
