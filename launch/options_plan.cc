@@ -22,7 +22,7 @@ std::int64_t bytes_word(const char* option, const std::string& word) {
   const size_t unit_at = word.find_first_not_of(' ', read);
   const std::string unit = unit_at == std::string::npos ? "" : word.substr(unit_at);
   const std::pair<const char*, double> units[] = {
-      {"", 1},     {"B", 1},         {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+      {"", 1},      {"B", 1},        {"KB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
       {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
   for (const auto& [name, scale] : units)
     if (read > 0 && unit == name && number * scale >= 1 && number * scale < 0x1p62)

@@ -19,7 +19,8 @@ namespace ortho {
 namespace {
 
 constexpr std::int64_t kAssumedSymbols = 256;
-constexpr double kMeasureSec = 0.3;  // of one stage
+constexpr int kMostAdvised = 1 << 14;  // ranks
+constexpr double kMeasureSec = 0.3;    // of one stage
 
 bool is_packed(const std::string& path) {
   std::error_code code;
@@ -77,6 +78,24 @@ std::string machine_name(const PlanOptions& options) {
   return options.machine.empty() ? "`machine` of the run file" : options.machine;
 }
 
+// cost_of_run; where the described ranks have too little memory, the message says how many would do.
+RunCost cost_or_advice(const RunConfig& config, std::int64_t symbols, int ranks) {
+  try {
+    return cost_of_run(config, symbols, ranks);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage || config.machine.memory == 0) throw;
+    for (int more = 2 * ranks; more <= kMostAdvised; more *= 2) {
+      try {
+        cost_of_run(config, symbols, more);
+      } catch (const Error&) {
+        continue;
+      }
+      fail(ErrorKind::usage, text(error.reason(), ". ", grouped(more), " ranks would do"));
+    }
+    throw;
+  }
+}
+
 // Error(usage) naming each stage that --fail-over refuses.
 void check_memory(const PlanOptions& options, const RunCost& cost) {
   if (options.fail_over == 0) return;
@@ -110,8 +129,8 @@ RateFacts rate_of_machine(const MachineFile& machine, const RunCost& cost, int r
   return facts;
 }
 
-RateFacts find_rate(const PlanOptions& options, const MachineFile& machine,
-                    const RunConfig& config, const RunCost& cost) {
+RateFacts find_rate(const PlanOptions& options, const MachineFile& machine, const RunConfig& config,
+                    const RunCost& cost) {
   if (options.gflops == 0 && machine.machine != Machine{}) {
     RateFacts facts = rate_of_machine(machine, cost, static_cast<int>(options.ranks));
     facts.from += options.probe ? " here" : text("; ", machine_name(options));
@@ -167,7 +186,7 @@ int run_plan(const PlanOptions& options) {
     machine = probe_here(options.config, options.settings, options.symbols, facts.ranks);
   config.machine = machine.machine;
   facts.data = find_data(config, options.symbols, facts.ranks);
-  const RunCost cost = cost_of_run(config, facts.data.symbols, facts.ranks);
+  const RunCost cost = cost_or_advice(config, facts.data.symbols, facts.ranks);
   facts.rate = find_rate(options, machine, config, cost);
   facts.optimizer = config.optimizer;
   std::fputs(plan_text(facts, cost).c_str(), stdout);

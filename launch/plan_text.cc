@@ -148,9 +148,11 @@ std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rat
                           rate.update_sec > 0 ? text(", and ", sec_text(rate.update_sec),
                                                      " a step for the optimizer")
                                               : ""));
-  out += row("time", text("about ", sec_text(sec), " a step, ",
-                          ranks == 1 ? "" : text(sec_text(message_sec(cost, ranks, machine)), " of it messages, "),
-                          duration_text(sec * static_cast<double>(stage.steps)), " in all"));
+  out += row(
+      "time",
+      text("about ", sec_text(sec), " a step, ",
+           ranks == 1 ? "" : text(sec_text(message_sec(cost, ranks, machine)), " of it messages, "),
+           duration_text(sec * static_cast<double>(stage.steps)), " in all"));
   return out;
 }
 
@@ -168,7 +170,8 @@ std::string nodes_text(const Machine& machine, int ranks, double seconds) {
   if (machine.ranks_per_node == 0 && machine.price == 0) return "";
   const std::int64_t nodes = node_count(machine, ranks);
   const double hours = static_cast<double>(nodes) * seconds / 3600;
-  std::string out = text(" on ", counted(nodes, "node"), ", ", format("%.3g", hours), " node-hours");
+  std::string out =
+      text(" on ", counted(nodes, "node"), ", ", format("%.3g", hours), " node-hours");
   if (machine.price > 0) out += text(", ", format("%.4g", hours * machine.price), " to pay");
   return out;
 }
@@ -213,7 +216,8 @@ std::string plan_text(const PlanFacts& facts, const RunCost& cost) {
     out += row("steps", text(grouped(stage.steps), ", ", counted(now.tokens, noun)));
     out += mesh_rows(cost.meshes[i], facts.ranks);
     out += memory_rows(now, facts.data.cache_bytes[i]);
-    out += message_rows(now, facts.ranks) + time_rows(stage, now, facts.rate.rates[i], facts.ranks, cost.machine);
+    out += message_rows(now, facts.ranks) +
+           time_rows(stage, now, facts.rate.rates[i], facts.ranks, cost.machine);
     out += save_row(now, facts, cost.machine);
     total_sec += step_sec(now, facts.ranks, facts.rate.rates[i], cost.machine) *
                  static_cast<double>(stage.steps);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <map>
 #include <set>
@@ -21,14 +22,15 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kProduct = 768;                          // rows, columns and depth
-constexpr std::int64_t kUpdated = std::int64_t{1} << 22;        // weights: 64 MiB with moments
-constexpr std::int64_t kShort = 256, kLong = 256 << 10;         // floats of a message
-constexpr std::int64_t kWritten = std::int64_t{64} << 20;       // bytes a rank
-constexpr double kUpdateBytes = 28;                             // of a weight: 4 read, 3 written
+constexpr std::int64_t kProduct = 768;                     // rows, columns and depth
+constexpr std::int64_t kUpdated = std::int64_t{1} << 22;   // weights: 64 MiB with moments
+constexpr std::int64_t kShort = 256, kLong = 256 << 10;    // floats of a message
+constexpr std::int64_t kWritten = std::int64_t{64} << 20;  // bytes a rank
+constexpr double kUpdateBytes = 28;                        // of a weight: 4 read, 3 written
 
+// The largest of all ranks. Doubles from 0 on are ordered as their bits are.
 double slowest(Channel& world, double seconds) {
-  return static_cast<double>(world.max(std::llround(seconds * 1e9))) * 1e-9;
+  return std::bit_cast<double>(world.max(std::bit_cast<std::int64_t>(std::max(seconds, 0.0))));
 }
 
 double product_flops(Channel& world, std::int64_t threads, double seconds) {
@@ -162,7 +164,9 @@ StageRate stage_rate(Channel& world, const Stage& stage, const StageCost& cost,
                      const OptimizerConfig& optimizer, std::int64_t threads, double seconds) {
   world.barrier();
   const Rate own = measure_rate(cost, stage.config.model, optimizer, threads, seconds);
-  return {stage.config.name, world.ranks(), fingerprint(stage),
+  return {stage.config.name,
+          world.ranks(),
+          fingerprint(stage),
           {1 / slowest(world, 1 / own.flops_per_sec), slowest(world, own.update_sec)}};
 }
 
@@ -181,8 +185,8 @@ MachineFile probe(Channel& world, const ProbeRule& rule, const RunCost* run,
   if (run == nullptr) return file;
   const double each = std::min(2.0, 4 * part / static_cast<double>(run->stages.size()));
   for (size_t i = 0; i < run->stages.size(); ++i)
-    file.stages.push_back(stage_rate(world, run->plan.stages[i], run->stages[i], optimizer,
-                                     rule.threads, each));
+    file.stages.push_back(
+        stage_rate(world, run->plan.stages[i], run->stages[i], optimizer, rule.threads, each));
   return file;
 }
 

@@ -11,8 +11,8 @@
 namespace ortho {
 
 struct ProbeRule {
-  double seconds = 20;      // about, over all that is measured
-  std::string folder;       // where files are written to measure the disk; "": not measured
+  double seconds = 20;       // about, over all that is measured
+  std::string folder;        // where files are written to measure the disk; "": not measured
   std::int64_t threads = 1;  // per rank
 };
 

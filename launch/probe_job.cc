@@ -50,10 +50,23 @@ MachineFile probe_here(const std::string& config, const std::vector<std::string>
   const std::string out = text(std::filesystem::temp_directory_path().string(), "/orthotope-probe-",
                                ::getpid(), ".yaml");
   const std::string folder = existing_folder(read_run_file(config, settings).out);
-  std::vector<std::string> words = {
-      mpirun,           "-np",       text(ranks),     "--bind-to", "none",     "--oversubscribe",
-      program_beside("orthotope"), "probe",  config,   "--out",     out,        "--seconds",
-      text(kProbeSec),  "--symbols", text(symbols),   "--folder",  folder};
+  std::vector<std::string> words = {mpirun,
+                                    "-np",
+                                    text(ranks),
+                                    "--bind-to",
+                                    "none",
+                                    "--oversubscribe",
+                                    program_beside("orthotope"),
+                                    "probe",
+                                    config,
+                                    "--out",
+                                    out,
+                                    "--seconds",
+                                    text(kProbeSec),
+                                    "--symbols",
+                                    text(symbols),
+                                    "--folder",
+                                    folder};
   for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
   Process job(words, job_options());
   const std::optional<int> code = job.wait_for(kProbeLimitSec);
@@ -68,8 +81,7 @@ MachineFile probe_here(const std::string& config, const std::vector<std::string>
 
 int run_probe(const ProbeOptions& options) {
   const bool with_run = !options.config.empty();
-  const RunConfig config =
-      with_run ? read_run_file(options.config, options.settings) : RunConfig();
+  const RunConfig config = with_run ? read_run_file(options.config, options.settings) : RunConfig();
   const MpiSession session;
   const auto world = make_run_channel(config);
   ProbeRule rule;

@@ -22,8 +22,7 @@ Fields fields(Machine& m) {
       .real("network_latency", m.network_latency, kLatency, "s", "of a message between nodes")
       .real("network_bandwidth", m.network_bandwidth, kRate, "bytes/s",
             "of a node, shared by its ranks")
-      .real("disk", m.disk, kRateOrNone, "bytes/s",
-            "that all ranks together save; 0 = not known")
+      .real("disk", m.disk, kRateOrNone, "bytes/s", "that all ranks together save; 0 = not known")
       .real("price", m.price, kRateOrNone, "", "of a node for an hour; 0 = not known");
 }
 

@@ -207,7 +207,7 @@ MeshChoice rank_meshes(const std::vector<Cuts>& candidates, const CostOf& cost_o
 }
 
 MeshChoice choose_mesh(const Stage& stage, const RunConfig& run, int ranks) {
-  const CostOf cost_of = [&](const Cuts& cuts) { 
+  const CostOf cost_of = [&](const Cuts& cuts) {
     return mesh_cost(stage, run.optimizer, cuts, run.machine);
   };
   if (!is_auto(stage.config.mesh)) {

@@ -60,9 +60,9 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
                                         own_units(spec, sharding).size());
   cost.imbalance =
       part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.hidden).shape));
-  cost.touched_bytes = touched_bytes(cost.bytes, cost.own_weights,
-                                     static_cast<double>(spec.refeeds * cost.windows) /
-                                         static_cast<double>(cost.model_windows));
+  cost.touched_bytes = touched_bytes(
+      cost.bytes, cost.own_weights,
+      static_cast<double>(spec.refeeds * cost.windows) / static_cast<double>(cost.model_windows));
   cost.compute_sec = stage.flops_per_step / sharding.ranks() / machine.flops * cost.imbalance;
   if (machine.bandwidth > 0)
     cost.compute_sec = std::max(cost.compute_sec, cost.touched_bytes / machine.bandwidth);

@@ -45,8 +45,7 @@ TEST(MachineFile, NamesWhatItCannotRead) {
   const TempFolder folder;
   const std::string path = folder / "machine.yaml";
   write_file_durably(path, "flops: 1e12\nranks_per_nodes: 8\nprice: cheap\n");
-  const std::string message =
-      message_of([&] { read_machine_file(path); }, ErrorKind::usage);
+  const std::string message = message_of([&] { read_machine_file(path); }, ErrorKind::usage);
   expect_in("machine.yaml:2", message);
   expect_in("ranks_per_node", message);
   expect_in("machine.yaml:3", message);

@@ -71,8 +71,11 @@ TEST(Plan, ReckonsWithADescribedMachine) {
       " --symbols 65 --set data.train=[/nowhere/data] --ranks 8 --set batch.windows=16";
   const Outcome described = plan(config + options + " --machine " + machine);
   EXPECT_EQ(described.code, 0) << described.output;
-  expect_in("by the machine's FLOP/s and, where a step touches more memory than it allows, its "
-            "bandwidth; " + machine, described.output);
+  expect_in(
+      "by the machine's FLOP/s and, where a step touches more memory than it allows, its "
+      "bandwidth; " +
+          machine,
+      described.output);
   expect_in("a checkpoint   10,541,568 bytes, written in 5.27 ms", described.output);
   expect_in(" on 2 nodes, ", described.output);
   expect_in(" to pay\n", described.output);
@@ -96,15 +99,23 @@ TEST(Plan, FailsOverALimitAndNamesTheStage) {
 TEST(Plan, AContextOfABillionTokens) {
   const TempFolder folder;
   const std::string machine = folder / "machine.yaml";
-  write_file_durably(machine, "ranks_per_node: 8\nflops: 3e14\nbandwidth: 3e12\nmemory: "
-                              "80000000000\nnode_bandwidth: 3e11\nnetwork_bandwidth: 4e11\n");
-  const Outcome outcome = plan_config(
-      "shakespeare.yaml", "--ranks 64 --gflops 0 --machine " + machine +
-                              " --set batch.windows=1 --set data.streams=1 --set "
-                              "stages=[{name: all, tokens: [1024, 1024, 1024], until: {steps: 10}}]");
-  EXPECT_EQ(outcome.code, 0) << outcome.output;
-  expect_in("= 1,073,741,824 tokens", outcome.output);
-  expect_in(" on 8 nodes, ", outcome.output);
+  write_file_durably(machine,
+                     "ranks_per_node: 8\nflops: 3e14\nbandwidth: 3e12\nmemory: "
+                     "80000000000\nnode_bandwidth: 3e11\nnetwork_bandwidth: 4e11\n");
+  const auto on = [&](int ranks) {
+    return plan_config("shakespeare.yaml",
+                       text("--ranks ", ranks, " --gflops 0 --machine ", machine,
+                            " --set batch.windows=1 --set data.streams=1 --set stages=[{name: all, "
+                            "tokens: [1024, 1024, 1024], until: {steps: 10}}]"));
+  };
+  const Outcome few = on(512);
+  EXPECT_EQ(few.code, 64);
+  expect_in("but may use 80000000000", few.output);
+  expect_in("1,024 ranks would do", few.output);
+  const Outcome enough = on(1024);
+  EXPECT_EQ(enough.code, 0) << enough.output;
+  expect_in("= 1,073,741,824 tokens", enough.output);
+  expect_in(" on 128 nodes, ", enough.output);
 }
 
 TEST(Plan, NamesTheMeshOfEachStage) {

@@ -111,9 +111,9 @@ TEST(MeshCost, TellsNodesApart) {
   EXPECT_EQ(cost.sent.node.messages, 2);  // to one rank, there and back
   EXPECT_EQ(cost.sent.network.messages, 4);
   EXPECT_EQ(cost.sent.node.bytes + cost.sent.network.bytes, near.gradients.bytes);
-  EXPECT_DOUBLE_EQ(cost.message_sec,
-                   2e-3 + 1e-6 * static_cast<double>(cost.sent.node.bytes) + 4e-2 +
-                       2e-5 * static_cast<double>(cost.sent.network.bytes));
+  EXPECT_DOUBLE_EQ(cost.message_sec, 2e-3 + 1e-6 * static_cast<double>(cost.sent.node.bytes) +
+                                         4e-2 +
+                                         2e-5 * static_cast<double>(cost.sent.network.bytes));
 }
 
 // A cut token axis exchanges activations: along the inner axis within a node, else between nodes.
