@@ -7,6 +7,7 @@ namespace ortho {
 
 int run_pack(const PackOptions& options);
 int run_plan(const PlanOptions& options);
+int run_probe(const ProbeOptions& options);
 int run_train(const TrainOptions& options);
 int run_evaluate(const EvaluateOptions& options);
 int run_generate(const GenerateOptions& options);

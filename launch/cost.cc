@@ -79,12 +79,14 @@ StageCost with_rank(const Stage& stage, MeshCost rank, int ranks) {
 
 }  // namespace
 
-StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts) {
-  return with_rank(stage, mesh_cost(stage, optimizer, cuts), mesh_of(cuts).ranks());
+StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
+                  const Machine& machine) {
+  return with_rank(stage, mesh_cost(stage, optimizer, cuts, machine), mesh_of(cuts).ranks());
 }
 
 RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int ranks) {
   RunCost run;
+  run.machine = config.machine;
   run.plan = plan_run(config, text_symbols);
   for (const Stage& stage : run.plan.stages) {
     run.meshes.push_back(choose_mesh(stage, config, ranks));
@@ -100,14 +102,29 @@ RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int rank
   return run;
 }
 
-double message_sec(const StageCost& cost) {
-  return cost.rank.message_sec +
-         send_sec(cost.small_sums.messages, cost.small_sums.bytes, MachineRate{}.link);
+Rate described_rate(const StageCost& cost, int ranks) {
+  return {cost.flops_per_step / ranks * cost.rank.imbalance / cost.rank.compute_sec, 0};
 }
 
-double step_sec(const StageCost& cost, int ranks, const Rate& rate) {
+double message_sec(const StageCost& cost, int ranks, const Machine& machine) {
+  // The small sums go to every rank alike.
+  const std::int64_t near =
+      machine.ranks_per_node == 0 ? ranks : std::min<std::int64_t>(machine.ranks_per_node, ranks);
+  const auto others = std::max<std::int64_t>(1, ranks - 1);
+  const SumCost& sums = cost.small_sums;
+  const auto part = [&](std::int64_t count) {
+    return Sent{sums.bytes * count / others, sums.messages * count / others, 0};
+  };
+  return cost.rank.message_sec + send_sec(machine, ranks, {part(near - 1), part(ranks - near)});
+}
+
+double step_sec(const StageCost& cost, int ranks, const Rate& rate, const Machine& machine) {
   return cost.flops_per_step / ranks / rate.flops_per_sec * cost.rank.imbalance + rate.update_sec +
-         message_sec(cost);
+         message_sec(cost, ranks, machine);
+}
+
+std::int64_t checkpoint_bytes(const StageCost& cost, const OptimizerConfig& optimizer) {
+  return cost.weights * kWeightBytes * (1 + moments_of(optimizer));
 }
 
 }  // namespace ortho

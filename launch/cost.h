@@ -30,27 +30,34 @@ struct StageCost {
 };
 
 // Error(usage) with train's own words when a stage cannot run on this mesh.
-StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts);
+StageCost cost_of(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
+                  const Machine& machine = {});
 
 struct RunCost {
   RunPlan plan;
   std::vector<StageCost> stages;   // one each
   std::vector<MeshChoice> meshes;  // one each
   std::int64_t tokens = 0;
+  Machine machine;  // that it was counted for
 };
 
 // The whole run, with the growths between its stages. Error(usage) when train would refuse it.
 RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int ranks);
 
-// How fast a rank is: measured (launch/rate.h) or given.
+// How fast a rank is: measured (launch/rate.h), given, or of a described machine.
 struct Rate {
   double flops_per_sec = 0;  // training FLOPs, as in flops_per_step
   double update_sec = 0;     // of the optimizer on its own weights; 0: not counted
 };
 
+// Of a rank of this machine.
+Rate described_rate(const StageCost& cost, int ranks);
+
 // Of one step, its messages included: none of them is taken to hide behind computing.
-double step_sec(const StageCost& cost, int ranks, const Rate& rate);
+double step_sec(const StageCost& cost, int ranks, const Rate& rate, const Machine& machine);
 // Of its messages alone.
-double message_sec(const StageCost& cost);
+double message_sec(const StageCost& cost, int ranks, const Machine& machine);
+// Of a checkpoint: weights and moments, on all ranks; 0 where the disk is not known.
+std::int64_t checkpoint_bytes(const StageCost& cost, const OptimizerConfig& optimizer);
 
 }  // namespace ortho

@@ -28,6 +28,7 @@ struct Run {
   }
   int operator()(const ortho::PackOptions& options) const { return ortho::run_pack(options); }
   int operator()(const ortho::PlanOptions& options) const { return ortho::run_plan(options); }
+  int operator()(const ortho::ProbeOptions& options) const { return ortho::run_probe(options); }
   int operator()(const ortho::TrainOptions& options) const { return ortho::run_train(options); }
   int operator()(const ortho::EvaluateOptions& options) const {
     return ortho::run_evaluate(options);

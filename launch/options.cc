@@ -60,6 +60,11 @@ std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::
   return {height, width};
 }
 
+void list_settings(Listing& listing, Words& settings) {
+  listing.option("set", po::value(&settings)->composing()->value_name("A.B=VALUE"),
+                 "set a field of the run file, as often as needed: stages.1.until.steps=10");
+}
+
 namespace {
 
 // --- values that Boost cannot read by itself ---
@@ -83,15 +88,7 @@ void check_split(const std::string& split) {
           split, ": one of train, valid, test");
 }
 
-constexpr std::int64_t kMostRanks = 1 << 20;  // as mesh.batch
-constexpr double kMostGflops = 1e9;           // an exaflop a rank
-
 // --- the commands ---
-
-void list_settings(Listing& listing, Words& settings) {
-  listing.option("set", po::value(&settings)->composing()->value_name("A.B=VALUE"),
-                 "set a field of the run file, as often as needed: stages.1.until.steps=10");
-}
 
 Command parse_train(const Words& arguments) {
   TrainOptions o;
@@ -223,29 +220,6 @@ Command parse_generate(const Words& arguments) {
   return o;
 }
 
-Command parse_plan(const Words& arguments) {
-  PlanOptions o;
-  Listing listing("plan");
-  listing.argument("config", po::value(&o.config)->required(), 1);
-  listing.option("ranks", po::value(&o.ranks)->default_value(1), "ranks to plan for");
-  listing.option("symbols", po::value(&o.symbols)->default_value(0, "256")->value_name("N"),
-                 "distinct code points of the text, where the data sets are not packed yet");
-  listing.option("gflops", po::value(&o.gflops)->default_value(0, "measured")->value_name("X"),
-                 "training GFLOP/s of one rank");
-  list_settings(listing, o.settings);
-  if (store(listing, arguments))
-    return ShowText{
-        help_text(listing, "RUN.yaml [options]",
-                  "Prints weights, memory, messages, FLOPs, time and growth of each stage, without "
-                  "training.\nRefuses what train would refuse. Needs no MPI.")};
-  check_count("--ranks", o.ranks, 1);
-  REQUIRE(o.ranks <= kMostRanks, "--ranks ", o.ranks, ": at most ", kMostRanks);
-  check_count("--symbols", o.symbols, 0);
-  REQUIRE(o.gflops >= 0 && o.gflops <= kMostGflops, "--gflops ", o.gflops, ": above 0, up to ",
-          kMostGflops);
-  return o;
-}
-
 Command parse_inspect(const Words& arguments) {
   InspectOptions o;
   Listing listing("inspect");
@@ -270,6 +244,7 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"pack", "raw text, images and audio into shards", parse_pack},
     {"plan", "what a run will cost", parse_plan},
+    {"probe", "how fast this machine is", parse_probe},
     {"train", "a run, stage by stage", parse_train},
     {"evaluate", "scores on held-out data", parse_evaluate},
     {"generate", "text, an image or a sound", parse_generate},

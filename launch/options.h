@@ -78,8 +78,22 @@ struct PlanOptions {
   std::string config;  // RUN.yaml
   std::int64_t ranks = 1;
   std::vector<std::string> settings;
-  std::int64_t symbols = 0;  // rows of the text table when the data are not there; 0 = assume
-  double gflops = 0;         // of one rank, in training FLOPs; 0 = measure
+  std::int64_t symbols = 0;    // rows of the text table when the data are not there; 0 = assume
+  double gflops = 0;           // of one rank, in training FLOPs; 0 = measure
+  std::string machine;         // file that describes the cluster, or ""
+  bool probe = false;          // measure as many ranks as are planned for, here
+  std::int64_t fail_over = 0;  // bytes of a rank; 0: no limit
+};
+
+// Run by all ranks of a job.
+struct ProbeOptions {
+  std::string config;  // RUN.yaml whose stages are measured too, or ""
+  std::vector<std::string> settings;
+  std::int64_t symbols = 0;  // as in PlanOptions
+  std::int64_t threads = 0;  // per rank; 0: as the run says, else 1
+  double seconds = 20;
+  std::string folder = ".";  // on the disk that is measured
+  std::string out;           // file; "": standard output
 };
 
 struct InspectOptions {
@@ -106,8 +120,9 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
-                             PlanOptions, InspectOptions, ExportOptions, ApplyOptions>;
+using Command =
+    std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions, PlanOptions,
+                 ProbeOptions, InspectOptions, ExportOptions, ApplyOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

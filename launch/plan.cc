@@ -9,6 +9,8 @@
 #include "dataio/loader.h"
 #include "dataio/manifest.h"
 #include "launch/commands.h"
+#include "launch/machine_file.h"
+#include "launch/probe_job.h"
 #include "launch/rate.h"
 #include "launch/run_file.h"
 #include "trainer/stage_data.h"
@@ -17,7 +19,8 @@ namespace ortho {
 namespace {
 
 constexpr std::int64_t kAssumedSymbols = 256;
-constexpr double kMeasureSec = 0.3;  // of one stage
+constexpr int kMostAdvised = 1 << 14;  // ranks
+constexpr double kMeasureSec = 0.3;    // of one stage
 
 bool is_packed(const std::string& path) {
   std::error_code code;
@@ -71,7 +74,68 @@ void look_at(const Stage& stage, const Vocabulary& vocabulary, int replicas, Dat
   }
 }
 
-RateFacts find_rate(const PlanOptions& options, const RunConfig& config, const RunCost& cost) {
+std::string machine_name(const PlanOptions& options) {
+  return options.machine.empty() ? "`machine` of the run file" : options.machine;
+}
+
+// cost_of_run; where the described ranks have too little memory, the message says how many would do.
+RunCost cost_or_advice(const RunConfig& config, std::int64_t symbols, int ranks) {
+  try {
+    return cost_of_run(config, symbols, ranks);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::usage || config.machine.memory == 0) throw;
+    for (int more = 2 * ranks; more <= kMostAdvised; more *= 2) {
+      try {
+        cost_of_run(config, symbols, more);
+      } catch (const Error&) {
+        continue;
+      }
+      fail(ErrorKind::usage, text(error.reason(), ". ", grouped(more), " ranks would do"));
+    }
+    throw;
+  }
+}
+
+// Error(usage) naming each stage that --fail-over refuses.
+void check_memory(const PlanOptions& options, const RunCost& cost) {
+  if (options.fail_over == 0) return;
+  std::string over;
+  for (size_t i = 0; i < cost.stages.size(); ++i) {
+    const std::int64_t bytes =
+        std::max(cost.stages[i].rank.bytes.total(), cost.stages[i].growing_bytes);
+    if (bytes > options.fail_over)
+      over += text(over.empty() ? "" : "; ", "stage ", cost.plan.stages[i].config.name, " needs ",
+                   grouped(bytes), " bytes a rank");
+  }
+  if (!over.empty())
+    fail(ErrorKind::usage, text(over, ", --fail-over allows ", grouped(options.fail_over),
+                                ". More ranks, a smaller batch, or cut token axes (mesh) help"));
+}
+
+// The rates of a described machine, or what was measured on it.
+RateFacts rate_of_machine(const MachineFile& machine, const RunCost& cost, int ranks) {
+  RateFacts facts;
+  size_t measured = 0;
+  for (size_t i = 0; i < cost.stages.size(); ++i) {
+    const auto rate = rate_of(machine, cost.plan.stages[i], ranks);
+    measured += rate ? 1 : 0;
+    facts.rates.push_back(rate ? *rate : described_rate(cost.stages[i], ranks));
+  }
+  facts.from = measured == cost.stages.size()
+                   ? "measured on each stage, all ranks at once"
+                   : text(measured == 0 ? "" : text("measured on ", measured, " stages; else "),
+                          "by the machine's FLOP/s and, where a step touches more memory than it "
+                          "allows, its bandwidth");
+  return facts;
+}
+
+RateFacts find_rate(const PlanOptions& options, const MachineFile& machine, const RunConfig& config,
+                    const RunCost& cost) {
+  if (options.gflops == 0 && machine.machine != Machine{}) {
+    RateFacts facts = rate_of_machine(machine, cost, static_cast<int>(options.ranks));
+    facts.from += options.probe ? " here" : text("; ", machine_name(options));
+    return facts;
+  }
   RateFacts facts;
   if (options.gflops > 0) {
     facts.from = "given by --gflops; the optimizer's own time is not counted";
@@ -112,14 +176,21 @@ DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ran
 }
 
 int run_plan(const PlanOptions& options) {
-  const RunConfig config = read_run_file(options.config, options.settings);
+  RunConfig config = read_run_file(options.config, options.settings);
   PlanFacts facts;
   facts.config = options.config;
   facts.ranks = static_cast<int>(options.ranks);
+  MachineFile machine{config.machine, {}};
+  if (!options.machine.empty()) machine = read_machine_file(options.machine);
+  if (options.probe)
+    machine = probe_here(options.config, options.settings, options.symbols, facts.ranks);
+  config.machine = machine.machine;
   facts.data = find_data(config, options.symbols, facts.ranks);
-  const RunCost cost = cost_of_run(config, facts.data.symbols, facts.ranks);
-  facts.rate = find_rate(options, config, cost);
+  const RunCost cost = cost_or_advice(config, facts.data.symbols, facts.ranks);
+  facts.rate = find_rate(options, machine, config, cost);
+  facts.optimizer = config.optimizer;
   std::fputs(plan_text(facts, cost).c_str(), stdout);
+  check_memory(options, cost);
   return 0;
 }
 

@@ -33,6 +33,7 @@ struct PlanFacts {
   int ranks = 1;
   DataFacts data;
   RateFacts rate;
+  OptimizerConfig optimizer;
 };
 
 std::string plan_text(const PlanFacts& facts, const RunCost& cost);

@@ -138,8 +138,9 @@ std::string message_rows(const StageCost& cost, int ranks) {
   return out;
 }
 
-std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rate, int ranks) {
-  const double sec = step_sec(cost, ranks, rate);
+std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rate, int ranks,
+                      const Machine& machine) {
+  const double sec = step_sec(cost, ranks, rate, machine);
   std::string out;
   out += row("FLOPs", text(format("%.4g", cost.flops_per_step), " a step, ",
                            format("%.4g", cost.flops), " in all"));
@@ -147,9 +148,31 @@ std::string time_rows(const Stage& stage, const StageCost& cost, const Rate& rat
                           rate.update_sec > 0 ? text(", and ", sec_text(rate.update_sec),
                                                      " a step for the optimizer")
                                               : ""));
-  out += row("time", text("about ", sec_text(sec), " a step, ",
-                          ranks == 1 ? "" : text(sec_text(message_sec(cost)), " of it messages, "),
-                          duration_text(sec * static_cast<double>(stage.steps)), " in all"));
+  out += row(
+      "time",
+      text("about ", sec_text(sec), " a step, ",
+           ranks == 1 ? "" : text(sec_text(message_sec(cost, ranks, machine)), " of it messages, "),
+           duration_text(sec * static_cast<double>(stage.steps)), " in all"));
+  return out;
+}
+
+std::string save_row(const StageCost& cost, const PlanFacts& facts, const Machine& machine) {
+  const std::int64_t bytes = checkpoint_bytes(cost, facts.optimizer);
+  return row("a checkpoint",
+             text(counted(bytes, "byte"),
+                  machine.disk > 0
+                      ? text(", written in ", sec_text(static_cast<double>(bytes) / machine.disk))
+                      : ""));
+}
+
+// ", 4 nodes, 12.3 node-hours, 37 to pay"
+std::string nodes_text(const Machine& machine, int ranks, double seconds) {
+  if (machine.ranks_per_node == 0 && machine.price == 0) return "";
+  const std::int64_t nodes = node_count(machine, ranks);
+  const double hours = static_cast<double>(nodes) * seconds / 3600;
+  std::string out =
+      text(" on ", counted(nodes, "node"), ", ", format("%.3g", hours), " node-hours");
+  if (machine.price > 0) out += text(", ", format("%.4g", hours * machine.price), " to pay");
   return out;
 }
 
@@ -193,13 +216,16 @@ std::string plan_text(const PlanFacts& facts, const RunCost& cost) {
     out += row("steps", text(grouped(stage.steps), ", ", counted(now.tokens, noun)));
     out += mesh_rows(cost.meshes[i], facts.ranks);
     out += memory_rows(now, facts.data.cache_bytes[i]);
-    out += message_rows(now, facts.ranks) + time_rows(stage, now, facts.rate.rates[i], facts.ranks);
-    total_sec += step_sec(now, facts.ranks, facts.rate.rates[i]) * static_cast<double>(stage.steps);
+    out += message_rows(now, facts.ranks) +
+           time_rows(stage, now, facts.rate.rates[i], facts.ranks, cost.machine);
+    out += save_row(now, facts, cost.machine);
+    total_sec += step_sec(now, facts.ranks, facts.rate.rates[i], cost.machine) *
+                 static_cast<double>(stage.steps);
   }
   return out + text("\nrun: ", counted(static_cast<std::int64_t>(cost.stages.size()), "stage"),
                     ", ", counted(cost.plan.steps, "step"), ", ", counted(cost.tokens, noun), ", ",
                     format("%.4g", cost.plan.flops), " FLOPs, about ", duration_text(total_sec),
-                    '\n');
+                    nodes_text(cost.machine, facts.ranks, total_sec), '\n');
 }
 
 }  // namespace ortho

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <utility>
 #include <vector>
 
@@ -17,23 +16,6 @@ namespace {
 constexpr std::int64_t kProbeElements = std::int64_t{1} << 20;  // of one activation: 4 MiB
 constexpr std::int64_t kProbeWeights = std::int64_t{1} << 26;   // 256 MiB, and as many gradients
 constexpr std::int64_t kUpdateWeights = std::int64_t{1} << 23;  // beyond every cache
-
-// Median seconds of `act`, called for about `seconds` after one call that warms the caches: other
-// work on the machine disturbs some calls, not most.
-double median_sec(double seconds, const std::function<void()>& act) {
-  using Clock = std::chrono::steady_clock;
-  act();
-  std::vector<double> calls;
-  const auto began = Clock::now();
-  for (auto now = began; std::chrono::duration<double>(now - began).count() < seconds;) {
-    act();
-    const auto then = std::exchange(now, Clock::now());
-    calls.push_back(std::chrono::duration<double>(now - then).count());
-  }
-  const auto middle = calls.begin() + static_cast<std::ptrdiff_t>(calls.size() / 2);
-  std::nth_element(calls.begin(), middle, calls.end());
-  return *middle;
-}
 
 void fill(std::span<float> values) {
   const Random random(1, "rate");
@@ -103,6 +85,21 @@ double measure_update(std::int64_t weights, const OptimizerConfig& config, Backe
 }
 
 }  // namespace
+
+double median_sec(double seconds, const std::function<void()>& act) {
+  using Clock = std::chrono::steady_clock;
+  act();
+  std::vector<double> calls;
+  const auto began = Clock::now();
+  for (auto now = began; std::chrono::duration<double>(now - began).count() < seconds;) {
+    act();
+    const auto then = std::exchange(now, Clock::now());
+    calls.push_back(std::chrono::duration<double>(now - then).count());
+  }
+  const auto middle = calls.begin() + static_cast<std::ptrdiff_t>(calls.size() / 2);
+  std::nth_element(calls.begin(), middle, calls.end());
+  return *middle;
+}
 
 Probe probe_of(const ModelSpec& spec, std::int64_t windows) {
   Probe probe{spec, windows};

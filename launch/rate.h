@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "launch/cost.h"
 #include "model/spec.h"
@@ -19,8 +20,13 @@ struct Probe {
 };
 Probe probe_of(const ModelSpec& spec, std::int64_t windows);
 
+// Median seconds of `act`, called for about `seconds` after one call that warms the caches: other
+// work on the machine disturbs some calls, not most.
+double median_sec(double seconds, const std::function<void()>& act);
+
 // Takes about `seconds`, on `threads` threads.
-// One process is measured: ranks that share a memory are slower.
+// One process is measured: ranks that share a memory are slower, unless all measure at once
+// (launch/probe.h).
 Rate measure_rate(const StageCost& cost, const ModelSpec& spec, const OptimizerConfig& optimizer,
                   std::int64_t threads, double seconds);
 

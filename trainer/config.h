@@ -16,6 +16,7 @@
 #include "dataio/record.h"
 #include "dataio/window.h"
 #include "model/spec.h"
+#include "trainer/machine.h"
 
 namespace ortho {
 
@@ -173,6 +174,7 @@ struct RunConfig {
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
   RanksConfig ranks;
+  Machine machine;  // that meshes are chosen for
   bool operator==(const RunConfig&) const = default;
 };
 

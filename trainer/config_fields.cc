@@ -345,7 +345,9 @@ Fields fields(RunConfig& c) {
       .group("regrow", fields(c.regrow), "how sparse maps change their connections")
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
-      .group("checkpoint", fields(c.checkpoint), "what is kept");
+      .group("checkpoint", fields(c.checkpoint), "what is kept")
+      .group("machine", fields(c.machine),
+             "the cluster that plan and mesh: auto reckon with, from orthotope probe");
 }
 
 std::string config_text(const RunConfig& config) {

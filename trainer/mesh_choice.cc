@@ -27,20 +27,41 @@ bool simpler(const Cuts& a, const Cuts& b) {
   return key(a) < key(b);
 }
 
-// Appends to `all` every way to share `ranks` between the token axes from `axis` on and the
-// channels.
-void share(const ModelSpec& spec, int ranks, size_t axis, Cuts& cuts, std::vector<Cuts>& all) {
-  if (axis == spec.tokens.size()) {
-    cuts.channels = ranks;
-    if (ranks <= spec.channels) all.push_back(cuts);
-    return;
+// All ways to share ranks between the token axes and the channels; of many axes of one size there
+// are too many, and then `outer_first` keeps the ways that cut the outer ones at least as much.
+class Shares {
+ public:
+  Shares(const ModelSpec& spec, bool outer_first) : spec_(spec), outer_first_(outer_first) {}
+
+  // Appends them to `all`; false when there are too many.
+  bool add(int ranks, size_t axis, Cuts& cuts, std::vector<Cuts>& all) const {
+    if (all.size() > kMostListed) return false;
+    if (axis == spec_.tokens.size()) {
+      cuts.channels = ranks;
+      if (ranks <= spec_.channels) all.push_back(cuts);
+      return true;
+    }
+    for (int part = 1; part <= ranks && part <= most(axis, cuts); ++part) {
+      if (ranks % part != 0) continue;
+      cuts.tokens[axis] = part;
+      if (!add(ranks / part, axis + 1, cuts, all)) return false;
+    }
+    return true;
   }
-  for (int part = 1; part <= ranks && part <= spec.tokens[axis]; ++part) {
-    if (ranks % part != 0) continue;
-    cuts.tokens[axis] = part;
-    share(spec, ranks / part, axis + 1, cuts, all);
+
+ private:
+  static constexpr size_t kMostListed = 20000;
+
+  std::int64_t most(size_t axis, const Cuts& cuts) const {
+    const std::int64_t size = spec_.tokens[axis];
+    for (size_t outer = axis; outer_first_ && outer-- > 0;)
+      if (spec_.tokens[outer] == size) return cuts.tokens[outer];
+    return size;
   }
-}
+
+  const ModelSpec& spec_;
+  bool outer_first_;
+};
 
 // Why `other`, which works, comes after `best`.
 std::string reason_against(const RankedMesh& best, const RankedMesh& other) {
@@ -111,6 +132,12 @@ std::string nearest_text(const ModelSpec& spec, const Cuts& wanted, int ranks,
                     : text("Meshes of ", ranks_text(ranks), " that work: ", line);
 }
 
+// Of a rank: what the run allows and the machine has; 0: no limit.
+std::int64_t memory_limit(const RunConfig& run) {
+  const std::int64_t allowed = run.ranks.memory, has = run.machine.memory;
+  return allowed > 0 && has > 0 ? std::min(allowed, has) : std::max(allowed, has);
+}
+
 RankedMesh named_mesh(const Stage& stage, int ranks, const CostOf& cost_of) {
   const Cuts cuts = named_cuts(stage.config.mesh);
   const ModelSpec& spec = stage.config.model;
@@ -133,10 +160,16 @@ RankedMesh named_mesh(const Stage& stage, int ranks, const CostOf& cost_of) {
 std::vector<Cuts> all_cuts(const ModelSpec& spec, int ranks) {
   ASSERT(ranks >= 1, ranks, " ranks");
   std::vector<Cuts> all;
-  Cuts cuts;
-  cuts.tokens.resize(spec.tokens.size());
-  for (cuts.batch = 1; cuts.batch <= ranks; ++cuts.batch)
-    if (ranks % cuts.batch == 0) share(spec, ranks / cuts.batch, 0, cuts, all);
+  for (const bool outer_first : {false, true}) {
+    const Shares shares(spec, outer_first);
+    all.clear();
+    Cuts cuts;
+    cuts.tokens.resize(spec.tokens.size());
+    bool complete = true;
+    for (cuts.batch = 1; complete && cuts.batch <= ranks; ++cuts.batch)
+      if (ranks % cuts.batch == 0) complete = shares.add(ranks / cuts.batch, 0, cuts, all);
+    if (complete) break;
+  }
   std::sort(all.begin(), all.end(), simpler);
   return all;
 }
@@ -156,7 +189,7 @@ MeshChoice rank_meshes(const std::vector<Cuts>& candidates, const CostOf& cost_o
       const std::int64_t bytes = mesh.cost.bytes.total();
       if (memory > 0 && bytes > memory)
         choice.refused.push_back(
-            {cuts, text("needs ", bytes, " bytes a rank, mesh.memory allows ", memory)});
+            {cuts, text("needs ", bytes, " bytes a rank, but may use ", memory)});
       else
         choice.meshes.push_back(std::move(mesh));
     } catch (const Error& error) {
@@ -174,14 +207,16 @@ MeshChoice rank_meshes(const std::vector<Cuts>& candidates, const CostOf& cost_o
 }
 
 MeshChoice choose_mesh(const Stage& stage, const RunConfig& run, int ranks) {
-  const CostOf cost_of = [&](const Cuts& cuts) { return mesh_cost(stage, run.optimizer, cuts); };
+  const CostOf cost_of = [&](const Cuts& cuts) {
+    return mesh_cost(stage, run.optimizer, cuts, run.machine);
+  };
   if (!is_auto(stage.config.mesh)) {
     MeshChoice choice;
     choice.named = true;
     choice.meshes.push_back(named_mesh(stage, ranks, cost_of));
     return choice;
   }
-  MeshChoice choice = rank_meshes(all_cuts(stage.config.model, ranks), cost_of, run.ranks.memory);
+  MeshChoice choice = rank_meshes(all_cuts(stage.config.model, ranks), cost_of, memory_limit(run));
   if (choice.meshes.empty())
     fail(ErrorKind::usage,
          text("stage ", stage.config.name, ": no mesh of ", ranks, ranks == 1 ? " rank" : " ranks",

@@ -35,7 +35,8 @@ struct MeshChoice {
 };
 
 // All ways to cut the nodes into `ranks` parts, none larger than its axis but maybe the batch's,
-// whose windows the loader counts. Fewer cut axes first, then more ranks along the batch.
+// whose windows the loader counts. Fewer cut axes first, then more ranks along the batch. Where
+// there are tens of thousands, of axes of one size the outer ones are cut first.
 std::vector<Cuts> all_cuts(const ModelSpec& spec, int ranks);
 
 using CostOf = std::function<MeshCost(const Cuts&)>;

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::int64_t kWeightBytes = sizeof(float);
 
+void add(Sent& sum, const Sent& more) {
+  sum.bytes += more.bytes;
+  sum.messages += more.messages;
+}
+
 // As `rank` sees it.
 // Of the loader. Where a rank keeps a part of its tokens, a window is laid out whole first.
 std::int64_t batch_bytes(const ModelSpec& spec, const Sharding& sharding, Objective objective,
@@ -29,7 +34,7 @@ std::int64_t batch_bytes(const ModelSpec& spec, const Sharding& sharding, Object
 }
 
 MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
-                      const Sharding& sharding, const MachineRate& rate) {
+                      const Sharding& sharding, const Machine& machine) {
   const ModelSpec& spec = stage.config.model;
   Params<float> params(param_specs(spec), param_layouts(spec, sharding), sharding.rank(), true);
   const auto backend = make_cpu_backend<float>(1);
@@ -55,31 +60,52 @@ MeshCost cost_of_rank(const Stage& stage, const OptimizerConfig& optimizer,
                                         own_units(spec, sharding).size());
   cost.imbalance =
       part * sharding.ranks() / static_cast<double>(elements(sharding.nodes(spec.hidden).shape));
-  cost.compute_sec = stage.flops_per_step / sharding.ranks() / rate.flops_per_sec * cost.imbalance;
-  const Sent sent = total(cost.exchange);
-  cost.message_sec = send_sec(sent.messages + cost.gradients.messages,
-                              sent.bytes + cost.gradients.bytes, rate.link);
+  cost.touched_bytes = touched_bytes(
+      cost.bytes, cost.own_weights,
+      static_cast<double>(spec.refeeds * cost.windows) / static_cast<double>(cost.model_windows));
+  cost.compute_sec = stage.flops_per_step / sharding.ranks() / machine.flops * cost.imbalance;
+  if (machine.bandwidth > 0)
+    cost.compute_sec = std::max(cost.compute_sec, cost.touched_bytes / machine.bandwidth);
+  const std::vector<int> nodes = nodes_of(machine, sharding.ranks());
+  cost.sent = planned_levels(model.moves(), nodes);
+  const SentByLevel sums =
+      planned_sums_by_level(params.groups(), sharding.rank(), kWeightBytes, nodes);
+  add(cost.sent.node, sums.node);
+  add(cost.sent.network, sums.network);
+  cost.message_sec = send_sec(machine, sharding.ranks(), cost.sent);
   return cost;
 }
 
 }  // namespace
+
+double touched_bytes(const RankBytes& bytes, std::int64_t own_weights, double passes) {
+  const auto weights = static_cast<double>(bytes.weights);
+  const auto moments = static_cast<double>(bytes.moments);
+  const auto own = static_cast<double>(own_weights * kWeightBytes);
+  return 4 * weights * passes + 3 * own + 2 * moments + 3 * static_cast<double>(bytes.activations);
+}
 
 std::int64_t moments_of(const OptimizerConfig& optimizer) {
   return optimizer.name == OptimizerConfig::Name::adamw ? 2 : 1;
 }
 
 MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
-                   const MachineRate& rate) {
+                   const Machine& machine) {
   owned_windows(stage.windows, stage.config.data.streams, cuts.batch, 0);  // checks
   const Sharding first = stage_sharding(stage, cuts, 0);
-  MeshCost cost = cost_of_rank(stage, optimizer, first, rate);
+  MeshCost cost = cost_of_rank(stage, optimizer, first, machine);
   if (first.ranks() == 1) return cost;
   const Sharding last = stage_sharding(stage, cuts, first.ranks() - 1);
-  const MeshCost other = cost_of_rank(stage, optimizer, last, rate);
+  const MeshCost other = cost_of_rank(stage, optimizer, last, machine);
   if (other.bytes.total() > cost.bytes.total()) cost.bytes = other.bytes;
   cost.weights = std::max(cost.weights, other.weights);
   cost.own_weights = std::max(cost.own_weights, other.own_weights);
-  cost.message_sec = std::max(cost.message_sec, other.message_sec);
+  cost.touched_bytes = std::max(cost.touched_bytes, other.touched_bytes);
+  cost.compute_sec = std::max(cost.compute_sec, other.compute_sec);
+  if (other.message_sec > cost.message_sec) {
+    cost.message_sec = other.message_sec;
+    cost.sent = other.sent;
+  }
   return cost;
 }
 

@@ -1,7 +1,8 @@
 // Mesh cost: what a stage asks of each rank on one mesh, as numbers. Pure: no MPI, no device,
 // nothing allocated.
 //
-//   seconds = FLOPs / ranks / rate * largest part / mean part + messages * alpha + bytes * beta
+//   seconds = max(FLOPs / ranks / rate * largest part / mean part, bytes touched / bandwidth)
+//             + messages * latency + bytes sent / bandwidth, within and between nodes
 //
 // Bytes are counted where they are taken: the model is built on a measuring Arena. The first and
 // the last rank stand for all: split() gives the first parts more, the last ranks send the longest
@@ -12,9 +13,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "comm/chain.h"
 #include "model/sharding.h"
-#include "trainer/metrics.h"
+#include "trainer/machine.h"
 #include "trainer/stage.h"
 
 namespace ortho {
@@ -31,12 +31,6 @@ struct RankBytes {
   }
 };
 
-// By which meshes are compared; the same on every machine, so that plan and train choose alike.
-struct MachineRate {
-  LinkCost link;                // 5 us a message, 10 GB/s: ranks of one node
-  double flops_per_sec = 5e10;  // of one rank: a core with AVX-512
-};
-
 struct MeshCost {
   std::int64_t windows = 0;        // of one replica and step …
   std::int64_t model_windows = 0;  // … and those that its model takes at once
@@ -45,6 +39,8 @@ struct MeshCost {
   RankBytes bytes;                 // of the dearest rank
   std::vector<AxisSent> exchange;  // of one step of rank 0, seconds not filled
   Sent gradients;                  // of one step, seconds not filled
+  SentByLevel sent;                // both, by the machine's nodes
+  double touched_bytes = 0;        // of memory in one step: see touched_bytes()
   double imbalance = 1;            // largest part of the hidden units / mean part
   double compute_sec = 0, message_sec = 0;
   double sec() const { return compute_sec + message_sec; }
@@ -52,7 +48,12 @@ struct MeshCost {
 
 // Error(usage) with the model's or the loader's own words when the stage cannot run like this.
 MeshCost mesh_cost(const Stage& stage, const OptimizerConfig& optimizer, const Cuts& cuts,
-                   const MachineRate& rate = {});
+                   const Machine& machine = {});
+
+// About what one step of a rank reads and writes of its memory, in bytes: each weight is read forward
+// and for dx, and its gradient read and written, a pass; gradient, weight and moments are read and
+// written by the update; each activation is written once and read twice.
+double touched_bytes(const RankBytes& bytes, std::int64_t own_weights, double passes);
 
 // Moments of the optimizer for each weight (trainer/optimizer.h).
 std::int64_t moments_of(const OptimizerConfig& optimizer);

@@ -23,6 +23,11 @@ struct Sent {
   bool operator==(const Sent&) const = default;
 };
 
+// What goes to ranks of the own node and what to others.
+struct SentByLevel {
+  Sent node, network;
+};
+
 struct AxisSent {
   std::string axis;  // label of its moves (model/moves.h)
   Sent forward, backward;

@@ -37,16 +37,25 @@ std::span<T> part(std::span<T> all, const Range& range) {
 }  // namespace
 
 Sent planned_sums(const std::vector<ParamGroup>& groups, int rank, std::int64_t element_bytes) {
-  Sent planned;
+  return planned_sums_by_level(groups, rank, element_bytes, {}).node;
+}
+
+SentByLevel planned_sums_by_level(const std::vector<ParamGroup>& groups, int rank,
+                                  std::int64_t element_bytes, std::span<const int> nodes) {
+  SentByLevel levels;
   for (const ParamGroup& group : groups) {
     for (int other = 0; other < replicas_of(group); ++other) {
-      if (group.replicas[static_cast<size_t>(other)] == rank) continue;
+      const int to = group.replicas[static_cast<size_t>(other)];
+      if (to == rank) continue;
+      const bool near = nodes.empty() || nodes[static_cast<size_t>(to)] ==
+                                             nodes[static_cast<size_t>(rank)];
+      Sent& planned = near ? levels.node : levels.network;
       const std::int64_t theirs = part_of(group, other).size();
       planned.messages += (theirs + kChunk - 1) / kChunk + (group.own.size() > 0 ? 1 : 0);
       planned.bytes += (theirs + group.own.size()) * element_bytes;
     }
   }
-  return planned;
+  return levels;
 }
 
 std::int64_t sum_buffer_elements(const std::vector<ParamGroup>& groups) {

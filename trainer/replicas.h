@@ -21,6 +21,9 @@ namespace ortho {
 // What sum_gradients and spread_values of one step send together on `rank`, without seconds, and
 // the room for what they receive: pure.
 Sent planned_sums(const std::vector<ParamGroup>& groups, int rank, std::int64_t element_bytes);
+// nodes[r]: the node of rank r; empty: all are on one.
+SentByLevel planned_sums_by_level(const std::vector<ParamGroup>& groups, int rank,
+                                  std::int64_t element_bytes, std::span<const int> nodes);
 std::int64_t sum_buffer_elements(const std::vector<ParamGroup>& groups);
 
 enum class SumOrder {

@@ -67,6 +67,24 @@ std::vector<AxisSent> planned_exchange(const Moves<float>& moves) {
   return all;
 }
 
+SentByLevel planned_levels(const Moves<float>& moves, std::span<const int> nodes) {
+  SentByLevel levels;
+  for (const auto& move : moves.all()) {
+    const Plan& plan = move->plan();
+    for (const Way way : {Way::forward, Way::backward}) {
+      for (const Message& message : plan.from(way).messages) {
+        if (message.rank == plan.rank) continue;
+        const bool near = nodes.empty() || nodes[static_cast<size_t>(message.rank)] ==
+                                               nodes[static_cast<size_t>(plan.rank)];
+        Sent& sent = near ? levels.node : levels.network;
+        sent.messages += move->runs() * (message.elements / message.piece);
+        sent.bytes += move->runs() * message.elements * plan.element_bytes;
+      }
+    }
+  }
+  return levels;
+}
+
 std::vector<AxisSent> counted_exchange(const Moves<float>& moves) {
   std::vector<AxisSent> all;
   for (const auto& move : moves.all()) {
@@ -104,11 +122,6 @@ Sent total(const std::vector<AxisSent>& exchange) {
     add(sum, axis.backward);
   }
   return sum;
-}
-
-double send_sec(std::int64_t messages, std::int64_t bytes, const LinkCost& link) {
-  return static_cast<double>(messages) * link.message_sec +
-         static_cast<double>(bytes) * link.byte_sec;
 }
 
 // One sum, in which each rank fills a row of its own: adding zeros changes no number.

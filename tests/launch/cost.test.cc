@@ -218,12 +218,12 @@ TEST(Cost, RanksShareTheBatchAndTheMoments) {
 TEST(Cost, StepTimeIsFlopsOverRateTheUpdateAndMessages) {
   StageCost cost;
   cost.flops_per_step = 8e9;
-  EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}), 2.5);
+  EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}, {}), 2.5);
   cost.rank.imbalance = 1.5;
   cost.rank.message_sec = 0.25;
   cost.small_sums = {10, 1000, 0};
-  EXPECT_DOUBLE_EQ(message_sec(cost), 0.25 + 10 * 5e-6 + 1000 * 1e-10);  // comm/chain.h
-  EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}), 3.5 + message_sec(cost));
+  EXPECT_DOUBLE_EQ(message_sec(cost, 4, {}), 0.25 + 10 * 5e-6 + 1000 * 1e-10);
+  EXPECT_DOUBLE_EQ(step_sec(cost, 4, {1e9, 0.5}, {}), 3.5 + message_sec(cost, 4, {}));
 }
 
 TEST(Cost, ARunAddsItsStages) {

@@ -59,6 +59,65 @@ TEST(Plan, Shakespeare) {
   expect_in("about 19.4 ms a step, 0.662 ms of it messages", four.output);
 }
 
+// 8 ranks on 2 nodes: FLOP/s, memory, links, disk and price are the file's.
+TEST(Plan, ReckonsWithADescribedMachine) {
+  const TempFolder folder;
+  const std::string machine = folder / "machine.yaml";
+  write_file_durably(machine,
+                     "ranks_per_node: 4\nflops: 1e12\nbandwidth: 1e11\nnode_bandwidth: 1e11\n"
+                     "network_latency: 1e-4\nnetwork_bandwidth: 1e9\ndisk: 2e9\nprice: 30\n");
+  const std::string config = std::string(ORTHO_SOURCE_DIR) + "/configs/shakespeare.yaml";
+  const std::string options =
+      " --symbols 65 --set data.train=[/nowhere/data] --ranks 8 --set batch.windows=16";
+  const Outcome described = plan(config + options + " --machine " + machine);
+  EXPECT_EQ(described.code, 0) << described.output;
+  expect_in(
+      "by the machine's FLOP/s and, where a step touches more memory than it allows, its "
+      "bandwidth; " +
+          machine,
+      described.output);
+  expect_in("a checkpoint   10,541,568 bytes, written in 5.27 ms", described.output);
+  expect_in(" on 2 nodes, ", described.output);
+  expect_in(" to pay\n", described.output);
+  const Outcome both = plan(config + options + " --probe --machine " + machine);
+  EXPECT_EQ(both.code, 64);
+  expect_in("give one of them", both.output);
+}
+
+TEST(Plan, FailsOverALimitAndNamesTheStage) {
+  const Outcome fits = plan_config("shakespeare.yaml", "--fail-over 80GB");
+  EXPECT_EQ(fits.code, 0) << fits.output;
+  const Outcome over = plan_config("shakespeare.yaml", "--fail-over 20MB");
+  EXPECT_EQ(over.code, 64);
+  expect_in("--fail-over allows 20,000,000", over.output);
+  expect_in(" bytes a rank", over.output);
+  expect_in("weights        878,464\n", over.output);  // the plan stands above
+  expect_in("write bytes as 80GB", plan_config("shakespeare.yaml", "--fail-over 80XB").output);
+}
+
+// The paper's goal: a context of 10^9 tokens, on a described cluster, without anything allocated.
+TEST(Plan, AContextOfABillionTokens) {
+  const TempFolder folder;
+  const std::string machine = folder / "machine.yaml";
+  write_file_durably(machine,
+                     "ranks_per_node: 8\nflops: 3e14\nbandwidth: 3e12\nmemory: "
+                     "80000000000\nnode_bandwidth: 3e11\nnetwork_bandwidth: 4e11\n");
+  const auto on = [&](int ranks) {
+    return plan_config("shakespeare.yaml",
+                       text("--ranks ", ranks, " --gflops 0 --machine ", machine,
+                            " --set batch.windows=1 --set data.streams=1 --set stages=[{name: all, "
+                            "tokens: [1024, 1024, 1024], until: {steps: 10}}]"));
+  };
+  const Outcome few = on(512);
+  EXPECT_EQ(few.code, 64);
+  expect_in("but may use 80000000000", few.output);
+  expect_in("1,024 ranks would do", few.output);
+  const Outcome enough = on(1024);
+  EXPECT_EQ(enough.code, 0) << enough.output;
+  expect_in("= 1,073,741,824 tokens", enough.output);
+  expect_in(" on 128 nodes, ", enough.output);
+}
+
 TEST(Plan, NamesTheMeshOfEachStage) {
   expect_in("mesh           1 rank\n", plan_config("shakespeare.yaml", "").output);
   expect_in("mesh           batch 4, estimated 19.3 ms a step, the ",

@@ -219,5 +219,19 @@ TEST(MeshChoice, AutoIsQuick) {
   EXPECT_LT(sec, 0.1 * compared) << compared << " meshes compared";  // milliseconds are usual
 }
 
+// 30 axes of 2 have C(30, 12) ways to be cut among 4,096 ranks.
+TEST(AllCuts, OfManyAxesOfOneSizeCutTheOuterOnesFirst) {
+  ModelSpec spec;
+  spec.tokens.assign(30, 2);
+  spec.channels = 64;
+  const std::vector<Cuts> all = all_cuts(spec, 4096);
+  ASSERT_FALSE(all.empty());
+  EXPECT_LT(all.size(), 200u);
+  for (const Cuts& cuts : all) {
+    EXPECT_EQ(mesh_of(cuts).ranks(), 4096);
+    EXPECT_TRUE(std::is_sorted(cuts.tokens.rbegin(), cuts.tokens.rend())) << cuts_text(cuts);
+  }
+}
+
 }  // namespace
 }  // namespace ortho

@@ -48,10 +48,18 @@ TEST(MeshCost, IsWhatEveryRankTakes) {
   }
 }
 
+Machine slow_machine() {
+  Machine machine;
+  machine.flops = 1e9;
+  machine.node_latency = 1e-3;
+  machine.node_bandwidth = 1e6;
+  return machine;
+}
+
 TEST(MeshCost, OfTheBatchByHand) {
   const Stage stage = small_stage(MapKind::joint, 8);
   const std::int64_t weights = count_weights(param_specs(stage.config.model));
-  const MeshCost cost = mesh_cost(stage, {}, {4, {}, 1}, {{1e-3, 1e-6}, 1e9});
+  const MeshCost cost = mesh_cost(stage, {}, {4, {}, 1}, slow_machine());
   EXPECT_EQ(cost.windows, 2);
   EXPECT_EQ(cost.weights, weights);
   EXPECT_EQ(cost.bytes.weights, 4 * weights);
@@ -87,6 +95,56 @@ TEST(MeshCost, InFixedOrderAModelTakesALeaf) {
                                           mesh_cost(stage, {}, {1, {2}, 1});
                                         },
                                         ErrorKind::usage));
+}
+
+// Two nodes of two ranks: what goes to the other node shares that node's network.
+TEST(MeshCost, TellsNodesApart) {
+  const Stage stage = small_stage(MapKind::joint, 8);
+  Machine machine = slow_machine();
+  const MeshCost near = mesh_cost(stage, {}, {4, {}, 1}, machine);
+  EXPECT_EQ(near.sent.network.messages, 0);
+  EXPECT_EQ(near.sent.node.bytes, near.gradients.bytes);
+  machine.ranks_per_node = 2;
+  machine.network_latency = 1e-2;
+  machine.network_bandwidth = 1e5;
+  const MeshCost cost = mesh_cost(stage, {}, {4, {}, 1}, machine);
+  EXPECT_EQ(cost.sent.node.messages, 2);  // to one rank, there and back
+  EXPECT_EQ(cost.sent.network.messages, 4);
+  EXPECT_EQ(cost.sent.node.bytes + cost.sent.network.bytes, near.gradients.bytes);
+  EXPECT_DOUBLE_EQ(cost.message_sec, 2e-3 + 1e-6 * static_cast<double>(cost.sent.node.bytes) +
+                                         4e-2 +
+                                         2e-5 * static_cast<double>(cost.sent.network.bytes));
+}
+
+// A cut token axis exchanges activations: along the inner axis within a node, else between nodes.
+TEST(MeshCost, ExchangesWithinANodeAreNear) {
+  const Stage stage = small_stage(MapKind::joint, 8);
+  Machine machine;
+  machine.ranks_per_node = 2;
+  const MeshCost inner = mesh_cost(stage, {}, {2, {2}, 1}, machine);
+  const Sent exchanged = total(inner.exchange);
+  EXPECT_GE(inner.sent.node.bytes, exchanged.bytes);  // gradients come on top
+  const MeshCost outer = mesh_cost(stage, {}, {1, {4}, 1}, machine);
+  EXPECT_GT(outer.sent.network.bytes, 0);
+}
+
+// Where memory is slow, it sets the time.
+TEST(MeshCost, TheMemoryMayBeTheLimit) {
+  const Stage stage = small_stage(MapKind::joint, 8);
+  Machine machine = slow_machine();
+  const MeshCost fast = mesh_cost(stage, {}, {}, machine);
+  machine.bandwidth = 10;
+  const MeshCost slow = mesh_cost(stage, {}, {}, machine);
+  EXPECT_EQ(slow.touched_bytes, fast.touched_bytes);
+  EXPECT_DOUBLE_EQ(slow.compute_sec, slow.touched_bytes / 10);
+  EXPECT_GT(slow.compute_sec, fast.compute_sec);
+  // One pass: weights once forward, once for dx, gradients written and read; then the update.
+  RankBytes bytes;
+  bytes.weights = 400;
+  bytes.moments = 800;
+  bytes.activations = 1000;
+  EXPECT_EQ(touched_bytes(bytes, 100, 1), 4 * 400 + 3 * 400 + 2 * 800 + 3 * 1000);
+  EXPECT_EQ(touched_bytes(bytes, 100, 2) - touched_bytes(bytes, 100, 1), 4 * 400);
 }
 
 TEST(MeshCost, OneRankSendsNothing) {
