@@ -115,8 +115,8 @@ Part audio_part(Sound sound, const ImportRule& rule, const std::string& name) {
     kept = sound.samples;
   }
   if (rule.silence_behind > 0) {
-    std::vector<std::int16_t> longer(kept.begin(), kept.end());
-    longer.resize(longer.size() + static_cast<std::size_t>(rule.silence_behind));
+    std::vector<std::int16_t> longer(kept.size() + static_cast<std::size_t>(rule.silence_behind));
+    std::copy(kept.begin(), kept.end(), longer.begin());
     sound.samples = std::move(longer);
     kept = sound.samples;
   }

@@ -32,8 +32,8 @@ list_sounds() {
 records() {
   awk -v kind="$1" -v shuffled="$shuffled" -v mnist="$mnist" -v labels="$out/labels" '
     function draw(below) { state = state * 16807 % 2147483647; return int(state / 2147483647 * below) }
-    function image(split, index_) {
-      return sprintf("{\"file\": \"%s/%s-images-idx3-ubyte.gz\", \"index\": %d}", mnist, split == "test" ? "t10k" : "train", index_)
+    function image(part, number) {
+      return sprintf("{\"file\": \"%s/%s-images-idx3-ubyte.gz\", \"index\": %d}", mnist, part == "test" ? "t10k" : "train", number)
     }
     BEGIN {
       state = 20240
