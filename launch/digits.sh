@@ -49,7 +49,6 @@ records() {
       sound = "{\"file\": \"" $3 "\"}"
       if (kind == "sound-word") parts = sound ", " word
       if (kind == "sound-image") parts = sound ", " image($2, of[$2, digit, draw(count[$2, digit])])
-      if (kind == "word-sound") parts = word ", " sound
       if (kind == "image-word") parts = image($2, $3) ", " word
       if (kind == "word-image") parts = word ", " image($2, $3)
       printf "{\"parts\": [%s], \"split\": \"%s\"}\n", parts, $2
@@ -66,14 +65,13 @@ vary=(--speeds 0.84,0.88,0.92,0.96,1,1.04,1.08,1.12,1.16 --late 192)
 
 records sound-word <"$out/sounds.txt" >"$out/sound-word.jsonl"
 pack sound-word "${listen[@]}" "${vary[@]}"
-for copy in 1 2 3; do cat "$out/sounds.txt"; done | awk '$2 == "train" || !seen[$3]++' |
-  records sound-image >"$out/sound-image.jsonl"
+records sound-image <"$out/sounds.txt" >"$out/sound-image.jsonl"
 pack sound-image "${listen[@]}" --speeds 0.88,0.96,1.04,1.12 --late 192 --image-size 16x16 --image-levels 2
 records image-word <"$out/images.txt" >"$out/image-word.jsonl"
 pack image-word --image-size 16x16
-awk '$2 == "test" || $3 < 12000' "$out/images.txt" | records image-word >"$out/image-word-some.jsonl"
+awk '$2 == "test" || $3 < 8000' "$out/images.txt" | records image-word >"$out/image-word-some.jsonl"
 pack image-word-some --image-size 16x16
-awk '$2 == "test" || $3 < 12000' "$out/images.txt" | records word-image >"$out/word-image.jsonl"
+awk '$2 == "test" || $3 < 4000' "$out/images.txt" | records word-image >"$out/word-image.jsonl"
 pack word-image --image-size 16x16 --image-levels 2
 records image-word <"$out/images.txt" >"$out/judge.jsonl"
 pack judge --image-size 16x16 --image-levels 2

@@ -100,7 +100,7 @@ TEST_F(Score, AModelThatAlwaysSaysTheSameScoresLikeItsControl) {
 TEST_F(Score, AJudgeCountsWhatItCannotTellApart) {
   Params<float> judge(param_specs(copier()));
   for (const char* name : {"embed.text.symbol", "block.0.axis.0.w1", "block.0.axis.0.w2"})
-    std::copy_n(params_.at(name).value, params_.at(name).elements(), judge.at(name).value);
+    std::copy_n(params_.at(name).value, params_.at(name).size, judge.at(name).value);
   for (std::int64_t c = 0; c < kLetters; ++c)
     judge.at("head.text").value[c * kLetters + c / 2 * 2] = 1;
   float* head = params_.at("head.text").value;
