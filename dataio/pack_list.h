@@ -3,8 +3,8 @@
 //   {"parts": [{"file": "7.png"}, {"text": "ankle boot"}], "split": "train"}
 //   {"parts": [{"file": "seven.wav"}, {"file": "train-images-idx3-ubyte.gz", "index": 15}]}
 //
-// "index" is one image of an IDX file, from 0. Paths start at the list's own folder. Without "split"
-// the rule of `pack` decides. Empty lines are none.
+// "index" is one image of an IDX file, from 0. Paths start at the list's own folder.
+// Without "split" the rule of `pack` decides. Empty lines are none.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// launch/digits.sh on a small stand-in for its corpora: a sound is as loud as its digit, an image as bright.
+// launch/digits.sh on a small stand-in for its corpora: the length of a sound, and the brightness of
+// an image, tell the digit.
 #include <gtest/gtest.h>
 
 #include <cstring>

@@ -95,8 +95,8 @@ TEST_F(Score, AModelThatAlwaysSaysTheSameScoresLikeItsControl) {
   EXPECT_EQ(all.exact_shuffled, 1);
 }
 
-// The model says of each letter the next one, and is always wrong. A judge that cannot tell 0 from 1,
-// nor 2 from 3, hears no difference between "a" and "b", nor between "c" and "d".
+// The model answers each letter with the next one, and is always wrong; the judge cannot tell "a"
+// from "b", nor "c" from "d".
 TEST_F(Score, AJudgeCountsWhatItCannotTellApart) {
   Params<float> judge(param_specs(copier()));
   for (const char* name : {"embed.text.symbol", "block.0.axis.0.w1", "block.0.axis.0.w2"})
