@@ -1,6 +1,7 @@
 #include "dataio/import.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -36,6 +37,14 @@ std::span<const std::int16_t> loud(std::span<const std::int16_t> samples, std::i
   const auto first = std::find_if(samples.begin(), samples.end(), is_loud);
   const auto last = std::find_if(samples.rbegin(), samples.rend(), is_loud).base();
   return first < last ? std::span(first, last) : std::span<const std::int16_t>{};
+}
+
+// Each value to the nearest of `levels` that are evenly spread over 0 … 255.
+void coarsen(std::vector<std::uint8_t>& values, std::int64_t levels) {
+  if (levels >= 256) return;
+  const std::int64_t steps = levels - 1;
+  for (std::uint8_t& value : values)
+    value = static_cast<std::uint8_t>((value * steps + 127) / 255 * 255 / steps);
 }
 
 // A decoded part as the rule wants it.
@@ -80,6 +89,7 @@ FileKind kind_of(std::span<const std::uint8_t> bytes, const std::string& name) {
 Part image_part(const Image& image, const ImportRule& rule) {
   const bool sized = rule.image_height > 0 && rule.image_width > 0;
   Image final = sized ? resize(image, rule.image_height, rule.image_width) : image;
+  coarsen(final.rgb, rule.image_levels);
   Part part;
   part.kind = PartKind::image;
   part.shape = {1, static_cast<std::uint32_t>(final.height),
@@ -89,14 +99,25 @@ Part image_part(const Image& image, const ImportRule& rule) {
 }
 
 Part audio_part(Sound sound, const ImportRule& rule, const std::string& name) {
+  normalize(sound.samples, rule.loudness);
+  const std::int64_t rate = sound.rate;
   std::span<const std::int16_t> kept = sound.samples;
   if (kept.empty()) fail(ErrorKind::data, text(name, " holds no samples"));
   if (rule.trim) kept = loud(kept, rule.trim_level);
   if (kept.empty())
     fail(ErrorKind::data,
          text(name, " is silent: no sample reaches the trim level of ", rule.trim_level));
-  if (rule.audio_rate > 0) {
-    sound = resample({sound.rate, {kept.begin(), kept.end()}}, rule.audio_rate);
+  // Played at another speed it is a sound of another rate.
+  const std::int64_t played = std::llround(static_cast<double>(rate) * rule.speed);
+  if (rule.audio_rate > 0 || played != rate) {
+    sound = resample({played, {kept.begin(), kept.end()}},
+                     rule.audio_rate > 0 ? rule.audio_rate : rate);
+    kept = sound.samples;
+  }
+  if (rule.silence_behind > 0) {
+    std::vector<std::int16_t> longer(kept.size() + static_cast<std::size_t>(rule.silence_behind));
+    std::copy(kept.begin(), kept.end(), longer.begin());
+    sound.samples = std::move(longer);
     kept = sound.samples;
   }
   if (rule.cut_samples > 0)

@@ -12,6 +12,7 @@
 
 #include "dataio/media/decoder.h"
 #include "dataio/media/image.h"
+#include "dataio/media/loudness.h"
 #include "dataio/media/wav.h"
 #include "dataio/record.h"
 
@@ -19,7 +20,11 @@ namespace ortho {
 
 struct ImportRule {
   std::int64_t image_height = 0, image_width = 0;  // pixels; 0: as they are
+  std::int64_t image_levels = 256;  // of red, green and blue: 2 = black and white, evenly spread
   Channels channels = Channels::mean;
+  Loudness loudness = Loudness::as_is;  // before trimming, which then is relative to it
+  std::int64_t silence_behind = 0;      // samples that trimmed audio gets at its end
+  double speed = 1;                     // of playing: 1.1 is a tenth faster, and higher
   bool trim = false;  // drop samples below `trim_level` before the first and after the last other
   std::int16_t trim_level = 328;  // 1 % of the full scale
   std::int64_t cut_samples = 0;   // audio is cut behind that many; 0: not

@@ -20,7 +20,8 @@ struct WindowMaker {
   std::uint64_t seed;
 
   std::int64_t spare_before(std::int64_t record, std::int64_t spare, std::int64_t epoch) const {
-    return rule.padding == Padding::end ? 0 : random_padding(seed, epoch, record, spare);
+    return ortho::spare_before(rule.padding, spare,
+                               [&] { return random_padding(seed, epoch, record, spare); });
   }
 
   // `mask`: what diffusion draws by.
@@ -266,7 +267,7 @@ HeldOut::HeldOut(const Dataset& dataset, const Vocabulary& vocabulary, const Loa
       vocabulary_(&vocabulary),
       options_(options),
       list_(dataset, options.window) {
-  options_.window.padding = Padding::end;
+  if (options_.window.padding == Padding::random) options_.window.padding = Padding::end;
   owned_windows(options.windows, options.windows, options.replicas, options.replica);  // checks
   restart();
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -87,7 +88,10 @@ DatasetId dataset_id_of(const std::vector<SourceFile>& files, const std::vector<
     all << file.name << '\n' << fs::file_size(file.path, code) << '\n';
   }
   for (const PackItem& item : items)
-    for (const PackPart& part : item.parts) all << item.source << '\n' << part.value << '\n';
+    for (const PackPart& part : item.parts) {
+      all << item.source << '\n' << part.value << '\n';
+      if (part.index) all << *part.index << '\n';
+    }
   const Random random(0, all.str());
   DatasetId id{};
   for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(random.bits(i));
@@ -113,24 +117,21 @@ class Packer {
             " belong to an IDX file of images, and ", file.path, " is none");
     if (*kind == FileKind::idx) return add_idx(*bytes, file);
     if (*kind == FileKind::text) return add_text(*bytes, file);
-    auto parts = attempt(
-        file.name, [&] { return import_parts(*bytes, file.path, options_.import, decoder_); });
-    if (!parts) return;
-    add({std::move(*parts), file.name,
-         file.split ? *file.split : whole_split(file.name, file.path)});
+    const Split split = file.split ? *file.split : whole_split(file.name, file.path);
+    add_at_speeds(file.name, split, [&](const ImportRule& rule) {
+      return import_parts(*bytes, file.path, rule, decoder_);
+    });
   }
 
   void add_item(const PackItem& item) {
     REQUIRE(!item.parts.empty(), item.source, " has no parts");
-    auto parts = attempt(item.source, [&] {
+    const Split split = item.split ? *item.split : whole_split(item.source, item.source);
+    add_at_speeds(item.source, split, [&](const ImportRule& rule) {
       std::vector<Part> made;
       for (const PackPart& part : item.parts)
-        for (Part& one : parts_of(part, item.source)) made.push_back(std::move(one));
+        for (Part& one : parts_of(part, item.source, rule)) made.push_back(std::move(one));
       return made;
     });
-    if (!parts) return;
-    const Split split = item.split ? *item.split : whole_split(item.source, item.source);
-    add({std::move(*parts), item.source, split});
   }
 
   PackResult finish() {
@@ -157,6 +158,27 @@ class Packer {
     }
   }
 
+  // The record that `make` gives, at each speed when it is to train on and has a sound.
+  template <class Make>
+  void add_at_speeds(const std::string& name, Split split, Make make) {
+    ImportRule rule = options_.import;
+    const bool varied = split == Split::train && !options_.speeds.empty();
+    const Random random(0, "late/" + name);
+    std::uint64_t copy = 0;
+    for (const double speed : varied ? options_.speeds : std::vector{rule.speed}) {
+      rule.speed = speed;
+      const auto silences = static_cast<std::uint64_t>(varied ? options_.late : 0) + 1;
+      rule.silence_behind = static_cast<std::int64_t>(random.below(copy++, silences));
+      auto parts = attempt(name, [&] { return make(rule); });
+      if (!parts) return;
+      const bool sounds = std::any_of(parts->begin(), parts->end(), [](const Part& part) {
+        return part.kind == PartKind::audio;
+      });
+      add({std::move(*parts), name, split});
+      if (!sounds) return;
+    }
+  }
+
   void add(Record record) {
     for (const Part& part : record.parts) {
       if (part.kind != PartKind::audio || options_.max_samples <= 0) continue;
@@ -177,10 +199,22 @@ class Packer {
            (options_.order == PartOrder::both && number % 2 == 1);
   }
 
-  std::vector<Part> parts_of(const PackPart& part, const std::string& source) {
+  std::vector<Part> parts_of(const PackPart& part, const std::string& source,
+                             const ImportRule& rule) {
     if (part.kind == PackPart::Kind::text)
       return {text_part_of(decode_utf8(std::string_view(part.value), source), source)};
-    return import_parts(load(part.value), part.value, options_.import, decoder_);
+    if (!part.index) return import_parts(load(part.value), part.value, rule, decoder_);
+    const IdxImages& images = listed_images(part.value);
+    REQUIRE(*part.index >= 0 && *part.index < images.count, source, " names image ", *part.index,
+            " of ", part.value, ", which holds ", images.count, ", counted from 0");
+    return {image_part(idx_image(images, *part.index), rule)};
+  }
+
+  // Read once: a list may name thousands of one file's images.
+  const IdxImages& listed_images(const std::string& path) {
+    const auto known = listed_images_.find(path);
+    if (known != listed_images_.end()) return known->second;
+    return listed_images_.emplace(path, decode_idx_images(load(path), path)).first->second;
   }
 
   Split hashed_split(const std::string& key) const {
@@ -271,7 +305,8 @@ class Packer {
   Decoder decoder_;
   ShardSet shards_;
   std::vector<SkippedFile> skipped_;
-  std::array<std::uint64_t, kSplits> ordered_{};  // records of several parts so far
+  std::map<std::string, IdxImages> listed_images_;  // by path
+  std::array<std::uint64_t, kSplits> ordered_{};    // records of several parts so far
 };
 
 // The rule hash needs many sources: one file's pieces stay together.

@@ -21,6 +21,7 @@ namespace ortho {
 struct PackPart {
   enum class Kind { file, text } kind = Kind::file;
   std::string value;  // path of a text, image, sound or film; or the text itself, UTF-8
+  std::optional<std::int64_t> index = {};  // of an IDX file: one of its images, from 0
 };
 
 struct PackItem {
@@ -66,6 +67,10 @@ struct PackRule {
   ImportRule import;
   TextRecords text_records = TextRecords::file;
   PartOrder order = PartOrder::given;
+  // Each `train` record of a list or of a sound's file that has a sound is packed once at each of
+  // these speeds, so that a model hears more voices than there are; empty: once, as it is.
+  std::vector<double> speeds;
+  std::int64_t late = 0;  // at most so many samples of silence behind each of them, by chance
   std::int64_t max_samples = 0;  // records with longer audio are skipped and listed; 0: none
   std::vector<std::string> label_names;  // word of label 0, 1, …; none: the number itself
   std::vector<std::string> endings;  // in folders take only these (".png"); "": names without a dot

@@ -17,7 +17,8 @@ constexpr Choice<Split> kSplitNames[] = {
     {"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 
 struct ListedPart {
-  std::string file, text;  // exactly one of them
+  std::string file, text;   // exactly one of them
+  std::int64_t index = -1;  // of `file`; below 0: not given
 };
 
 struct ListedRecord {
@@ -29,6 +30,7 @@ Fields fields(ListedPart& part) {
   Fields list;
   list.word("file", part.file, "path of a text, image or sound, from the list's folder");
   list.word("text", part.text, "the text itself");
+  list.integer("index", part.index, {0, 1e15}, "images", "one image of an IDX file, from 0");
   return list;
 }
 
@@ -53,10 +55,13 @@ PackItem item_from(const ConfigNode& node, const fs::path& list) {
   for (const ListedPart& part : record.parts) {
     REQUIRE(part.file.empty() != part.text.empty(), node.place(), ": part ", item.parts.size() + 1,
             " needs one of \"file\" and \"text\", not empty");
+    REQUIRE(part.index < 0 || !part.file.empty(), node.place(), ": part ", item.parts.size() + 1,
+            " has an \"index\", which belongs to a \"file\"");
     if (part.file.empty())
-      item.parts.push_back({PackPart::Kind::text, part.text});
+      item.parts.push_back({PackPart::Kind::text, part.text, {}});
     else
-      item.parts.push_back({PackPart::Kind::file, (list.parent_path() / part.file).string()});
+      item.parts.push_back({PackPart::Kind::file, (list.parent_path() / part.file).string(), {}});
+    if (part.index >= 0) item.parts.back().index = part.index;
   }
   return item;
 }

@@ -1,9 +1,10 @@
 // Pack list: records given part by part in a file of JSON lines, one record a line.
 //
 //   {"parts": [{"file": "7.png"}, {"text": "ankle boot"}], "split": "train"}
+//   {"parts": [{"file": "seven.wav"}, {"file": "train-images-idx3-ubyte.gz", "index": 15}]}
 //
-// Paths start at the list's own folder. Without "split"
-// the rule of `pack` decides. Empty lines are none.
+// "index" is one image of an IDX file, from 0. Paths start at the list's own folder.
+// Without "split" the rule of `pack` decides. Empty lines are none.
 #pragma once
 
 #include <string>

@@ -34,6 +34,12 @@ std::string objective_name(Objective objective) {
   return kNames[static_cast<std::size_t>(objective)];
 }
 
+std::int64_t spare_before(Padding padding, std::int64_t spare,
+                          const std::function<std::int64_t()>& drawn) {
+  if (padding == Padding::random) return drawn();
+  return padding == Padding::start ? spare : 0;
+}
+
 std::int64_t total_tokens(std::span<const ItemSize> items) {
   return std::accumulate(items.begin(), items.end(), std::int64_t{0},
                          [](std::int64_t sum, const ItemSize& item) { return sum + item.tokens; });

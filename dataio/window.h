@@ -23,7 +23,11 @@ namespace ortho {
 enum class Objective { next_token, one_shot, diffusion };
 constexpr int kObjectives = 3;
 std::string objective_name(Objective objective);  // "next_token"
-enum class Padding { random, end };  // spare places: some before by chance, or all behind
+// Spare places: some before the input by chance, all behind it, or all before it.
+enum class Padding { random, end, start };
+// Of `spare` places, those before the input; `drawn` is asked only where chance decides.
+std::int64_t spare_before(Padding padding, std::int64_t spare,
+                          const std::function<std::int64_t()>& drawn);
 
 struct WindowRule {
   Objective objective = Objective::next_token;

@@ -1,6 +1,7 @@
 #include "trainer/evaluate.h"
 
 #include <cstdio>
+#include <memory>
 
 #include "comm/mpi.h"
 #include "core/error.h"
@@ -40,15 +41,53 @@ void print_loss(Objective objective, const TermSums& sums) {
   }
 }
 
-void print_score(const EvaluateOptions::Score& score, const PairScore& pairs) {
+void print_score(const EvaluateOptions::Score& score, const PairScore& pairs, bool judged) {
   const auto share = [](std::int64_t part, std::int64_t all) {
     return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(all, 1));
   };
-  std::printf("%s -> %s: exact %.2f %% of %lld, symbols %.2f %%, shuffled pairs %.2f %%\n",
+  std::printf("%s -> %s: exact %.2f %% of %lld, symbols %.2f %%, shuffled pairs %.2f %%",
               modality_name(score.from).c_str(), modality_name(score.to).c_str(),
               share(pairs.exact, pairs.records), static_cast<long long>(pairs.records),
               share(pairs.right_symbols, pairs.symbols),
               share(pairs.exact_shuffled, pairs.records));
+  if (judged)
+    std::printf("; judged %.2f %%, shuffled pairs %.2f %%", share(pairs.judged, pairs.records),
+                share(pairs.judged_shuffled, pairs.records));
+  std::putchar('\n');
+}
+
+// The judge's run, with as many windows as the model that it judges.
+struct OpenJudge {
+  OpenJudge(Channel& world, const std::string& path, const Sharding& judged,
+            Backend<float>& backend)
+      : run(open_run(world, path, [&](const ModelSpec&, int) { return judged.windows(); })),
+        model(run.state->spec, run.state->sharding, run.state->params, backend, arena, &world),
+        judge(model, run.state->vocabulary, run.stage) {}
+  OpenRun run;
+  Arena<float> arena;
+  Model<float> model;
+  Judge judge;
+};
+
+void score_all(Channel& world, const EvaluateOptions& options, OpenRun& run, Model<float>& model,
+               const Dataset& records, Backend<float>& backend) {
+  const auto bits = run.stage.config.data.audio_bits;
+  const TokenRule tokens = {run.state->vocabulary, static_cast<int>(bits),
+                            word_rule(answering_objective(run.stage.config.objective))};
+  std::unique_ptr<OpenJudge> judge;
+  if (!options.judge.empty()) {
+    judge = std::make_unique<OpenJudge>(world, options.judge, run.state->sharding, backend);
+    const auto judge_bits = judge->run.stage.config.data.audio_bits;
+    REQUIRE(judge_bits == bits, "the judge hears audio of ", judge_bits,
+            " bits, the model makes audio of ", bits);
+  }
+  for (const auto& score : options.scores) {
+    const ScoreRule rule = {score.from, score.to, options.limit,
+                            static_cast<std::uint64_t>(run.config.seed)};
+    const PairScore pairs = score_pairs(world, model, records, tokens, run.stage, rule,
+                                        judge ? &judge->judge : nullptr);
+    if (world.rank() == 0) print_score(score, pairs, judge != nullptr);
+  }
 }
 
 }  // namespace
@@ -82,15 +121,7 @@ int run_evaluate(const EvaluateOptions& options) {
       std::printf("passes    %lld of %lld in the last batch\n",
                   static_cast<long long>(model.passes()), static_cast<long long>(spec.refeeds));
   }
-  const TokenRule tokens = {run.state->vocabulary,
-                            static_cast<int>(run.stage.config.data.audio_bits),
-                            word_rule(answering_objective(run.stage.config.objective))};
-  for (const auto& score : options.scores) {
-    const ScoreRule rule = {score.from, score.to, options.limit,
-                            static_cast<std::uint64_t>(run.config.seed)};
-    const PairScore pairs = score_pairs(*world, model, records, tokens, run.stage, rule);
-    if (speaks) print_score(score, pairs);
-  }
+  score_all(*world, options, run, model, records, *backend);
   return 0;
 }
 

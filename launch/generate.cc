@@ -169,6 +169,7 @@ GenerateRule rule_of(const GenerateOptions& options, const OpenRun& run, Objecti
   if (media.frames > 1) rule.image_height = media.height;
   rule.when_full = options.when_full;
   rule.slots = run.stage.config.one_shot.slots;
+  rule.against_slots = run.stage.config.data.padding == Padding::start;
   rule.places_by_heads = options.places_by_heads;
   const size_t first = prompts.front().size();
   rule.tokens =

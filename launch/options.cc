@@ -129,6 +129,9 @@ Command parse_evaluate(const Words& arguments) {
   listing.option("score", po::value(&scores)->composing()->value_name("FROM:TO"),
                  "exact matches of an item predicted from another: image:text; with shuffled pairs "
                  "as the control");
+  listing.option("judge", po::value(&o.judge)->value_name("RUN"),
+                 "another run, of one_shot, that names in words what the answers of --score show: "
+                 "right when it names the true item alike");
   listing.option("active-nodes", po::value(&o.active_nodes)->default_value(1.0, "1"),
                  "share of each token's hidden units, the largest, that stay");
   listing.option("limit", po::value(&o.limit)->default_value(0),
@@ -138,6 +141,7 @@ Command parse_evaluate(const Words& arguments) {
     return ShowText{help_text(listing, "RUN [options]",
                               "Scores a run folder or a checkpoint on held-out data.")};
   for (const auto& word : scores) o.scores.push_back(score_word(word));
+  REQUIRE(o.judge.empty() || !o.scores.empty(), "--judge ", o.judge, " needs --score FROM:TO");
   check_split(o.split);
   check_count("--limit", o.limit, 0);
   check_passes(o.passes);

@@ -20,6 +20,8 @@ struct PackOptions {
   std::vector<std::string> inputs;  // files, folders, and lists ending in .jsonl
   std::string labels;               // IDX file with a label for each image of the one input, or ""
   std::string decoder;              // path of orthotope-decode; "": beside this program
+  double trim_percent = 1;          // silence, in percent of full scale
+  std::string speeds;               // "0.9,1,1.1", or "": as it is
   PackRule rule;
 };
 
@@ -46,6 +48,7 @@ struct EvaluateOptions {
   std::vector<std::string> data;  // packed data sets; none: the run's own
   std::string split;              // train, valid or test; "": the run's held_out
   std::vector<Score> scores;      // none: the loss alone
+  std::string judge;              // run that names what the answers show; "": none
   std::int64_t limit = 0;         // records or windows to score; 0 = all
   Passes passes;
   double active_nodes = 1;  // share of each token's hidden units that stay

@@ -1,6 +1,7 @@
 // The options of pack.
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -36,6 +37,20 @@ Words split_words(const std::string& joined, char separator) {
   return words;
 }
 
+// "0.9,1,1.1".
+std::vector<double> speed_words(const std::string& joined) {
+  std::vector<double> speeds;
+  for (const std::string& word : split_words(joined, ',')) {
+    double speed = 0;
+    const char* end = word.data() + word.size();
+    const auto [at, error] = std::from_chars(word.data(), end, speed);
+    REQUIRE(error == std::errc{} && at == end && speed >= 0.25 && speed <= 4, "--speeds ", joined,
+            ": numbers from 0.25 to 4 with commas between, for example 0.9,1,1.1");
+    speeds.push_back(speed);
+  }
+  return speeds;
+}
+
 constexpr std::int64_t kMostRate = 10'000'000;  // samples per second, as in a WAV
 constexpr std::int64_t kMostSeconds = 86400;    // a day for one file
 
@@ -60,6 +75,15 @@ void list_pack(Listing& listing, PackOptions& o) {
                  "cut audio behind so many samples; 0 = do not");
   listing.option("trim", po::bool_switch(&rule.import.trim),
                  "drop silence (below 1 % of full scale) at both ends of audio");
+  listing.option("trim-level", po::value(&o.trim_percent)->default_value(1, "1")->value_name("P"),
+                 "what counts as silence for --trim, in percent of full scale");
+  listing.option("speeds", po::value(&o.speeds)->value_name("0.9,1,1.1"),
+                 "pack each train record with a sound at each of these speeds");
+  listing.option("late", po::value(&rule.late)->default_value(0)->value_name("N"),
+                 "silence behind the sound of each of these copies, 0 to N samples by chance");
+  listing.option("image-levels",
+                 po::value(&rule.import.image_levels)->default_value(256)->value_name("N"),
+                 "levels that red, green and blue are rounded to; 2 = black and white");
   listing.option("resample",
                  po::value(&rule.import.audio_rate)->default_value(0)->value_name("RATE"),
                  "samples per second that all audio gets; 0 = as it is");
@@ -79,7 +103,7 @@ void list_pack(Listing& listing, PackOptions& o) {
 
 Command parse_pack(const Words& arguments) {
   PackOptions o;
-  std::string split, records, size, frame_size, frame_rate, names, order;
+  std::string split, records, size, frame_size, frame_rate, names, order, loudness;
   Listing listing("pack");
   list_pack(listing, o);
   listing.option("split", po::value(&split)->default_value("hash:0.1")->value_name("RULE"),
@@ -91,6 +115,9 @@ Command parse_pack(const Words& arguments) {
       "a record of a text: file (all of it), line, percent (between lines that hold a % alone)");
   listing.option("order", po::value(&order)->default_value("given"),
                  "of the parts of a record: given, reversed, both (every second record reversed)");
+  listing.option("normalize", po::value(&loudness)->default_value("none"),
+                 "bring audio to one loudness before --trim: peak (0.9 of full scale), rms (0.1), "
+                 "none");
   listing.option("image-size", po::value(&size)->value_name("HxW"), "resize images");
   listing.option("frame-size", po::value(&frame_size)->value_name("HxW"),
                  "resize the frames of films");
@@ -104,6 +131,13 @@ Command parse_pack(const Words& arguments) {
   rule.split = split_rule_from(split);
   rule.text_records = text_records_from_name(records);
   rule.order = part_order_from_name(order);
+  rule.import.loudness = loudness_from_name(loudness);
+  rule.speeds = speed_words(o.speeds);
+  REQUIRE(o.trim_percent > 0 && o.trim_percent <= 100, "--trim-level ", o.trim_percent,
+          ": above 0, up to 100 percent");
+  rule.import.trim_level = static_cast<std::int16_t>(std::lround(o.trim_percent * 327.67));
+  REQUIRE(rule.import.image_levels >= 2 && rule.import.image_levels <= 256, "--image-levels ",
+          rule.import.image_levels, ": 2 to 256");
   if (!size.empty())
     std::tie(rule.import.image_height, rule.import.image_width) = image_size("--image-size", size);
   MediaRule& decode = rule.import.decode;
@@ -117,6 +151,8 @@ Command parse_pack(const Words& arguments) {
           rule.import.audio_rate, " and --decode-seconds ", decode.seconds, ": at most ", kMostRate,
           " and ", kMostSeconds);
   rule.label_names = split_words(names, ',');
+  check_count("--late", rule.late, 0);
+  REQUIRE(rule.late == 0 || !rule.speeds.empty(), "--late needs --speeds, for example --speeds 1");
   check_count("--max-samples", rule.max_samples, 0);
   check_count("--cut-samples", rule.import.cut_samples, 0);
   REQUIRE(o.labels.empty() || o.inputs.size() == 1, "--labels ", o.labels,

@@ -48,6 +48,7 @@ WayBack<T>::WayBack(const Build<T>& build, const std::string& block)
       sharding_(resized(build.spec, build.sharding)),
       rows_(sharding_.rows(sharding_.home())),
       layer_({spec_, sharding_, build.params, build.backend, build.arena, build.moves},
+             layer_layouts(spec_, sharding_, build.spec.hidden, single_output(spec_)),
              build.spec.hidden, back_prefix(block), single_output(spec_)),
       result_(build.arena.take(layer_.output().elements(), "the way back")),
       gradient_(build.arena.take(layer_.output().elements(), "its gradient")) {}

@@ -6,7 +6,8 @@
 namespace ortho {
 namespace {
 
-constexpr Choice<Padding> kPaddings[] = {{"random", Padding::random}, {"end", Padding::end}};
+constexpr Choice<Padding> kPaddings[] = {
+    {"random", Padding::random}, {"end", Padding::end}, {"start", Padding::start}};
 constexpr Choice<Split> kSplits[] = {
     {"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 constexpr Choice<OneShotConfig::Output> kOutputs[] = {{"last", OneShotConfig::Output::last},
@@ -64,7 +65,8 @@ Fields fields(DataConfig& c) {
   return Fields()
       .words("train", c.train, "packed data sets to train on, folders with a MANIFEST, read as one")
       .choice("padding", c.padding, kPaddings,
-              "where a window's spare places go: by chance, or behind")
+              "where a window's spare places go: by chance, behind the input (end), or before it "
+              "(start)")
       .integer("audio_bits", c.audio_bits, {8, 16}, "bits", "8: 256 mu-law levels, 16: PCM")
       .integer("streams", c.streams, {1, 65536}, "streams",
                "equal streams the records are dealt to")

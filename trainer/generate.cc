@@ -87,7 +87,9 @@ Prompts answer_prompts(Model<float>& model, const Prompts& prompts, const Genera
         rule.slots > 0 ? window_rule.input_room() : static_cast<std::int64_t>(prompts[w].size());
     const auto window = static_cast<std::int64_t>(w);
     lay_prefix(window_rule.prefix, window, batch);
-    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, 0, window_rule, window, batch,
+    const std::int64_t before =
+        rule.against_slots ? used - static_cast<std::int64_t>(prompts[w].size()) : 0;
+    lay_one_shot(prompts[w], {}, prompts[w].back().item + 1, before, window_rule, window, batch,
                  rule.only.value_or(Modality::none));
     first_slot.push_back(slots.size());
     const std::int64_t count = rule.tokens > 0 ? std::min(rule.tokens, window_rule.tokens - used)

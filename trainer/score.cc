@@ -90,6 +90,7 @@ struct Scoring {
   const TokenRule& tokens;
   GenerateRule generate;
   Objective objective;
+  const Judge* judge;
   std::vector<Pair> pairs;
   std::vector<size_t> other;  // per pair: the one whose true item is its control
 
@@ -121,22 +122,34 @@ struct Scoring {
       score.right_symbols += right_symbols(answers[p], exam.truths[p]);
       score.exact_shuffled += same_symbols(answers[p], exam.controls[p]);
     }
+    if (judge != nullptr) ask_judge(answers, exam, score);
+  }
+
+  void ask_judge(const Prompts& answers, const Exam& exam, PairScore& score) const {
+    const Prompts said = judge->words_of(answers), truly = judge->words_of(exam.truths),
+                  of_controls = judge->words_of(exam.controls);
+    for (size_t p = 0; p < said.size(); ++p) {
+      score.judged += !said[p].empty() && same_symbols(said[p], truly[p]);
+      score.judged_shuffled += !said[p].empty() && same_symbols(said[p], of_controls[p]);
+    }
   }
 };
 
 // Of all pairs. The ranks of a replica counted the same ones, each for itself.
 PairScore sum_scores(Channel& channel, const PairScore& mine, std::int64_t ranks_of_replica) {
-  std::array<std::int64_t, 5> sums = {mine.records, mine.exact, mine.symbols, mine.right_symbols,
-                                      mine.exact_shuffled};
+  std::array<std::int64_t, 7> sums = {mine.records,        mine.exact,          mine.symbols,
+                                      mine.right_symbols,  mine.exact_shuffled, mine.judged,
+                                      mine.judged_shuffled};
   channel.sum(std::span<std::int64_t>(sums));
   for (std::int64_t& sum : sums) sum /= ranks_of_replica;
-  return {sums[0], sums[1], sums[2], sums[3], sums[4]};
+  return {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5], sums[6]};
 }
 
 }  // namespace
 
 PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& records,
-                      const TokenRule& tokens, const Stage& stage, const ScoreRule& rule) {
+                      const TokenRule& tokens, const Stage& stage, const ScoreRule& rule,
+                      const Judge* judge) {
   const Sharding& sharding = model.sharding();
   ASSERT(channel.ranks() == sharding.ranks(), "a model of ", sharding.ranks(), " ranks on ",
          channel.ranks());
@@ -144,17 +157,21 @@ PairScore score_pairs(Channel& channel, Model<float>& model, const Dataset& reco
   REQUIRE(objective != Objective::diffusion, "stage ", stage.config.name,
           " is trained on diffusion alone, which does not tell where an answer ends: nothing to "
           "score. Add next_token or one_shot to its objectives.");
-  Scoring scoring{model, records, tokens, {}, objective, {}, {}};
+  Scoring scoring{model, records, tokens, {}, objective, judge, {}, {}};
   scoring.pairs = find_pairs(records, rule);
   scoring.other = others(scoring.pairs.size(), rule.seed);
   scoring.generate.decode.temperature = 0;
   scoring.generate.only = rule.to;
   scoring.generate.vocabulary = &tokens.vocabulary;
   scoring.generate.slots = stage.config.one_shot.slots;
+  scoring.generate.against_slots = stage.config.data.padding == Padding::start;
   scoring.generate.tokens = std::min(context(model.spec()), tokens_that_matter(scoring.pairs));
-  if (rule.to == Modality::pixel)  // the images of a data set have one size
-    scoring.generate.image_width =
-        records.parts(scoring.pairs[0].record)[scoring.pairs[0].to].shape[2];
+  if (rule.to == Modality::pixel) {  // the images of a data set have one size
+    const Pair& first = scoring.pairs[0];
+    scoring.generate.image_width = records.parts(first.record)[first.to].shape[2];
+    scoring.generate.tokens = std::min(context(model.spec()), first.tokens);
+    scoring.generate.may_end = false;
+  }
   const auto count = static_cast<std::int64_t>(scoring.pairs.size());
   const Range own = split(sharding.windows(), sharding.replicas(), sharding.replica());
   PairScore mine;

@@ -23,6 +23,7 @@ struct GenerateRule {
   bool new_item = true;  // the new tokens are an item of their own, places from 0; else they go on
   bool may_end = true;   // stop when the modality head says `none`; false: never choose it
   std::int64_t slots = 0;                  // one_shot: as the model was trained (dataio/window.h)
+  bool against_slots = false;              // one_shot: the prompt ends where the slots begin
   const Vocabulary* vocabulary = nullptr;  // whose words new tokens carry; nullptr: none
   std::int64_t image_width = 0;            // pixels a row: where the places of new pixels are
   std::int64_t image_height = 0;           // rows a frame; 0: all pixels are one image

@@ -255,8 +255,20 @@ TEST(Loader, OneShotPairsSkippedAndCut) {
   EXPECT_EQ(batch.input[4].modality, static_cast<int>(Modality::query));
   EXPECT_EQ(batch.input[4].item, 1);
   EXPECT_EQ(batch.target[3].scored, 0);
-  EXPECT_EQ(batch.target[5], (Target{1, static_cast<int>(Modality::text), {1, 0, 0}, {1, 0, 0}, 1}));
+  EXPECT_EQ(batch.target[5],
+            (Target{1, static_cast<int>(Modality::text), {1, 0, 0}, {1, 0, 0}, 1}));
   EXPECT_EQ(batch.target[6], (Target{1, static_cast<int>(Modality::none), {}}));
+
+  // Against the slots, in training and on held-out data.
+  LoaderOptions against = rule;
+  against.window.padding = Padding::start;
+  against.window.slots = 3;
+  HeldOut held_out(data, vocabulary, against);
+  for (const Batch& late : {Loader(data, vocabulary, against).next(), *held_out.next()}) {
+    EXPECT_EQ(late.input[0].modality, 0);  // one spare place of 8: 4 pixels, 3 slots
+    EXPECT_EQ(late.input[4].place, (std::array<std::int32_t, 3>{1, 1, 0}));
+    EXPECT_EQ(late.input[5].modality, static_cast<int>(Modality::query));
+  }
 
   rule.window.cut = true;
   Loader cutting(data, vocabulary, rule);

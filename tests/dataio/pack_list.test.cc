@@ -47,6 +47,17 @@ TEST_F(PackList, ARecordALine) {
   EXPECT_EQ(items[1].parts[0].value, "/abs.wav");
 }
 
+TEST_F(PackList, OneImageOfAnIdxFile) {
+  const auto items =
+      read_pack_list(put("{\"parts\": [{\"file\": \"i.gz\", \"index\": 3}, {\"file\": \"b\"}]}"));
+  EXPECT_EQ(items[0].parts[0].value, folder_ / "i.gz");
+  EXPECT_EQ(items[0].parts[0].index, 3);
+  EXPECT_EQ(items[0].parts[1].index, std::nullopt);
+  expect_in("part 1 has an \"index\", which belongs to a \"file\"",
+            refusal(R"({"parts": [{"text": "a", "index": 0}]})", ErrorKind::usage));
+  expect_in("index", refusal(R"({"parts": [{"file": "a", "index": -2}]})", ErrorKind::usage));
+}
+
 TEST_F(PackList, MistakesNameTheirLine) {
   expect_in("unknown field parts.0.txt; did you mean text?",
             refusal(R"({"parts": [{"txt": "a"}]})", ErrorKind::usage));

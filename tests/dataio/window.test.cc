@@ -165,6 +165,13 @@ TEST(OneShot, NamedSlotsStandAtTheWindowsEnd) {
   EXPECT_EQ(shown(batch, 1).front(), ".>-");
 }
 
+TEST(OneShot, SparePlacesStandWhereThePaddingSays) {
+  const auto by_chance = [] { return std::int64_t{2}; };
+  EXPECT_EQ(spare_before(Padding::random, 5, by_chance), 2);
+  EXPECT_EQ(spare_before(Padding::end, 5, by_chance), 0);
+  EXPECT_EQ(spare_before(Padding::start, 5, by_chance), 5);
+}
+
 TEST(OneShot, NamedSlotsBoundInputAndOutput) {
   WindowRule rule{.objective = Objective::one_shot, .tokens = 8, .slots = 2};
   EXPECT_TRUE(

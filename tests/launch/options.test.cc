@@ -98,6 +98,10 @@ TEST(Options, Evaluate) {
                                                       {Modality::audio, Modality::pixel}};
   EXPECT_EQ(o.scores, scores);
   EXPECT_EQ(o.limit, 100);
+  const auto judged =
+      parse<EvaluateOptions>({"evaluate", "r", "--score", "audio:image", "--judge", "runs/judge"});
+  EXPECT_EQ(judged.judge, "runs/judge");
+  expect_in("needs --score", refusal({"evaluate", "r", "--judge", "runs/judge"}));
   expect_in("FROM:TO", refusal({"evaluate", "r", "--score", "image"}));
   expect_in("unknown modality 'smell'", refusal({"evaluate", "r", "--score", "smell:text"}));
   expect_in("must be at least 0", refusal({"evaluate", "r", "--limit=-1"}));

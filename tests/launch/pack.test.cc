@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
+#include <set>
 
 #include "core/file.h"
 #include "dataio/dataset.h"
@@ -159,6 +162,73 @@ TEST_F(PackCommand, SoundsAtAnotherRate) {
   const Part part = Dataset({out_}, Split::train).record(0).parts[0];
   EXPECT_EQ(part.shape[0], 50U);
   EXPECT_EQ(part.rate[0], 4000U);
+}
+
+TEST_F(PackCommand, SingleImagesOfAnIdxFile) {
+  put("i.gz", gzip(encode_idx_images({3, 1, 1, {10, 20, 30}})));
+  const auto list = [&](const char* index) {
+    return put("pairs.jsonl", text(R"({"parts": [{"text": "a"}, {"file": "i.gz", "index": )", index,
+                                   R"(}], "split": "train"})"));
+  };
+  pack({list("2")});
+  EXPECT_EQ(packed(Split::train), Lines{"a image:30"});
+  const std::string message = message_of([&] { pack({list("3")}); }, ErrorKind::usage);
+  ::testing::internal::GetCapturedStdout();
+  expect_in("pairs.jsonl:1 names image 3 of " + (folder_ / "i.gz") + ", which holds 3", message);
+}
+
+TEST_F(PackCommand, TrainingSoundsAtSeveralSpeeds) {
+  put("a.wav", encode_wav({8000, std::vector<std::int16_t>(90, 5)}));
+  const std::string list = put("pairs.jsonl",
+                               R"({"parts": [{"file": "a.wav"}, {"text": "x"}], "split": "train"}
+{"parts": [{"text": "y"}, {"text": "z"}], "split": "train"}
+{"parts": [{"file": "a.wav"}, {"text": "x"}], "split": "test"}
+)");
+  pack({list, "--speeds", "0.9,1,1.5"});
+  EXPECT_EQ(packed(Split::train), (Lines{"audio:100 x", "audio:90 x", "audio:60 x", "y z"}));
+  EXPECT_EQ(packed(Split::test), Lines{"audio:90 x"});  // what scores is as it was spoken
+  EXPECT_EQ(Dataset({out_}, Split::train).record(0).parts[0].rate[0], 8000U);
+}
+
+TEST_F(PackCommand, SilenceBehindTrainingSounds) {
+  put("a.wav", encode_wav({8000, std::vector<std::int16_t>(90, 5)}));
+  const Lines input = {put("pairs.jsonl", R"({"parts": [{"file": "a.wav"}], "split": "train"})"),
+                       "--speeds", "1,1,1,1,1,1,1,1", "--late", "20"};
+  pack(input);
+  const Lines first = packed(Split::train);
+  EXPECT_GT(std::set<std::string>(first.begin(), first.end()).size(), 3U);  // of 8 fixed draws
+  for (const std::string& sound : first) {
+    const int samples = std::stoi(sound.substr(std::string("audio:").size()));
+    EXPECT_GE(samples, 90);
+    EXPECT_LE(samples, 110);
+  }
+  const Part part = Dataset({out_}, Split::train).record(0).parts[0];
+  std::int16_t sample = 0;
+  std::memcpy(&sample, part.bytes.data() + 2 * 89, 2);
+  EXPECT_EQ(sample, 5);
+  EXPECT_EQ(std::count(part.bytes.begin() + 2 * 90, part.bytes.end(), 0),
+            std::ssize(part.bytes) - 2 * 90);
+  pack(input);
+  EXPECT_EQ(packed(Split::train), first);
+}
+
+TEST_F(PackCommand, LoudnessBeforeTrimming) {
+  put("a.wav", encode_wav({8000, {1, 2, 100, -50, 2, 1}}));
+  pack({put("list.jsonl", R"({"parts": [{"file": "a.wav"}], "split": "train"})"), "--normalize",
+        "peak", "--trim", "--trim-level", "5"});
+  const Part part = Dataset({out_}, Split::train).record(0).parts[0];
+  std::vector<std::int16_t> samples(2);
+  ASSERT_EQ(part.bytes.size(), 4U);  // 2 of 100 are below 5 % of the full scale
+  std::memcpy(samples.data(), part.bytes.data(), 4);
+  EXPECT_EQ(samples, (std::vector<std::int16_t>{29490, -14745}));
+}
+
+TEST_F(PackCommand, ImagesOfFewLevels) {
+  const std::string images = put("i", encode_idx_images({4, 1, 1, {0, 127, 128, 255}}));
+  pack({images, "--split", "train", "--image-levels", "2"});
+  EXPECT_EQ(packed(Split::train), (Lines{"image:0", "image:0", "image:255", "image:255"}));
+  pack({images, "--split", "train", "--image-levels", "4"});
+  EXPECT_EQ(packed(Split::train), (Lines{"image:0", "image:85", "image:170", "image:255"}));
 }
 
 TEST_F(PackCommand, FilmsWithTheirSound) {

@@ -142,6 +142,19 @@ TEST(GenerateMedia, OnlyOneModalityAndItsPlaces) {
   }
 }
 
+TEST(GenerateAnswers, APromptMayEndWhereTheSlotsBegin) {
+  ModelKit<float> kit(spec_of({Modality::text}), 1, 13);
+  GenerateRule rule = rule_of(0);
+  rule.slots = 3;
+  Tokens padded(3);  // spare places, of 8 for a prompt of 2 and 3 slots
+  const Tokens prompt = prompt_of(0, 2);
+  padded.insert(padded.end(), prompt.begin(), prompt.end());
+  const Tokens by_hand = answer_prompts(kit.model, {padded}, rule)[0];
+  EXPECT_NE(answer_prompts(kit.model, {prompt}, rule)[0], by_hand);
+  rule.against_slots = true;
+  EXPECT_EQ(answer_prompts(kit.model, {prompt}, rule)[0], by_hand);
+}
+
 TEST(GenerateAnswers, FillTheWindowOrTheTokensAsked) {
   ModelSpec spec = spec_of({Modality::text});
   spec.wiring = Wiring::grid;

@@ -50,7 +50,8 @@ class Score : public testing::Test {
       params_.at(name).value[first + i * kLetters + i] = 1;
   }
 
-  PairScore score(Channel& channel, const ScoreRule& rule) {
+  // `judge_params`: of a copier that judges the answers.
+  PairScore score(Channel& channel, const ScoreRule& rule, Params<float>* judge_params = nullptr) {
     const Dataset records({folder_ / "letters"}, Split::train);
     const Vocabulary vocabulary(symbols_in_use({folder_ / "letters"}));
     const auto backend = make_cpu_backend<float>(1);
@@ -59,7 +60,12 @@ class Score : public testing::Test {
     cuts.batch = channel.ranks();
     const Sharding sharding(copier(), 2 * channel.ranks(), cuts, channel.rank());
     Model<float> model(copier(), sharding, params_, *backend, arena, &channel);
-    return score_pairs(channel, model, records, {vocabulary, 8}, stage_, rule);
+    if (judge_params == nullptr)
+      return score_pairs(channel, model, records, {vocabulary, 8}, stage_, rule);
+    Arena<float> judge_arena;
+    Model<float> judge_model(copier(), sharding, *judge_params, *backend, judge_arena, &channel);
+    const Judge judge(judge_model, vocabulary, stage_);
+    return score_pairs(channel, model, records, {vocabulary, 8}, stage_, rule, &judge);
   }
 
   TempFolder folder_;
@@ -87,6 +93,46 @@ TEST_F(Score, AModelThatAlwaysSaysTheSameScoresLikeItsControl) {
   const PairScore all = score(*channel, {Modality::text, Modality::text});
   EXPECT_EQ(all.exact, 1);
   EXPECT_EQ(all.exact_shuffled, 1);
+}
+
+// The model answers each letter with the next one, and is always wrong; the judge cannot tell "a"
+// from "b", nor "c" from "d".
+TEST_F(Score, AJudgeCountsWhatItCannotTellApart) {
+  Params<float> judge(param_specs(copier()));
+  for (const char* name : {"embed.text.symbol", "block.0.axis.0.w1", "block.0.axis.0.w2"})
+    std::copy_n(params_.at(name).value, params_.at(name).size, judge.at(name).value);
+  for (std::int64_t c = 0; c < kLetters; ++c)
+    judge.at("head.text").value[c * kLetters + c / 2 * 2] = 1;
+  float* head = params_.at("head.text").value;
+  for (std::int64_t i = 0; i < kLetters * kLetters; ++i) head[i] = 0;
+  for (std::int64_t c = 0; c < kLetters; ++c) head[c * kLetters + (c + 1) % kLetters] = 1;
+  run_local_ranks(2, [&](Channel& channel) {
+    const PairScore all = score(channel, {Modality::text, Modality::text}, &judge);
+    EXPECT_EQ(all.exact, 0);
+    EXPECT_EQ(all.judged, 2);  // b for a, d for c
+    EXPECT_LT(all.judged_shuffled, kLetters);
+  });
+}
+
+// Judged by one who tells all letters apart, what is judged right is what is exact.
+TEST_F(Score, ASharpJudgeAgreesWithTheSymbols) {
+  const auto channel = make_single_channel();
+  for (std::uint64_t seed = 1; seed < 10; ++seed) {
+    const PairScore all = score(*channel, {Modality::text, Modality::text, 0, seed}, &params_);
+    EXPECT_EQ(all.judged, all.exact);
+    EXPECT_EQ(all.judged_shuffled, 0) << "seed " << seed;
+  }
+}
+
+TEST_F(Score, AJudgeMustAnswerInOneShot) {
+  stage_.config.objective = {1, 0};
+  const auto channel = make_single_channel();
+  const std::string message = message_of(
+      [&] {
+        score(*channel, {Modality::text, Modality::text}, &params_);
+      },
+      ErrorKind::usage);
+  EXPECT_NE(message.find("must answer text in one shot"), std::string::npos) << message;
 }
 
 TEST_F(Score, RanksShareTheRecords) {
