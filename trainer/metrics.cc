@@ -53,7 +53,9 @@ void add_traffic(JsonObject& line, const StepTraffic& traffic) {
 // Whether a line was written before the checkpoint of `step`.
 bool lies_before(std::int64_t step, const ConfigNode& node, std::int64_t at) {
   const ConfigNode* event = node.find("event");
-  return at < step || (at == step && (event == nullptr || event->value != "growth"));
+  const bool repeated =  // behind a checkpoint of the same step
+      event != nullptr && (event->value == "growth" || event->value == "bad_step");
+  return at < step || (at == step && !repeated);
 }
 
 // The `step` of a line.

@@ -69,7 +69,7 @@ class MetricsFile {
  public:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
   void write(const JsonObject& line);
-  // Keeps the lines up to `step` steps done, but for a growth at `step`:
+  // Keeps the lines up to `step` steps done, but for a growth or a bad step at `step`:
   // the checkpoint is saved before it, and it is repeated. A last line cut short by a kill
   // is dropped too; any other line that is no JSON object with a step is Error(data).
   void rewind(std::int64_t step);
