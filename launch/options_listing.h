@@ -41,6 +41,10 @@ void check_count(const char* option, std::int64_t value, std::int64_t least);
 std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::string& word);
 
 Command parse_pack(const Words& arguments);
+void list_settings(Listing& listing, Words& settings);  // --set
+
+Command parse_verify(const Words& arguments);
+Command parse_rehearse(const Words& arguments);
 Command parse_export(const Words& arguments);
 Command parse_apply(const Words& arguments);
 
