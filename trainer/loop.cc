@@ -170,7 +170,7 @@ TrainingRun::After TrainingRun::run_stage(const Stage& planned) {
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] {
     work = std::make_unique<StageWork>(*this, planned);
-    writer_.make_room(*state_);
+    if (config_.checkpoint.every > 0) writer_.make_room(*state_);
   });
   work->build(*this);
   state_->identity = work->data.identity();
