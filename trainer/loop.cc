@@ -154,7 +154,7 @@ bool TrainingRun::go() {
       const auto index = static_cast<size_t>(state_->stage);
       const bool ended = state_->ended.size() > index;
       const After after = ended ? After::go_on : run_stage(plan_.stages[index]);
-      if (after == After::stop) return false;
+      if (after == After::stop) return complete();
       if (after == After::rewind) rewind();
       if (after == After::go_on && !complete()) enter_stage(index + 1);
     }
