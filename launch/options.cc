@@ -253,6 +253,8 @@ constexpr Verb kVerbs[] = {
     {"evaluate", "scores on held-out data", parse_evaluate},
     {"generate", "text, an image or a sound", parse_generate},
     {"inspect", "what is in a file", parse_inspect},
+    {"verify", "whether what is on disk is whole", parse_verify},
+    {"rehearse", "a run in small, with faults, on this machine", parse_rehearse},
     {"export", "weights as plain arrays", parse_export},
     {"apply", "one layer on arrays", parse_apply},
 };

@@ -106,6 +106,17 @@ struct InspectOptions {
   bool verify = false;       // read everything and check every checksum
 };
 
+struct VerifyOptions {
+  std::vector<std::string> paths;  // runs, checkpoints, data sets, shards, box files
+};
+
+struct RehearseOptions {
+  std::string config;  // RUN.yaml
+  std::int64_t ranks = 2;
+  std::string folder;  // where it works; "": a temporary one, removed if all is well
+  std::vector<std::string> settings;
+};
+
 struct ExportOptions {
   std::string path;  // run folder or checkpoint
   std::string to;    // folder
@@ -123,9 +134,9 @@ struct ShowText {
   std::string text;
 };
 
-using Command =
-    std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions, PlanOptions,
-                 ProbeOptions, InspectOptions, ExportOptions, ApplyOptions>;
+using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
+                             PlanOptions, ProbeOptions, InspectOptions, VerifyOptions,
+                             RehearseOptions, ExportOptions, ApplyOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

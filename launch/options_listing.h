@@ -46,6 +46,8 @@ void list_settings(Listing& listing, Words& settings);
 Command parse_pack(const Words& arguments);
 Command parse_plan(const Words& arguments);
 Command parse_probe(const Words& arguments);
+Command parse_verify(const Words& arguments);
+Command parse_rehearse(const Words& arguments);
 Command parse_export(const Words& arguments);
 Command parse_apply(const Words& arguments);
 
