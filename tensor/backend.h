@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "tensor/attention.h"
 #include "tensor/dense.h"
+#include "tensor/device.h"
 #include "tensor/formulas.h"
 #include "tensor/held_rows.h"
 #include "tensor/nodes.h"
@@ -71,7 +72,8 @@ template <class T>
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;  // "cpu"
+  virtual std::string name() const = 0;  // "cpu", "cuda"
+  virtual Device& device() = 0;          // every T* below is memory of it; spans are the host's
 
   // C[m][n] = op(A)[m][k] * op(B)[k][n] (+ C). Row-major with leading dimensions.
   virtual void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k,

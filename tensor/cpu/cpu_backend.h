@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/backend.h"
+#include "tensor/cpu/cpu_device.h"
 
 namespace ortho {
 
@@ -17,6 +18,7 @@ class CpuBackend final : public Backend<T> {
  public:
   explicit CpuBackend(int threads);
   std::string name() const override { return "cpu"; }
+  Device& device() override { return device_; }
 
   // gemm.cc
   void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
@@ -94,6 +96,9 @@ class CpuBackend final : public Backend<T> {
   void adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight, T* first,
              T* second) override;
   void sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight, T* velocity) override;
+
+ private:
+  CpuDevice device_;
 };
 
 }  // namespace ortho
