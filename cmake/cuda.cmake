@@ -14,8 +14,7 @@ if(NOT CMAKE_CUDA_COMPILER OR NOT CUDAToolkit_FOUND)
   return()
 endif()
 enable_language(CUDA)
-set(CMAKE_CUDA_STANDARD 20)
-set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_STANDARD_DEFAULT "")  # CMake 3.25 knows no C++20 of nvcc: its flag stands below
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cc ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cu
   ${CMAKE_SOURCE_DIR}/comm/cuda/*.cc ${CMAKE_SOURCE_DIR}/comm/cuda/*.cu)
@@ -24,7 +23,7 @@ add_library(orthotope-cuda MODULE ${cuda_sources})
 target_include_directories(orthotope-cuda BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tensor/cuda/nvcc ${CMAKE_SOURCE_DIR})
 # A register that is spilled, or memory of a thread's own, fails the build. -Wmissing-launch-bounds of nvcc 13.0 warns of
 # every template, whatever its bounds: tests/cuda/resources.py looks for them instead.
-target_compile_options(orthotope-cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:--expt-relaxed-constexpr -Werror all-warnings \
+target_compile_options(orthotope-cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 --expt-relaxed-constexpr -Werror all-warnings \
 -Xptxas=--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error>")
 target_link_libraries(orthotope-cuda PRIVATE CUDA::cudart_static CUDA::cublas)
 set_target_properties(orthotope-cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static

@@ -86,7 +86,7 @@ struct AttentionTask {
 
 // One query: z, which its team's threads keep a channel each of, and log_sum.
 template <int kTeam, class T>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, 2)
     attend_kernel(AttentionTask<T> task, std::uint32_t queries, T* z, T* log_sum) {
   const std::uint32_t n = team_index<kTeam>();
   if (n >= queries) return;
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kTeamThreads)
 
 // One query: its mean gain, [heads][tokens][batch] like log_sum, and dq.
 template <int kTeam, class T>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, 2)
     attend_dq_kernel(AttentionTask<T> task, std::uint32_t queries, T* mean, T* dq) {
   const std::uint32_t n = team_index<kTeam>();
   if (n >= queries) return;
@@ -151,7 +151,7 @@ struct PairLists {
 
 // One key: dk and dv, from the queries that see it.
 template <int kTeam, class T>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, 2)
     attend_dkv_kernel(AttentionTask<T> task, std::uint32_t count, Divisor keys, PairLists seen,
                       const T* mean, T* dk, T* dv) {
   const std::uint32_t n = team_index<kTeam>();
@@ -181,7 +181,7 @@ __global__ void __launch_bounds__(kTeamThreads)
 
 // A block: dbias[head][i][column], from all windows of the queries of list (i, column).
 template <class T>
-__global__ void __launch_bounds__(kTeamThreads)
+__global__ void __launch_bounds__(kTeamThreads, 2)
     attend_dbias_kernel(AttentionTask<T> task, PairLists lists, const T* mean, T* dbias) {
   const std::uint32_t each = task.sources * task.columns;
   const std::uint32_t head = blockIdx.x / each, list = blockIdx.x % each;

@@ -121,7 +121,7 @@ struct RowsTile {
 };
 
 template <class T, int kLanes, int kOuts, Near kNear>
-__global__ void __launch_bounds__(kRowsThreads) dense_rows_kernel(DenseRows<T> rows) {
+__global__ void __launch_bounds__(kRowsThreads, 2) dense_rows_kernel(DenseRows<T> rows) {
   const DenseTask& task = rows.task;
   const std::uint32_t n = blockIdx.x * blockDim.x + threadIdx.x;
   const std::uint32_t tile = blockIdx.y * blockDim.y + threadIdx.y;
