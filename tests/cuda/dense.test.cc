@@ -11,37 +11,34 @@ namespace {
 
 using test::CudaKit;
 
+// Each result once overwritten and once added to what is there.
 void expect_exact(CudaKit& gpu, const DenseMap& map) {
   SCOPED_TRACE(describe(map));
   const Case<float> c(map);
-  auto x = gpu.on(c.x), w = gpu.on(c.w), dy = gpu.on(c.dy);
+  auto x = gpu.on(c.x), w = gpu.on(c.w), dy = gpu.on(c.dy), y = gpu.on(c.dy), dx = gpu.on(c.x),
+       dw = gpu.on(std::vector<float>(c.dw.size(), 5));
   for (const bool add : {false, true}) {
-    auto y = gpu.on(std::vector<float>(c.y.size(), 5)),
-         dx = gpu.on(std::vector<float>(c.dx.size(), 5)),
-         dw = gpu.on(std::vector<float>(c.dw.size(), 5));
     gpu->dense(map, x, w, y, add);
     gpu->dense_dx(map, dy, w, dx, add);
-    gpu->dense_dw(map, x, dy, dw);
-    const float before = add ? 5 : 0;
-    const auto got_y = y.values(), got_dx = dx.values(), got_dw = dw.values();
-    for (size_t i = 0; i < got_y.size(); ++i) ASSERT_EQ(got_y[i], c.y[i] + before) << "y " << i;
-    for (size_t i = 0; i < got_dx.size(); ++i) ASSERT_EQ(got_dx[i], c.dx[i] + before) << "dx " << i;
-    for (size_t i = 0; i < got_dw.size(); ++i) ASSERT_EQ(got_dw[i], c.dw[i] + 5) << "dw " << i;
   }
+  gpu->dense_dw(map, x, dy, dw);
+  const auto got_y = y.values(), got_dx = dx.values(), got_dw = dw.values();
+  for (size_t i = 0; i < got_y.size(); ++i) ASSERT_EQ(got_y[i], 2 * c.y[i]) << "y " << i;
+  for (size_t i = 0; i < got_dx.size(); ++i) ASSERT_EQ(got_dx[i], 2 * c.dx[i]) << "dx " << i;
+  for (size_t i = 0; i < got_dw.size(); ++i) ASSERT_EQ(got_dw[i], c.dw[i] + 5) << "dw " << i;
 }
 
 TEST(CudaDense, EqualsItsDefinition) {
   CudaKit gpu;
   // With and without four neighbouring windows, and four neighbouring weights.
-  for (const std::int64_t batch : {1, 3, 8})
-    for (const DenseMap& map : every_map({2, 3, 5}, 7, batch)) expect_exact(gpu, map);
+  for (const DenseMap& map : every_map({2, 3, 2}, 5, 3)) expect_exact(gpu, map);
   for (const DenseMap& map : every_map({4, 8}, 4, 4)) expect_exact(gpu, map);
 }
 
 TEST(CudaDense, AnyOrderOfThreadsAndStreams) {
   for (const std::uint64_t seed : {2, 3, 4}) {
     CudaKit gpu(seed);
-    for (const DenseMap& map : every_map({3, 6}, 4, 4)) expect_exact(gpu, map);
+    for (const DenseMap& map : every_map({6}, 4, 4)) expect_exact(gpu, map);
   }
 }
 
@@ -67,7 +64,7 @@ TEST(CudaDense, AxesOfSizeTwo) {
 
 TEST(CudaDense, AxisTakesAnotherSize) {
   CudaKit gpu;
-  for (DenseMap map : every_map({2, 4}, 5, 4)) {
+  for (DenseMap map : every_map({4}, 5, 4)) {
     if (map.effective_wiring() != Wiring::grid) continue;
     for (const std::int64_t out : {1, 2, 9, 20}) {
       map.out = out;
@@ -78,7 +75,7 @@ TEST(CudaDense, AxisTakesAnotherSize) {
 
 TEST(CudaDense, WindowsAndNodesThatDoNotHearThemselves) {
   CudaKit gpu;
-  for (const Shape& tokens : {Shape{9, 3}, Shape{2, 21}})
+  for (const Shape& tokens : {Shape{9}, Shape{2, 21}})
     for (DenseMap map : every_map(tokens, 2, 4)) {
       if (map.on_channels()) continue;
       for (const std::int64_t radius : {0, 1, 3})
@@ -93,9 +90,9 @@ TEST(CudaDense, WindowsAndNodesThatDoNotHearThemselves) {
 TEST(CudaDense, GroupsOfChannels) {
   CudaKit gpu;
   for (const bool halves : {false, true})
-    for (const std::int64_t groups : {1, 2, 3})
+    for (const std::int64_t groups : {1, 3})
       for (const std::int64_t batch : {1, 4})
-        for (DenseMap map : every_map({2, 3}, 12, batch)) {
+        for (DenseMap map : every_map({3}, 12, batch)) {
           map.groups = groups;
           map.in_halves = map.out_halves = halves;
           expect_exact(gpu, map);
@@ -104,7 +101,7 @@ TEST(CudaDense, GroupsOfChannels) {
 
 TEST(CudaDense, GroupsAlongTheChannelsTakeAnotherSize) {
   CudaKit gpu;
-  for (DenseMap map : every_map({2, 3}, 12, 4)) {
+  for (DenseMap map : every_map({2}, 12, 4)) {
     if (!map.on_channels()) continue;
     map.groups = 3;
     for (const bool in_halves : {false, true})
