@@ -19,6 +19,7 @@ set(CMAKE_CUDA_STANDARD_DEFAULT "")  # CMake 3.25 knows no C++20 of nvcc: its fl
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cc ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cu
   ${CMAKE_SOURCE_DIR}/comm/cuda/*.cc ${CMAKE_SOURCE_DIR}/comm/cuda/*.cu)
 add_library(orthotope-cuda MODULE ${cuda_sources})
+target_compile_definitions(orthotope-cuda PRIVATE "ORTHO_CUDA_HEADERS=\"${ORTHO_CUDA_HEADERS}\"")
 # Before the floors' folders: there <annotations.h> marks functions for the device.
 target_include_directories(orthotope-cuda BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/tensor/cuda/nvcc ${CMAKE_SOURCE_DIR})
 # A register that is spilled, or memory of a thread's own, fails the build. -Wmissing-launch-bounds of nvcc 13.0 warns of
