@@ -21,7 +21,7 @@ struct MachineSetting {
 
 void begin(const MachineSetting& setting);
 
-// Counted from 0 since begin(), on one device; -1: never.
+// Counted from 0 since set_faults(), on one device; -1: never.
 struct Faults {
   int allocation = -1;     // this cudaMalloc or cudaMallocHost finds no memory
   int nccl_error = -1;     // this NCCL operation never ends, its communicators report an error

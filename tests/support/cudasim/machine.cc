@@ -166,6 +166,7 @@ void set_faults(int number, const Faults& faults) {
   Device& one = *machine().devices.at(static_cast<std::size_t>(number));
   const std::lock_guard lock(one.mutex);
   one.faults = faults;
+  one.allocations = one.nccl_operations = 0;
 }
 
 std::vector<std::string> take_violations() {
