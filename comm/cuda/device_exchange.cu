@@ -1,4 +1,3 @@
-#include <array>
 #include <utility>
 
 #include "comm/cuda/device_exchange.h"
@@ -13,14 +12,14 @@ constexpr size_t kMostAxes = 8;
 struct BoxPlaces {
   std::int64_t first = 0;
   std::uint32_t axes = 0;
-  std::array<Divisor, kMostAxes> extent;  // of the Box, the last axis first
-  std::array<std::int64_t, kMostAxes> step{};
+  Divisor extents[kMostAxes];  // of the Box, the last axis first
+  std::int64_t steps[kMostAxes] = {};
 
   ORTHO_HD std::int64_t at(std::uint32_t i) const {
     std::int64_t place = first;
     for (std::uint32_t axis = 0; axis < axes; ++axis) {
-      const std::uint32_t rest = extent[axis].quotient(i);
-      place += (i - rest * extent[axis].by()) * step[axis];
+      const std::uint32_t rest = extents[axis].quotient(i);
+      place += (i - rest * extents[axis].by()) * steps[axis];
       i = rest;
     }
     return place;
@@ -34,8 +33,8 @@ BoxPlaces places(const Shape& shape, const Box& box) {
   BoxPlaces result;
   for (size_t axis = size.size(); axis-- > 0;) {
     result.first += box.lo[axis] * step[axis];
-    result.extent[result.axes] = Divisor(size[axis]);
-    result.step[result.axes++] = step[axis];
+    result.extents[result.axes] = Divisor(size[axis]);
+    result.steps[result.axes++] = step[axis];
   }
   return result;
 }
@@ -44,8 +43,8 @@ BoxPlaces places(const Shape& shape, const Box& box) {
 BoxPlaces in_a_row(std::int64_t count) {
   BoxPlaces result;
   result.axes = 1;
-  result.extent[0] = Divisor(count);
-  result.step[0] = 1;
+  result.extents[0] = Divisor(count);
+  result.steps[0] = 1;
   return result;
 }
 

@@ -5,8 +5,10 @@
 namespace ortho {
 namespace {
 
-constexpr size_t kNamed = 256;                          // operations whose names are kept
-constexpr auto kPause = std::chrono::microseconds(20);  // between two looks at a stream
+constexpr size_t kNamed = 256;  // operations whose names are kept
+// Looks before the core is given away for longer: a step of a GPU takes milliseconds.
+constexpr int kQuickLooks = 200;
+constexpr auto kPause = std::chrono::microseconds(50);
 
 Stream make_exchange_stream() {
   int least = 0, greatest = 0;
@@ -59,13 +61,16 @@ void Lanes::join() {
 
 bool Lanes::wait(cudaStream_t stream, const std::function<void()>& look) {
   const auto begun = std::chrono::steady_clock::now();
-  while (true) {
+  for (int looks = 0;; ++looks) {
     const cudaError_t state = cudaStreamQuery(stream);
     if (state == cudaSuccess) return true;
     if (state != cudaErrorNotReady) check_cuda(state);
     look();
     if (std::chrono::steady_clock::now() - begun > deadline_) return false;
-    std::this_thread::sleep_for(kPause);
+    if (looks < kQuickLooks)
+      std::this_thread::yield();  // there may be more ranks than cores
+    else
+      std::this_thread::sleep_for(kPause);
   }
 }
 
@@ -80,6 +85,7 @@ void* Lanes::room(std::int64_t bytes) {
     room_.reset();  // waits for what uses it
     room_ = DeviceMemory(device_.allocate(bytes, "what ranks send each other"));
     room_bytes_ = bytes;
+    begin();  // the compute stream zeroes it
   }
   return room_.get();
 }

@@ -10,6 +10,7 @@ namespace ortho {
 namespace {
 
 using test::Carried;
+constexpr double kDeadlineSec = 2;  // of what hangs: what works takes less on a busy machine too
 
 TEST(MpiDeviceChannel, CarriesAndMovesLikeTheHostsChannel) {
   sim::use_mpi();
@@ -20,7 +21,7 @@ TEST(MpiDeviceChannel, CarriesAndMovesLikeTheHostsChannel) {
       CudaDevice device(host->rank());
       const auto channel = test::device_channel(kind, device, *host);
       test::check_device_channel(device, *host, *channel);
-      test::check_device_moves(device, *host, *channel, seed, 10);
+      test::check_device_moves(device, *host, *channel, seed, 5);
       EXPECT_EQ(sim::take_violations(), std::vector<std::string>{});
     }
 }
@@ -33,7 +34,7 @@ TEST(MpiDeviceChannel, AHungPeerEndsInTime) {
   if (host->ranks() == 1) GTEST_SKIP() << "one rank waits for nobody";
   sim::set_faults(host->rank(), {.nccl_hang = host->rank() == 1 ? 0 : -1});
   CudaDevice device(host->rank());
-  const auto channel = test::device_channel(Carried::by_nccl, device, *host, 0.5);
+  const auto channel = test::device_channel(Carried::by_nccl, device, *host, kDeadlineSec);
   DeviceArray<float> values(device, 100, "a test");
   channel->sum("gradients", values.data(), 100);
   channel->join();
@@ -41,7 +42,7 @@ TEST(MpiDeviceChannel, AHungPeerEndsInTime) {
     channel->wait("the step");
     ADD_FAILURE() << "nothing hung";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("gradients: not done after 0.5 s, in the step"),
+    EXPECT_NE(std::string(error.what()).find("gradients: not done after 2 s, in the step"),
               std::string::npos)
         << error.what();
   }

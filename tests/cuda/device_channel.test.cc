@@ -12,6 +12,7 @@ namespace ortho {
 namespace {
 
 using test::Carried;
+constexpr double kDeadlineSec = 2;  // of what hangs: what works takes less on a busy machine too
 constexpr std::uint64_t kSeeds[] = {1, 2, 3, 4};
 constexpr Carried kKinds[] = {Carried::by_nccl, Carried::staged};
 
@@ -42,22 +43,26 @@ TEST(DeviceChannel, MovesBetweenAnyTwoLayouts) {
       for (const std::uint64_t seed : kSeeds)
         run_gpu_ranks(ranks, seed, [&](CudaDevice& device, Channel& host) {
           const auto channel = test::device_channel(kind, device, host);
-          test::check_device_moves(device, host, *channel, seed, 6);
+          test::check_device_moves(device, host, *channel, seed, 3);
         });
   EXPECT_EQ(sim::take_violations(), std::vector<std::string>{});
 }
 
-// What each rank's Error says; "" if it had none.
+// What each rank's Error says; "" if it had none. One on its own wakes those that wait on the host.
 std::vector<std::string> errors_of(int ranks, const Body& body) {
   std::vector<std::string> errors(static_cast<size_t>(ranks));
-  run_local_ranks(ranks, [&](Channel& host) {
-    try {
-      CudaDevice device(host.rank());
-      body(device, host);
-    } catch (const Error& error) {
-      errors[static_cast<size_t>(host.rank())] = error.what();
-    }
-  });
+  try {
+    run_local_ranks(ranks, [&](Channel& host) {
+      try {
+        CudaDevice device(host.rank());
+        body(device, host);
+      } catch (const Error& error) {
+        errors[static_cast<size_t>(host.rank())] = error.what();
+        throw;
+      }
+    });
+  } catch (const Error&) {  // `errors` has it
+  }
   return errors;
 }
 
@@ -67,7 +72,7 @@ void expect_says(const std::string& error, const std::string& part) {
 
 // Three sums over a mesh axis; ranks that the fault does not stop are stopped by their deadline.
 void three_sums(CudaDevice& device, Channel& host, bool skips_one = false) {
-  const auto world = test::device_channel(Carried::by_nccl, device, host, 0.5);
+  const auto world = test::device_channel(Carried::by_nccl, device, host, kDeadlineSec);
   const auto axis = world->split(0, "mesh axis x");
   DeviceArray<float> values(device, 100, "a test");
   axis->sum("sum 1", values.data(), 100);
@@ -83,7 +88,7 @@ TEST(NcclFaults, AHungPeerIsNamed) {
   for (const std::string& error :
        errors_of(2, [](CudaDevice&device, Channel&host) { three_sums(device, host); })) {
     expect_says(error, "mesh axis x, rank");
-    expect_says(error, "sum 2: not done after 0.5 s, in the loss");
+    expect_says(error, "sum 2: not done after 2 s, in the loss");
   }
 }
 
@@ -111,7 +116,7 @@ TEST(NcclFaults, ASkippedCollectiveIsNamed) {
 TEST(NcclFaults, CountsThatDifferAreNamed) {
   sim::begin({});
   const auto errors = errors_of(2, [](CudaDevice& device, Channel& host) {
-    const auto world = test::device_channel(Carried::by_nccl, device, host, 0.5);
+    const auto world = test::device_channel(Carried::by_nccl, device, host, kDeadlineSec);
     DeviceArray<float> values(device, 100, "a test");
     world->sum("gradients", values.data(), 10 + host.rank());
     world->join();
@@ -123,14 +128,14 @@ TEST(NcclFaults, CountsThatDifferAreNamed) {
 TEST(NcclFaults, ARankThatFailsAloneStopsTheOthers) {
   sim::begin({});
   const auto errors = errors_of(2, [](CudaDevice& device, Channel& host) {
-    const auto world = test::device_channel(Carried::by_nccl, device, host, 0.5);
+    const auto world = test::device_channel(Carried::by_nccl, device, host, kDeadlineSec);
     DeviceArray<float> values(device, 100, "a test");
     REQUIRE(host.rank() == 0, "a file of this rank is damaged");
     world->sum("gradients", values.data(), 100);
     world->join();
     world->wait("the step");
   });
-  expect_says(errors[0], "all ranks, rank 0 of 2, gradients: not done after 0.5 s, in the step");
+  expect_says(errors[0], "all ranks, rank 0 of 2, gradients: not done after 2 s, in the step");
   expect_says(errors[1], "a file of this rank is damaged");
 }
 
@@ -138,17 +143,17 @@ TEST(NcclFaults, ACommunicatorThatNeverBeginsIsNamed) {
   sim::begin({});
   sim::set_faults(1, {.init_hang = true});
   const auto errors = errors_of(2, [](CudaDevice& device, Channel& host) {
-    test::device_channel(Carried::by_nccl, device, host, 0.3);
+    test::device_channel(Carried::by_nccl, device, host, kDeadlineSec);
   });
   for (const std::string& error : errors)
-    expect_says(error, "joining the ranks: is in progress for more than 0.3 s");
+    expect_says(error, "joining the ranks: is in progress for more than 2 s");
 }
 
 TEST(NcclFaults, FailedAllocationsAreNamed) {
   for (const Carried kind : kKinds) {
     sim::begin({});
     const auto errors = errors_of(2, [&](CudaDevice& device, Channel& host) {
-      const auto world = test::device_channel(kind, device, host, 0.5);
+      const auto world = test::device_channel(kind, device, host, kDeadlineSec);
       DeviceArray<float> values(device, 100, "a test");
       if (host.rank() == 1) sim::set_faults(1, {.allocation = 0});
       world->sum("gradients", values.data(), 100);
@@ -162,14 +167,9 @@ TEST(NcclFaults, FailedAllocationsAreNamed) {
 TEST(NcclFaults, TwoRanksOnOneGpuAreRefusedUnlessStaged) {
   for (const Carried kind : kKinds) {
     sim::begin({});
-    std::vector<std::string> errors(2);
-    run_local_ranks(2, [&](Channel& host) {
-      try {
-        CudaDevice device(0);
-        test::device_channel(kind, device, host);
-      } catch (const Error& error) {
-        errors[static_cast<size_t>(host.rank())] = error.what();
-      }
+    const auto errors = errors_of(2, [&](CudaDevice&, Channel& host) {
+      CudaDevice first(0);
+      test::device_channel(kind, first, host);
     });
     for (const std::string& error : errors) {
       if (kind == Carried::by_nccl)

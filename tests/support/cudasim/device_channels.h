@@ -36,7 +36,7 @@ std::vector<T> values_of(Device& device, const DeviceArray<T>& array) {
 // Sums of values whose rounding depends on the order: equal to those of the host's channel.
 template <class T>
 void check_device_sums(CudaDevice& device, Channel& host, DeviceChannel& channel) {
-  for (const std::int64_t count : {1, 7, 1000, 20001}) {
+  for (const std::int64_t count : {7, 20001}) {
     std::vector<T> values = rank_values<T>(host.rank(), count);
     DeviceArray<T> array(device, std::span<const T>(values), "a test");
     host.sum(std::span<T>(values));
