@@ -3,7 +3,7 @@
 function(ortho_floor name)
   cmake_parse_arguments(FLOOR "" "" "USES;LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "/main\\.cc$|/cuda/")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$|^${CMAKE_SOURCE_DIR}/${name}/cuda/")
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)

@@ -21,8 +21,8 @@ class Device {
   Device& operator=(const Device&) = delete;
   virtual ~Device() = default;
 
-  virtual std::string text() const = 0;       // "cpu"; "GPU 0, NVIDIA H100 80GB HBM3"
-  virtual bool host_reads() const = 0;        // whether the host may touch what allocate gives
+  virtual std::string text() const = 0;         // "cpu"; "GPU 0, NVIDIA H100 80GB HBM3"
+  virtual bool host_reads() const = 0;          // whether the host may touch what allocate gives
   virtual std::int64_t free_bytes() const = 0;  // that may still be allocated
 
   // Zeroed. Too little: Error with the bytes and what they are for.

@@ -18,7 +18,8 @@ ORTHO_CLONES void drop_row(std::int64_t first_channel, std::int64_t channels, st
                            std::uint32_t limit, T scale, T* __restrict x) {
   const auto low = static_cast<std::uint32_t>(key), high = static_cast<std::uint32_t>(key >> 32);
   for (std::int64_t c = 0; c < channels; ++c)
-    x[c] *= drop_draw(low, high, static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0) : scale;
+    x[c] *=
+        drop_draw(low, high, static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0) : scale;
 }
 
 constexpr std::int64_t kLanes = 64;
@@ -33,7 +34,7 @@ ORTHO_CLONES void drop_lanes(std::int64_t first_channel, std::int64_t channels, 
     for (std::int64_t b = 0; b < lanes; ++b)
       x[c * pitch + b] *=
           drop_draw(low[b], high[b], static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0)
-                                                                                       : scale;
+                                                                                            : scale;
 }
 
 // Local token t: its windows are neighbours in the batch too.

@@ -29,8 +29,7 @@ ORTHO_CLONES void adamw_run(const AdamwFactors<T>& f, std::int64_t count, const 
 template <bool kSparse, class T>
 ORTHO_CLONES void sgd_run(const SgdFactors<T>& f, std::int64_t count, const T* __restrict grad,
                           T* __restrict weight, T* __restrict velocity) {
-  for (std::int64_t i = 0; i < count; ++i)
-    sgd_weight<kSparse>(f, grad[i], weight[i], velocity[i]);
+  for (std::int64_t i = 0; i < count; ++i) sgd_weight<kSparse>(f, grad[i], weight[i], velocity[i]);
 }
 
 }  // namespace

@@ -20,10 +20,10 @@ struct Geometry {
   std::uint32_t active = 0;
 
   struct Place {
-    std::uint32_t at;       // within the row
-    std::int64_t u, v;      // elements of z; without a gate there is no u
-    std::int64_t partner;   // of sort2: from v to the one it is sorted with
-    bool first;             // of the two
+    std::uint32_t at;      // within the row
+    std::int64_t u, v;     // elements of z; without a gate there is no u
+    std::int64_t partner;  // of sort2: from v to the one it is sorted with
+    bool first;            // of the two
   };
   ORTHO_HD Place of(std::uint32_t i) const {
     const std::uint32_t row = hidden.quotient(i), e = hidden.by(), at = i - row * e;

@@ -21,8 +21,8 @@ template <class T, class Value>
 __global__ void __launch_bounds__(kWarp* kRowThreads)
     channel_runs_kernel(RowPlaces places, std::uint32_t rows, Value value, T* part) {
   const bool inner = places.inner();
-  const std::uint32_t c = inner ? blockIdx.x * kWarp + threadIdx.x
-                                : blockIdx.x * kRowThreads + threadIdx.y;
+  const std::uint32_t c =
+      inner ? blockIdx.x * kWarp + threadIdx.x : blockIdx.x * kRowThreads + threadIdx.y;
   const std::uint32_t first = blockIdx.y * kChannelRun;
   const std::uint32_t end = rows - first < kChannelRun ? rows : first + kChannelRun;
   const bool exists = c < places.channels();

@@ -7,10 +7,10 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kAlignment = 256;          // of scratch: every kernel's widest access
-constexpr std::int64_t kFirstBlock = 1 << 20;     // bytes of scratch at first
-constexpr std::int64_t kFirstSlot = 1 << 16;      // bytes of a slot at first
-constexpr std::int64_t kBlasRoom = 32ll << 20;    // what cuBLAS wants on sm_90, given once
+constexpr std::int64_t kAlignment = 256;        // of scratch: every kernel's widest access
+constexpr std::int64_t kFirstBlock = 1 << 20;   // bytes of scratch at first
+constexpr std::int64_t kFirstSlot = 1 << 16;    // bytes of a slot at first
+constexpr std::int64_t kBlasRoom = 32ll << 20;  // what cuBLAS wants on sm_90, given once
 
 std::int64_t rounded(std::int64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;

@@ -75,7 +75,8 @@ DenseTask token_task(const DenseMap& map) {
 DenseTask channel_task(const DenseMap& map, int in_half, int out_half) {
   const bool inside = map.order == Order::channels_inner;
   const std::int64_t lanes = inside ? 1 : map.batch, groups = map.slices();
-  const std::int64_t in = map.channels / dense_in_halves(map), out = map.out / dense_out_halves(map);
+  const std::int64_t in = map.channels / dense_in_halves(map),
+                     out = map.out / dense_out_halves(map);
   const std::int64_t columns = map.out / groups;
   DenseTask task;
   task.outer = index32(elements(map.tokens) * (inside ? map.batch : 1));

@@ -15,7 +15,8 @@ namespace ortho {
 // One side, x or y.
 struct DenseSide {
   std::uint32_t rows = 0;
-  std::int64_t at = 0, outer = 0, group = 0;  // elements before all; between outer positions, groups
+  std::int64_t at = 0, outer = 0,
+               group = 0;  // elements before all; between outer positions, groups
 };
 
 // An output row a takes the input rows b with -ahead <= a - b <= behind, b != a unless `self`.

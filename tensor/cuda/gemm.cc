@@ -17,13 +17,13 @@ void multiply(const CudaDevice& device, Transpose ta, Transpose tb, const Produc
   if (product.m == 0 || product.n == 0 || product.count == 0) return;
   const float one = 1, keep = add ? 1 : 0;
   if (product.count == 1)
-    return check_cublas(cublasSgemm_v2_64(
-        device.blas(), letter(tb), letter(ta), product.n, product.m, product.k, &one, b,
-        product.ldb, a, product.lda, &keep, c, product.ldc));
-  check_cublas(cublasSgemmStridedBatched_64(
-      device.blas(), letter(tb), letter(ta), product.n, product.m, product.k, &one, b, product.ldb,
-      product.b_step, a, product.lda, product.a_step, &keep, c, product.ldc, product.c_step,
-      product.count));
+    return check_cublas(cublasSgemm_v2_64(device.blas(), letter(tb), letter(ta), product.n,
+                                          product.m, product.k, &one, b, product.ldb, a,
+                                          product.lda, &keep, c, product.ldc));
+  check_cublas(cublasSgemmStridedBatched_64(device.blas(), letter(tb), letter(ta), product.n,
+                                            product.m, product.k, &one, b, product.ldb,
+                                            product.b_step, a, product.lda, product.a_step, &keep,
+                                            c, product.ldc, product.c_step, product.count));
 }
 
 template <class T>

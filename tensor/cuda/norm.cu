@@ -81,7 +81,7 @@ void CudaBackend<T>::norm(Norm kind, const Nodes& nodes, double epsilon, const T
                           T* h, T* stats) {
   if (nodes.elements() == 0) return;
   const std::uint32_t rows = index32(nodes.rows());
-  const NormTask<T> task = {RowPlaces(nodes),         rows, kind == Norm::layer,
+  const NormTask<T> task = {RowPlaces(nodes),        rows, kind == Norm::layer,
                             static_cast<T>(epsilon), x,    gain};
   if (task.places.inner())
     launch(norm_kernel<kWarp, T>, team_grid<kWarp>(rows), device_.stream(), task, h, stats);
