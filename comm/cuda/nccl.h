@@ -1,7 +1,7 @@
 // The device channel over NCCL: messages straight from GPU to GPU.
 //
-// Its life begins on the host channel, which spreads NCCL's id; from then on NCCL carries all. Calls
-// of NCCL never wait: what takes longer than the deadline, or fails on any rank, is named with rank,
+// It begins on the host channel, which spreads NCCL's id; from then on NCCL carries all. Calls of
+// NCCL never wait: what takes longer than the deadline or fails on any rank is named with rank,
 // axis and operation, and ends all communicators of the device. Sums are NCCL's messages and our
 // own adding: NCCL's reductions promise no order.
 #pragma once

@@ -1,4 +1,4 @@
-// Device channels between processes: simulated NCCL over MPI, and staged copies over the MPI channel.
+// Device channels between processes: simulated NCCL over MPI, staged copies over the MPI channel.
 #include <gtest/gtest.h>
 
 #include "comm/mpi.h"

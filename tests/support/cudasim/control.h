@@ -30,7 +30,7 @@ struct Faults {
 };
 void set_faults(int device, const Faults& faults);
 
-// What the program did wrong so far, in words; asking forgets them. The call that did it failed too.
+// What the program did wrong so far, in words; asking forgets it. The call that did it failed too.
 std::vector<std::string> take_violations();
 
 // Kernels, copies and operations of NCCL that ran on a device since begin().
