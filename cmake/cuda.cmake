@@ -18,6 +18,13 @@ set(CMAKE_CUDA_STANDARD_DEFAULT "")  # CMake 3.25 knows no C++20 of nvcc: its fl
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cc ${CMAKE_SOURCE_DIR}/tensor/cuda/*.cu
   ${CMAKE_SOURCE_DIR}/comm/cuda/*.cc ${CMAKE_SOURCE_DIR}/comm/cuda/*.cu)
+find_path(NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
+if(NOT NCCL_INCLUDE OR NOT NCCL_LIBRARY)
+  message(STATUS "no NCCL: GPUs exchange through the host")
+  list(FILTER cuda_sources EXCLUDE REGEX "/nccl")
+  set(NCCL_LIBRARY "")
+endif()
 add_library(orthotope-cuda MODULE ${cuda_sources})
 target_compile_definitions(orthotope-cuda PRIVATE "ORTHO_CUDA_HEADERS=\"${ORTHO_CUDA_HEADERS}\"")
 # Before the floors' folders: there <annotations.h> marks functions for the device.
@@ -26,7 +33,7 @@ target_include_directories(orthotope-cuda BEFORE PRIVATE ${CMAKE_SOURCE_DIR}/ten
 # every template, whatever its bounds: tests/cuda/resources.py looks for them instead.
 target_compile_options(orthotope-cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 --expt-relaxed-constexpr -Werror all-warnings \
 -Xptxas=--warn-on-spills,--warn-on-local-memory-usage,--warning-as-error>")
-target_link_libraries(orthotope-cuda PRIVATE CUDA::cudart_static CUDA::cublas)
+target_link_libraries(orthotope-cuda PRIVATE CUDA::cudart_static CUDA::cublas ${NCCL_LIBRARY})
 set_target_properties(orthotope-cuda PROPERTIES PREFIX "" CUDA_RUNTIME_LIBRARY Static
   LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR} POSITION_INDEPENDENT_CODE ON)
 set(ORTHO_CUDA ${CMAKE_BINARY_DIR}/orthotope-cuda.so)

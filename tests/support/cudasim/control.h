@@ -21,7 +21,7 @@ struct MachineSetting {
 
 void begin(const MachineSetting& setting);
 
-// Counted from 0 since begin(), on one device; -1: never.
+// Counted from 0 since set_faults(), on one device; -1: never.
 struct Faults {
   int allocation = -1;     // this cudaMalloc or cudaMallocHost finds no memory
   int nccl_error = -1;     // this NCCL operation never ends, its communicators report an error
@@ -30,7 +30,7 @@ struct Faults {
 };
 void set_faults(int device, const Faults& faults);
 
-// What the program did wrong so far, in words; asking forgets them. The call that did it failed too.
+// What the program did wrong so far, in words; asking forgets it. The call that did it failed too.
 std::vector<std::string> take_violations();
 
 // Kernels, copies and operations of NCCL that ran on a device since begin().

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "core/error.h"
 
@@ -16,7 +17,8 @@ namespace ortho::sim {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kAlign = 256;  // like cudaMalloc
+constexpr std::size_t kAlign = 256;                  // like cudaMalloc
+constexpr std::size_t kHuge = std::size_t{4} << 20;  // from here on in huge pages: fast to close
 constexpr auto kPoison = std::byte{0xff};
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
@@ -86,10 +88,11 @@ void* Memory::allocate(std::size_t bytes, bool on_host) {
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (area == MAP_FAILED) return nullptr;
   std::byte* pages = static_cast<std::byte*>(area) + kPage;
+  if (open_bytes >= kHuge) madvise(pages, open_bytes, MADV_HUGEPAGE);  // slower if it fails
   std::byte* memory = pages + open_bytes - round_up(bytes, kAlign);
   protect(memory, bytes, PROT_READ | PROT_WRITE);
   std::memset(pages, static_cast<int>(kPoison), open_bytes);
-  if (!on_host && opened_ == 0) protect(memory, bytes, PROT_NONE);
+  if (!on_host && !open_) protect(memory, bytes, PROT_NONE);
   (on_host ? pinned_ : blocks_)[memory] = bytes;
   if (!on_host) used_ += bytes;
   const std::lock_guard lock(places_mutex);
@@ -108,7 +111,7 @@ std::string Memory::free(void* pointer, bool on_host) {
   std::string wrong;
   protect(memory, bytes, PROT_READ | PROT_WRITE);
   for (std::size_t behind = bytes; behind < round_up(bytes, kAlign); ++behind)
-    if (memory[behind] != kPoison)
+    if (wrong.empty() && memory[behind] != kPoison)
       wrong = text("memory of ", bytes, " bytes was written at byte ", behind);
   {
     const std::lock_guard lock(places_mutex);
@@ -119,13 +122,13 @@ std::string Memory::free(void* pointer, bool on_host) {
 }
 
 void Memory::open() {
+  if (std::exchange(open_, true)) return;
   device_works = true;
-  if (opened_++ > 0) return;
   for (const auto& [memory, bytes] : blocks_) protect(memory, bytes, PROT_READ | PROT_WRITE);
 }
 
 void Memory::close() {
-  if (--opened_ > 0) return;
+  if (!std::exchange(open_, false)) return;
   device_works = false;
   for (const auto& [memory, bytes] : blocks_) protect(memory, bytes, PROT_NONE);
 }

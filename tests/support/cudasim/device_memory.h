@@ -24,14 +24,14 @@ class Memory {
   std::size_t used() const { return used_; }
   std::size_t limit() const { return limit_; }
 
-  void open();  // device memory, until as many calls of close()
+  void open();  // device memory, until close(); both may come again
   void close();
 
  private:
   std::map<std::byte*, std::size_t> blocks_, pinned_;
   int device_;
   std::size_t limit_, used_ = 0;
-  int opened_ = 0;
+  bool open_ = false;
 };
 
 enum class Where { pageable, pinned, device };

@@ -2,7 +2,7 @@
 //
 // The twin of tensor/cuda/nvcc/launch.h, over NVIDIA's real headers. The threads of a block switch
 // at barriers and shuffles only, in an order drawn from the seed. A barrier that not all threads of
-// its block reach at one place, and a shuffle that reads an absent lane, are violations (control.h).
+// its block reach at one place, and a shuffle that reads an absent lane are violations (control.h).
 #pragma once
 
 #include <cuda_runtime.h>

@@ -38,6 +38,7 @@ OpPtr Device::issue(const Task& task, const std::shared_ptr<Lane>& lane,
   op->name = task.name;
   op->act = task.begin ? task.begin() : Act{};
   op->lane = lane;
+  op->polled = task.nccl;
   const auto wait_for = [&](const OpPtr& before) {
     if (before == nullptr || before->done) return;
     before->then.push_back(op);
@@ -73,6 +74,7 @@ Device::Step Device::step() {
     return a->lane->priority > b->lane->priority;
   });
   for (const OpPtr& op : by_priority) {
+    if (op->act && !op->polled) memory.open();
     if (op->act && !op->act()) continue;
     ready_.erase(std::find(ready_.begin(), ready_.end(), op));
     finish(op);
@@ -82,13 +84,11 @@ Device::Step Device::step() {
 }
 
 void Device::run_some() {
-  memory.open();
   for (std::uint64_t steps = draw.below(4); steps > 0 && step() == Step::ran;) --steps;
   memory.close();
 }
 
 bool Device::run_until(const OpPtr& last) {
-  memory.open();
   bool ends = true;
   auto latest = std::chrono::steady_clock::now();
   while (ends && last != nullptr && !last->done) {
@@ -99,7 +99,7 @@ bool Device::run_until(const OpPtr& last) {
     else if (ran == Step::nothing || now - latest > kPatience)
       ends = false;
     else
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
+      std::this_thread::yield();
   }
   memory.close();
   return ends;
@@ -166,6 +166,7 @@ void set_faults(int number, const Faults& faults) {
   Device& one = *machine().devices.at(static_cast<std::size_t>(number));
   const std::lock_guard lock(one.mutex);
   one.faults = faults;
+  one.allocations = one.nccl_operations = 0;
 }
 
 std::vector<std::string> take_violations() {

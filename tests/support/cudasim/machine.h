@@ -38,6 +38,7 @@ struct Op {
   std::vector<OpPtr> then;
   int waits = 0;
   bool done = false;
+  bool polled = false;  // its act opens the memory itself, when it gets that far
 };
 
 // What a stream is asked to do, now or at each launch of a graph.

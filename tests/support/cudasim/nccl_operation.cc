@@ -16,7 +16,7 @@ struct Operation {
   std::vector<Call> calls;
   std::vector<std::vector<Bytes>> letters;  // of each call, by peer that it waits for
   std::vector<std::vector<int>> missing;    // peers whose letter is not here
-  bool posted = false, hangs = false, counted = true;
+  bool posted = false, hangs = false, fails = false, counted = true;
 
   explicit Operation(std::vector<Call> its_calls) : calls(std::move(its_calls)) {}
   Operation(const Operation&) = delete;
@@ -181,9 +181,18 @@ bool Operation::run() {
     end();
     return true;
   }
+  if (fails && communicator().error == ncclSuccess) {
+    communicator().error = ncclRemoteError;
+    communicator().why = "injected by a test";
+  }
   if (hangs || communicator().error != ncclSuccess) return false;
-  if (!posted) post();
+  Memory& memory = communicator().device->memory;
+  if (!posted) {
+    memory.open();
+    post();
+  }
   if (!collect()) return false;
+  memory.open();
   for (std::size_t number = 0; number < calls.size(); ++number) finish(number);
   end();
   return true;
@@ -223,10 +232,7 @@ Act begin_calls(std::vector<Call> calls) {
   const auto operation = std::make_shared<Operation>(std::move(calls));  // held by the act's copies
   const int number = all.device->nccl_operations++;
   operation->hangs = number == all.device->faults.nccl_hang;
-  if (number == all.device->faults.nccl_error) {
-    all.error = ncclRemoteError;
-    all.why = "a remote process or a network connection failed (injected)";
-  }
+  operation->fails = number == all.device->faults.nccl_error;
   return [operation] { return operation->run(); };
 }
 

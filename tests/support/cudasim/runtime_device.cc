@@ -52,6 +52,7 @@ cudaError_t answer(cudaError_t result) {
 
 cudaError_t ready() {
   if (!machine().setting.driver) return cudaErrorInsufficientDriver;
+  if (machine().setting.devices == 0) return cudaErrorNoDevice;
   return device().failed;
 }
 

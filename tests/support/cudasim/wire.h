@@ -1,4 +1,4 @@
-// Wire: bytes between the ranks of simulated NCCL, within a process and, over MPI, between processes.
+// Wire: bytes between the ranks of simulated NCCL, in one process and, over MPI, between several.
 //
 // Nothing waits. Letters between the same two ranks of one communicator stay in order.
 #pragma once
