@@ -78,12 +78,11 @@ TEST(CudaDense, WindowsAndNodesThatDoNotHearThemselves) {
   for (const Shape& tokens : {Shape{9}, Shape{2, 21}})
     for (DenseMap map : every_map(tokens, 2, 4)) {
       if (map.on_channels()) continue;
-      for (const std::int64_t radius : {0, 1, 3})
-        for (const bool self : {true, false}) {
-          map.radius = radius;
-          map.self = self;
-          expect_exact(gpu, map);
-        }
+      for (const std::int64_t radius : {0, 1, 3}) {
+        map.radius = radius;
+        map.self = radius == 1;
+        expect_exact(gpu, map);
+      }
     }
 }
 
