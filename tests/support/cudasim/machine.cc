@@ -106,8 +106,10 @@ bool Device::run_until(const OpPtr& last) {
 }
 
 bool Device::run_all() {
-  while (!pending_.empty())
-    if (!run_until(*pending_.begin())) return false;
+  while (!pending_.empty()) {
+    const OpPtr next = *pending_.begin();  // which is taken out when it is done
+    if (!run_until(next)) return false;
+  }
   return true;
 }
 
