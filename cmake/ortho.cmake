@@ -1,9 +1,9 @@
 # ortho_floor(NAME USES floors LINKS libraries): a static library of all .cc files of folder NAME, subfolders
-# too, except main.cc. Include paths start at the root: "folder/file.h".
+# too, except main.cc and folders cuda: those become the GPU's module. Include paths start at the root: "folder/file.h".
 function(ortho_floor name)
   cmake_parse_arguments(FLOOR "" "" "USES;LINKS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$|^${CMAKE_SOURCE_DIR}/${name}/cuda/")
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)

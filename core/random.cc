@@ -26,27 +26,6 @@ std::uint64_t hash(std::string_view name) {
 Random::Random(std::uint64_t seed, std::string_view name, std::uint64_t a, std::uint64_t b)
     : key_(mix(seed ^ mix(hash(name)))), stream_(mix(mix(a) ^ (b + 0x632be59bd9b4e019u))) {}
 
-std::array<std::uint32_t, 4> Random::block(std::uint64_t index) const {
-  std::array<std::uint32_t, 4> c = {
-      static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-      static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)};
-  std::uint32_t k0 = static_cast<std::uint32_t>(key_), k1 = static_cast<std::uint32_t>(key_ >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c[0],
-                        p1 = std::uint64_t{0xCD9E8D57u} * c[2];
-    c = {static_cast<std::uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<std::uint32_t>(p1),
-         static_cast<std::uint32_t>(p0 >> 32) ^ c[3] ^ k1, static_cast<std::uint32_t>(p0)};
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return c;
-}
-
-std::uint64_t Random::bits(std::uint64_t index) const {
-  const auto c = block(index);
-  return c[0] | (std::uint64_t{c[1]} << 32);
-}
-
 std::uint64_t Random::below(std::uint64_t index, std::uint64_t bound) const {
   return static_cast<std::uint64_t>((static_cast<unsigned __int128>(bits(index)) * bound) >> 64);
 }

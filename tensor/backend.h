@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "tensor/attention.h"
 #include "tensor/dense.h"
+#include "tensor/device.h"
 #include "tensor/formulas.h"
 #include "tensor/held_rows.h"
 #include "tensor/nodes.h"
@@ -72,7 +73,8 @@ template <class T>
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;  // "cpu"
+  virtual std::string name() const = 0;  // "cpu", "cuda"
+  virtual Device& device() = 0;          // every T* below is memory of it; spans are the host's
 
   // From here on long operations call `act` between their tiles, about every 50 us and from the
   // thread that called them: messages under way move on. It must not throw. Empty: no longer. A

@@ -4,15 +4,11 @@
 // vector code; its relative error is below 2 ulp in float. In double, std::exp.
 #pragma once
 
+#include <annotations.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
-
-#ifdef __CUDACC__
-#define ORTHO_HD __host__ __device__
-#else
-#define ORTHO_HD
-#endif
 
 namespace ortho {
 

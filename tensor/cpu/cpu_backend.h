@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/backend.h"
+#include "tensor/cpu/cpu_device.h"
 #include "tensor/cpu/pause.h"
 
 namespace ortho {
@@ -19,6 +20,7 @@ class CpuBackend final : public Backend<T> {
   explicit CpuBackend(int threads);
   std::string name() const override { return "cpu"; }
   void set_between_tiles(std::function<void()> act) override { pause_.set(std::move(act)); }
+  Device& device() override { return device_; }
 
   // gemm.cc
   void gemm(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
@@ -99,6 +101,7 @@ class CpuBackend final : public Backend<T> {
 
  private:
   Pause pause_;
+  CpuDevice device_;
 };
 
 }  // namespace ortho

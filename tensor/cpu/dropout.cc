@@ -8,30 +8,18 @@
 
 #include "core/error.h"
 #include "tensor/cpu/cpu_backend.h"
+#include "tensor/drop_draw.h"
 
 namespace ortho {
 namespace {
-
-// Bijective 32-bit mixer with low bias (Wellons, "Prospecting for hash functions", 2018).
-inline std::uint32_t mix(std::uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7feb352du;
-  x ^= x >> 15;
-  x *= 0x846ca68bu;
-  x ^= x >> 16;
-  return x;
-}
-
-inline std::uint32_t draw(std::uint32_t low, std::uint32_t high, std::uint32_t channel) {
-  return mix(mix(channel * 0x9e3779b9u + low) ^ high);
-}
 
 template <class T>
 ORTHO_CLONES void drop_row(std::int64_t first_channel, std::int64_t channels, std::uint64_t key,
                            std::uint32_t limit, T scale, T* __restrict x) {
   const auto low = static_cast<std::uint32_t>(key), high = static_cast<std::uint32_t>(key >> 32);
   for (std::int64_t c = 0; c < channels; ++c)
-    x[c] *= draw(low, high, static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0) : scale;
+    x[c] *=
+        drop_draw(low, high, static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0) : scale;
 }
 
 constexpr std::int64_t kLanes = 64;
@@ -45,8 +33,8 @@ ORTHO_CLONES void drop_lanes(std::int64_t first_channel, std::int64_t channels, 
   for (std::int64_t c = 0; c < channels; ++c)
     for (std::int64_t b = 0; b < lanes; ++b)
       x[c * pitch + b] *=
-          draw(low[b], high[b], static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0)
-                                                                                       : scale;
+          drop_draw(low[b], high[b], static_cast<std::uint32_t>(first_channel + c)) < limit ? T(0)
+                                                                                            : scale;
 }
 
 // Local token t: its windows are neighbours in the batch too.

@@ -1,8 +1,8 @@
-// Optimizer updates. AdamW: Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
+// Optimizer updates: tensor/update_formulas.h over arrays, and sums of squares.
 #include <algorithm>
-#include <cmath>
 
 #include "tensor/cpu/cpu_backend.h"
+#include "tensor/update_formulas.h"
 
 namespace ortho {
 namespace {
@@ -19,47 +19,17 @@ ORTHO_CLONES double run_squares(std::int64_t count, const T* __restrict x) {
   return sum;
 }
 
-struct AdamwFactors {
-  double beta1, beta2, decay, rate, root2, epsilon, scale, opened;
-};
-
-// What a sparse weight moves to: a closed one (open = 0) stays 0, others stay `opened` away from it.
-template <class T>
-[[gnu::always_inline]] inline T stay_open(T open, T moved, T opened) {
-  const T size = std::abs(moved);
-  return open * std::copysign(size < opened ? opened : size, moved);
-}
-
-// kSparse: a weight of 0 is closed. Its moments are 0 too and stay so, without a branch.
 template <bool kSparse, class T>
-ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* __restrict grad,
+ORTHO_CLONES void adamw_run(const AdamwFactors<T>& f, std::int64_t count, const T* __restrict grad,
                             T* __restrict weight, T* __restrict first, T* __restrict second) {
-  const T b1 = static_cast<T>(f.beta1), b2 = static_cast<T>(f.beta2),
-          keep = static_cast<T>(1 - f.decay);
-  const T c1 = static_cast<T>(1 - f.beta1), c2 = static_cast<T>(1 - f.beta2),
-          rate = static_cast<T>(f.rate);
-  const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
-          scale = static_cast<T>(f.scale), opened = static_cast<T>(f.opened);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
-    const T g = kSparse ? open * (grad[i] * scale) : grad[i] * scale;
-    first[i] = b1 * first[i] + c1 * g;
-    second[i] = b2 * second[i] + c2 * g * g;
-    const T moved = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
-    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
-  }
+  for (std::int64_t i = 0; i < count; ++i)
+    adamw_weight<kSparse>(f, grad[i], weight[i], first[i], second[i]);
 }
 
 template <bool kSparse, class T>
-ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, T opened, std::int64_t count,
-                          const T* __restrict grad, T* __restrict weight, T* __restrict velocity) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
-    const T g = kSparse ? open * grad[i] : grad[i];
-    velocity[i] = momentum * velocity[i] + scale * g;
-    const T moved = weight[i] - rate * (velocity[i] + decay * weight[i]);
-    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
-  }
+ORTHO_CLONES void sgd_run(const SgdFactors<T>& f, std::int64_t count, const T* __restrict grad,
+                          T* __restrict weight, T* __restrict velocity) {
+  for (std::int64_t i = 0; i < count; ++i) sgd_weight<kSparse>(f, grad[i], weight[i], velocity[i]);
 }
 
 }  // namespace
@@ -75,15 +45,7 @@ double CpuBackend<T>::sum_squares(std::int64_t count, const T* x) {
 template <class T>
 void CpuBackend<T>::adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight,
                           T* first, T* second) {
-  const double n = static_cast<double>(step.step);
-  const AdamwFactors factors = {step.beta1,
-                                step.beta2,
-                                step.rate * step.decay,
-                                step.rate / (1 - std::pow(step.beta1, n)),
-                                1 / std::sqrt(1 - std::pow(step.beta2, n)),
-                                step.epsilon,
-                                step.gradient_scale,
-                                step.opened};
+  const auto factors = AdamwFactors<T>::of(step);
   const auto run = step.opened > 0 ? adamw_run<true, T> : adamw_run<false, T>;
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; i += kRun)
@@ -93,12 +55,11 @@ void CpuBackend<T>::adamw(const AdamwStep& step, std::int64_t count, const T* gr
 template <class T>
 void CpuBackend<T>::sgd(const SgdStep& step, std::int64_t count, const T* grad, T* weight,
                         T* velocity) {
+  const auto factors = SgdFactors<T>::of(step);
   const auto run = step.opened > 0 ? sgd_run<true, T> : sgd_run<false, T>;
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; i += kRun)
-    run(static_cast<T>(step.rate), static_cast<T>(step.momentum), static_cast<T>(step.decay),
-        static_cast<T>(step.gradient_scale), static_cast<T>(step.opened), std::min(kRun, count - i),
-        grad + i, weight + i, velocity + i);
+    run(factors, std::min(kRun, count - i), grad + i, weight + i, velocity + i);
 }
 
 template class CpuBackend<float>;
