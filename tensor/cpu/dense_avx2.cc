@@ -10,14 +10,16 @@ namespace {
 struct Avx2 {
   static constexpr int kBytes = 32;
   static constexpr int kOutputs = 4;
+  static constexpr int kRows = 6;
 };
 
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx2>;
   using Open = DenseOpen<T, Avx2>;
-  return {DenseRows<T, Avx2>::rows, DenseDots<T, Avx2>::dots, Lanes::channel_rows,
-          Lanes::channel_dots,      Open::open_channels,      Open::open_channels_dots};
+  return {DenseRows<T, Avx2>::rows, DenseDots<T, Avx2>::dots, DenseRows<T, Avx2>::copy,
+          Lanes::channel_rows,      Lanes::channel_dots,      Open::open_channels,
+          Open::open_channels_dots};
 }
 
 }  // namespace

@@ -10,14 +10,16 @@ namespace {
 struct Avx512 {
   static constexpr int kBytes = 64;
   static constexpr int kOutputs = 8;
+  static constexpr int kRows = 12;
 };
 
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Avx512>;
   using Open = DenseOpen<T, Avx512>;
-  return {DenseRows<T, Avx512>::rows, DenseDots<T, Avx512>::dots, Lanes::channel_rows,
-          Lanes::channel_dots,        Open::open_channels,        Open::open_channels_dots};
+  return {DenseRows<T, Avx512>::rows, DenseDots<T, Avx512>::dots, DenseRows<T, Avx512>::copy,
+          Lanes::channel_rows,        Lanes::channel_dots,        Open::open_channels,
+          Open::open_channels_dots};
 }
 
 }  // namespace

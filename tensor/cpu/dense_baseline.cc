@@ -10,14 +10,16 @@ namespace {
 struct Baseline {
   static constexpr int kBytes = 16;
   static constexpr int kOutputs = 4;
+  static constexpr int kRows = 6;
 };
 
 template <class T>
 constexpr DenseKernels<T> kernels() {
   using Lanes = DenseLanes<T, Baseline>;
   using Open = DenseOpen<T, Baseline>;
-  return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, Lanes::channel_rows,
-          Lanes::channel_dots,          Open::open_channels,          Open::open_channels_dots};
+  return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, DenseRows<T, Baseline>::copy,
+          Lanes::channel_rows,          Lanes::channel_dots,          Open::open_channels,
+          Open::open_channels_dots};
 }
 
 }  // namespace

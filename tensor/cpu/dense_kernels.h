@@ -1,4 +1,4 @@
-// The four loops behind every dense map, and the choice
+// The loops behind every dense map, and the choice
 // of the instruction set they are compiled for.
 //
 // A task is strides and counts only. `rows` broadcasts a weight over a contiguous run, `dots` sums
@@ -41,6 +41,7 @@ struct RowsTask {
   std::int64_t x_in, y_out;             // steps of x in k, of y in j
   Band band;
   bool add;
+  bool in_cache = false;  // nothing need be packed
 };
 
 // d[line][k][j] (+)= sum over segments and r < run of u[line][k][segment][r] *
@@ -54,6 +55,16 @@ struct DotsTask {
   std::int64_t u_in, u_segment, v_out, v_segment;
   std::int64_t d_in, d_out;
   Band band;
+  bool add;
+  bool in_cache = false;
+};
+
+// to[row][r] = from[row][r] or, with `add`, +=. Fetches what lies `ahead` elements further on.
+template <class T>
+struct CopyTask {
+  const T* from;
+  T* to;
+  std::int64_t rows, run, from_row, to_row, ahead;
   bool add;
 };
 
@@ -128,6 +139,7 @@ template <class T>
 struct DenseKernels {
   void (*rows)(const RowsTask<T>& task);
   void (*dots)(const DotsTask<T>& task);
+  void (*copy)(const CopyTask<T>& task);
   void (*channel_rows)(const ChannelTask<T>& task);
   void (*channel_dots)(const ChannelDotsTask<T>& task);
   void (*open_channels)(const OpenChannelsTask<T>& task);

@@ -1,4 +1,6 @@
 // Optimizer updates. AdamW: Loshchilov & Hutter, "Decoupled weight decay regularization", 2019.
+#include "tensor/cpu/update.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -19,10 +21,6 @@ ORTHO_CLONES double run_squares(std::int64_t count, const T* __restrict x) {
   return sum;
 }
 
-struct AdamwFactors {
-  double beta1, beta2, decay, rate, root2, epsilon, scale, opened;
-};
-
 // What a sparse weight moves to: a closed one (open = 0) stays 0, others stay `opened` away from it.
 template <class T>
 [[gnu::always_inline]] inline T stay_open(T open, T moved, T opened) {
@@ -32,21 +30,27 @@ template <class T>
 
 // kSparse: a weight of 0 is closed. Its moments are 0 too and stay so, without a branch.
 template <bool kSparse, class T>
-ORTHO_CLONES void adamw_run(const AdamwFactors& f, std::int64_t count, const T* __restrict grad,
-                            T* __restrict weight, T* __restrict first, T* __restrict second) {
+ORTHO_CLONES void adamw_run(const AdamwFactors& f, const AdamwRows<T>& rows) {
   const T b1 = static_cast<T>(f.beta1), b2 = static_cast<T>(f.beta2),
           keep = static_cast<T>(1 - f.decay);
   const T c1 = static_cast<T>(1 - f.beta1), c2 = static_cast<T>(1 - f.beta2),
           rate = static_cast<T>(f.rate);
   const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
           scale = static_cast<T>(f.scale), opened = static_cast<T>(f.opened);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
-    const T g = kSparse ? open * (grad[i] * scale) : grad[i] * scale;
-    first[i] = b1 * first[i] + c1 * g;
-    second[i] = b2 * second[i] + c2 * g * g;
-    const T moved = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
-    weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const T* __restrict grad = rows.grad + r * rows.grad_row;
+    T* __restrict weight = rows.weight + r * rows.row;
+    T* __restrict first = rows.first + r * rows.row;
+    T* __restrict second = rows.second + r * rows.row;
+#pragma omp simd
+    for (std::int64_t i = 0; i < rows.run; ++i) {
+      const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
+      const T g = kSparse ? open * (grad[i] * scale) : grad[i] * scale;
+      first[i] = b1 * first[i] + c1 * g;
+      second[i] = b2 * second[i] + c2 * g * g;
+      const T moved = keep * weight[i] - rate * first[i] / (std::sqrt(second[i]) * root2 + eps);
+      weight[i] = kSparse ? stay_open(open, moved, opened) : moved;
+    }
   }
 }
 
@@ -64,6 +68,26 @@ ORTHO_CLONES void sgd_run(T rate, T momentum, T decay, T scale, T opened, std::i
 
 }  // namespace
 
+AdamwFactors adamw_factors(const AdamwStep& step) {
+  const double n = static_cast<double>(step.step);
+  return {step.beta1,
+          step.beta2,
+          step.rate * step.decay,
+          step.rate / (1 - std::pow(step.beta1, n)),
+          1 / std::sqrt(1 - std::pow(step.beta2, n)),
+          step.epsilon,
+          step.gradient_scale,
+          step.opened};
+}
+
+template <class T>
+void adamw_rows(const AdamwFactors& factors, const AdamwRows<T>& rows) {
+  factors.opened > 0 ? adamw_run<true, T>(factors, rows) : adamw_run<false, T>(factors, rows);
+}
+
+template void adamw_rows(const AdamwFactors&, const AdamwRows<float>&);
+template void adamw_rows(const AdamwFactors&, const AdamwRows<double>&);
+
 template <class T>
 double CpuBackend<T>::sum_squares(std::int64_t count, const T* x) {
   double sum = 0;
@@ -75,19 +99,11 @@ double CpuBackend<T>::sum_squares(std::int64_t count, const T* x) {
 template <class T>
 void CpuBackend<T>::adamw(const AdamwStep& step, std::int64_t count, const T* grad, T* weight,
                           T* first, T* second) {
-  const double n = static_cast<double>(step.step);
-  const AdamwFactors factors = {step.beta1,
-                                step.beta2,
-                                step.rate * step.decay,
-                                step.rate / (1 - std::pow(step.beta1, n)),
-                                1 / std::sqrt(1 - std::pow(step.beta2, n)),
-                                step.epsilon,
-                                step.gradient_scale,
-                                step.opened};
-  const auto run = step.opened > 0 ? adamw_run<true, T> : adamw_run<false, T>;
+  const AdamwFactors factors = adamw_factors(step);
 #pragma omp parallel for schedule(static)
   for (std::int64_t i = 0; i < count; i += kRun)
-    run(factors, std::min(kRun, count - i), grad + i, weight + i, first + i, second + i);
+    adamw_rows<T>(
+        factors, {grad + i, weight + i, first + i, second + i, 1, std::min(kRun, count - i), 0, 0});
 }
 
 template <class T>
