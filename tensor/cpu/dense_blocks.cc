@@ -8,7 +8,12 @@ namespace ortho {
 namespace {
 
 constexpr std::int64_t kNodeBytes = 128 << 10;    // x of a block, or y
+constexpr std::int64_t kRunBytes = 256;           // of weights that lie side by side, at least …
+constexpr std::int64_t kPairRunBytes = 64;        // … and those of axes of two
+constexpr std::int64_t kPairLanes = 16;           // what a batch must be a multiple of for pairs
 constexpr std::int64_t kWeightBytes = 256 << 10;  // of one map's weights in a block
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 Shape grid_of(const DenseMap& map) {
   Shape grid = map.tokens;
@@ -34,12 +39,16 @@ DenseBlocks blocks_of(const Shape& grid, std::int64_t batch, int lo, int hi, std
   const std::int64_t nodes = kNodeBytes / (b.rows * batch * bytes);
   const std::int64_t weights = kWeightBytes / (b.rows * b.widest * bytes);
   const std::int64_t most = std::clamp<std::int64_t>(std::min(nodes, weights), 1, b.inner);
-  b.chunk = (b.inner + (b.inner + most - 1) / most - 1) / ((b.inner + most - 1) / most);
+  const std::int64_t cuts = ceil_div(b.inner, most);
+  b.chunk = ceil_div(b.inner, cuts);
   return b;
 }
 
+// Whether a block of several axes is small, and its weights long runs of memory.
 bool fits(const DenseBlocks& b, std::int64_t bytes) {
-  return b.rows * b.chunk * b.batch * bytes <= kNodeBytes;
+  const std::int64_t least = b.widest == 2 ? kPairRunBytes : kRunBytes;
+  return b.rows * b.chunk * b.batch * bytes <= kNodeBytes &&
+         (b.chunk == b.inner || b.chunk * b.widest * bytes >= least);
 }
 
 }  // namespace
@@ -74,6 +83,8 @@ std::vector<DenseBlocks> dense_blocks(std::span<const DenseMap> maps, std::int64
     block.count = count;
     for (size_t i = first; i < first + count; ++i)
       block.axes.push_back({maps[i].size(), product(grid, maps[i].axis + 1, hi + 1)});
+    block.pairs = batch % kPairLanes == 0 && block.rows == std::int64_t{1} << (hi - lo + 1);
+    for (const BlockAxis& axis : block.axes) block.pairs = block.pairs && axis.size == 2;
     if (block.room() > room) return {};
     all.push_back(block);
     first += count;

@@ -30,9 +30,14 @@ struct DenseBlocks {
   // Elements between the rows of a block's nodes and of its weights: padded, or rows a power of two
   // apart would push each other out of a cache.
   std::int64_t node_row() const { return chunk * batch + kPad; }
-  std::int64_t weight_row() const { return chunk * widest + kPad; }
+  std::int64_t weight_row() const { return chunk * widest + (pairs ? 0 : kPad); }
   std::int64_t cuts() const { return (inner + chunk - 1) / chunk; }
-  std::int64_t room() const { return rows * (3 * node_row() + 2 * weight_row()); }
+  // All axes are of two, and the weights of all of them are at hand at once.
+  bool pairs = false;
+  std::int64_t weights() const {
+    return rows * weight_row() * (pairs ? static_cast<std::int64_t>(axes.size()) : 1);
+  }
+  std::int64_t room() const { return rows * 3 * node_row() + 2 * weights(); }
   static constexpr std::int64_t kPad = 16;
 };
 

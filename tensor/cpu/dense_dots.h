@@ -146,7 +146,11 @@ struct DenseDots : DenseRows<T, Isa> {
                       {0, 0, part, 0, 0, part},
                       add && !filled,
                       true});
-          if (filled) Base::copy({sums, d + k * t.d_in, few, t.outputs, width, t.d_in, 0, add});
+          for (I i = 0; filled && i < few; ++i)
+            for (I j = 0; j < t.outputs; ++j) {
+              T& to = d[(k + i) * t.d_in + j];
+              to = (add ? to : T(0)) + sums[i * width + j];
+            }
         }
       }
   }

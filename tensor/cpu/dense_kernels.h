@@ -59,13 +59,30 @@ struct DotsTask {
   bool in_cache = false;
 };
 
-// to[row][r] = from[row][r] or, with `add`, +=. Fetches what lies `ahead` elements further on.
+constexpr int kPairAxes = 3;  // of a PairsTask, at most
+
+// y[row][place][b] (+)= the sum over axes of two, each term rounded and added in its turn, of
+// W[axis][row of k][place][j] * x[row of k][place][b]; `back`: of its adjoint. The axes are bits of a
+// row's number; the batch is a multiple of 16.
 template <class T>
-struct CopyTask {
-  const T* from;
-  T* to;
-  std::int64_t rows, run, from_row, to_row, ahead;
-  bool add;
+struct PairsTask {
+  const T* w[kPairAxes];
+  std::int64_t step[kPairAxes];
+  int axes;
+  const T* x;
+  T* y;
+  std::int64_t rows, places, batch, row, w_row;
+  bool back, add;
+};
+
+// d[axis][row of k][place][j] = sum over b of u[row of k][place][b] * v[row of j][place][b].
+template <class T>
+struct PairsDotsTask {
+  const std::int64_t* step;
+  int axes;
+  const T *u, *v;
+  T* d;
+  std::int64_t rows, places, batch, row, d_axis, d_row;
 };
 
 // y[line][j][b][c] (+)= sum over k in the band of a[line][c][j][k] * x[line][k][b][c].
@@ -139,7 +156,8 @@ template <class T>
 struct DenseKernels {
   void (*rows)(const RowsTask<T>& task);
   void (*dots)(const DotsTask<T>& task);
-  void (*copy)(const CopyTask<T>& task);
+  void (*pairs)(const PairsTask<T>& task);
+  void (*pairs_dots)(const PairsDotsTask<T>& task);
   void (*channel_rows)(const ChannelTask<T>& task);
   void (*channel_dots)(const ChannelDotsTask<T>& task);
   void (*open_channels)(const OpenChannelsTask<T>& task);

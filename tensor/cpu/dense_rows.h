@@ -93,23 +93,6 @@ struct DenseRows : DenseVectors<T, Isa> {
     }
   }
 
-  static void copy(const CopyTask<T>& t) {
-    using V = Vector<Isa::kBytes>;
-    constexpr I kStep = Isa::kBytes / kScalar;
-    for (I row = 0; row < t.rows; ++row) {
-      const T* from = t.from + row * t.from_row;
-      T* to = t.to + row * t.to_row;
-      I c = 0;
-      for (; c + kStep <= t.run; c += kStep) {
-        V v;
-        load(v, from + c);
-        store(v, to + c, t.add);
-        __builtin_prefetch(from + c + t.ahead);
-      }
-      for (; c < t.run; ++c) to[c] = t.add ? to[c] + from[c] : from[c];
-    }
-  }
-
   static void rows(const RowsTask<T>& t) {
     T weights[kPacked];
     // W's rows are inputs, its columns outputs; or both swapped

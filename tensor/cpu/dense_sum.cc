@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "tensor/cpu/copy_rows.h"
 #include "tensor/cpu/cpu_backend.h"
 #include "tensor/cpu/dense_blocks.h"
 #include "tensor/cpu/dense_kernels.h"
@@ -14,8 +15,6 @@
 
 namespace ortho {
 namespace {
-
-constexpr std::int64_t kAhead = 1024;  // bytes that a copy fetches ahead, at least
 
 // A rectangle of an array: `rows` runs.
 template <class T>
@@ -37,7 +36,7 @@ class Block {
     }
     for (Rows<T>* part : {&w_, &dw_}) {
       *part = {room, b.weight_row()};
-      room += b.rows * b.weight_row();
+      room += b.weights();
     }
   }
 
@@ -51,12 +50,12 @@ class Block {
   Rows<A> part_of(A* array, std::int64_t width) const {
     return {array + (outer_ * b_.rows * b_.inner + from_) * width, b_.inner * width};
   }
-  void copy(Rows<const T> from, Rows<T> to, std::int64_t run, bool add = false) const {
-    constexpr std::int64_t kLeast = kAhead / static_cast<std::int64_t>(sizeof(T));
-    const std::int64_t ahead = (kLeast + from.row - 1) / from.row * from.row;
-    dense_kernels<T>().copy({from.at, to.at, b_.rows, run, from.row, to.row, ahead, add});
+  void fetch(Rows<const T> from, const Rows<T>& to, std::int64_t run) const {
+    copy_rows<T>({from.at, to.at, b_.rows, run, from.row, to.row});
   }
-  static Rows<const T> read(const Rows<T>& rows) { return {rows.at, rows.row}; }
+  void put(const Rows<T>& from, const Rows<T>& to, std::int64_t run, bool add = false) const {
+    copy_rows<T>({from.at, to.at, b_.rows, run, from.row, to.row, add, true});
+  }
 
   // act(first row, first place, lines, steps between those in nodes and in weights).
   template <class Act>
@@ -64,6 +63,15 @@ class Block {
   void map(const BlockAxis& axis, bool transposed, const Rows<T>& from, const Rows<T>& to,
            bool add) const;
   void gradient(const BlockAxis& axis) const;
+  void pairs(std::span<const DenseTerm<T>> terms, bool back, const Rows<T>& from, const Rows<T>& to,
+             bool add) const;
+  void pairs_gradient() const;
+  // Of axis number i of the block; where axes take turns, all have the same place.
+  Rows<T> weights_of(const Rows<T>& all, size_t i) const {
+    return {all.at + (b_.pairs ? static_cast<std::int64_t>(i) * b_.rows * all.row : 0), all.row};
+  }
+  void fetch_weight(const DenseTerm<T>& term, size_t i) const;
+  void use_gradient(const DenseTerm<T>& term, const AdamwFactors& factors, size_t i) const;
 
   const DenseBlocks& b_;
   std::int64_t outer_, from_, places_;
@@ -138,50 +146,113 @@ void Block<T>::gradient(const BlockAxis& axis) const {
 }
 
 template <class T>
-void Block<T>::forward(std::span<const DenseTerm<T>> terms, const T* x, T* y, bool add) {
-  copy(part_of(x, b_.batch), x_, places_ * b_.batch);
-  if (add) copy(part_of<const T>(y, b_.batch), y_, places_ * b_.batch);
-  for (size_t i = 0; i < terms.size(); ++i) {
-    const BlockAxis& axis = b_.axes[i];
-    copy(part_of<const T>(terms[i].w, axis.size), w_, places_ * axis.size);
-    map(axis, false, x_, y_, add || i > 0);
+void Block<T>::pairs(std::span<const DenseTerm<T>> terms, bool back, const Rows<T>& from,
+                     const Rows<T>& to, bool add) const {
+  constexpr size_t kMost = kPairAxes;
+  for (size_t i = 0; i < terms.size(); i += kMost) {
+    PairsTask<T> task{};
+    task.axes = static_cast<int>(std::min(kMost, terms.size() - i));
+    for (size_t a = 0; a < static_cast<size_t>(task.axes); ++a) {
+      task.w[a] = w_.at + static_cast<std::int64_t>(i + a) * b_.rows * w_.row;
+      task.step[a] = b_.axes[i + a].step;
+    }
+    task.x = from.at;
+    task.y = to.at;
+    task.rows = b_.rows;
+    task.places = places_;
+    task.batch = b_.batch;
+    task.row = from.row;
+    task.w_row = w_.row;
+    task.back = back;
+    task.add = add || i > 0;
+    dense_kernels<T>().pairs(task);
   }
-  copy(read(y_), part_of(y, b_.batch), places_ * b_.batch);
+}
+
+template <class T>
+void Block<T>::pairs_gradient() const {
+  std::vector<std::int64_t> steps;
+  for (const BlockAxis& axis : b_.axes) steps.push_back(axis.step);
+  dense_kernels<T>().pairs_dots({steps.data(), static_cast<int>(steps.size()), x_.at, y_.at, dw_.at,
+                                 b_.rows, places_, b_.batch, x_.row, b_.rows * dw_.row, dw_.row});
+}
+
+template <class T>
+void Block<T>::fetch_weight(const DenseTerm<T>& term, size_t i) const {
+  const std::int64_t s = b_.axes[i].size;
+  fetch(part_of<const T>(term.w, s), weights_of(w_, i), places_ * s);
+}
+
+template <class T>
+void Block<T>::forward(std::span<const DenseTerm<T>> terms, const T* x, T* y, bool add) {
+  const std::int64_t run = places_ * b_.batch;
+  fetch(part_of(x, b_.batch), x_, run);
+  if (add) fetch(part_of<const T>(y, b_.batch), y_, run);
+  for (size_t i = 0; i < terms.size(); ++i) {
+    fetch_weight(terms[i], i);
+    if (!b_.pairs) map(b_.axes[i], false, x_, y_, add || i > 0);
+  }
+  if (b_.pairs) pairs(terms, false, x_, y_, add);
+  put(y_, part_of(y, b_.batch), run);
 }
 
 template <class T>
 void Block<T>::back(std::span<const DenseTerm<T>> terms, std::span<const AdamwFactors> factors,
                     const T* x, const T* dy, T* dx, bool add) {
-  copy(part_of(x, b_.batch), x_, places_ * b_.batch);
-  copy(part_of(dy, b_.batch), y_, places_ * b_.batch);
-  if (add) copy(part_of<const T>(dx, b_.batch), dx_, places_ * b_.batch);
+  const std::int64_t run = places_ * b_.batch;
+  fetch(part_of(x, b_.batch), x_, run);
+  fetch(part_of(dy, b_.batch), y_, run);
+  if (add) fetch(part_of<const T>(dx, b_.batch), dx_, run);
+  const auto wanted = [](const DenseTerm<T>& term) { return term.dw || term.update; };
   for (size_t i = 0; i < terms.size(); ++i) {
-    const DenseTerm<T>& term = terms[i];
-    const BlockAxis& axis = b_.axes[i];
-    const std::int64_t run = places_ * axis.size;
-    copy(part_of<const T>(term.w, axis.size), w_, run);
-    map(axis, true, y_, dx_, add || i > 0);
-    if (!term.dw && !term.update) continue;
-    gradient(axis);
-    if (term.dw) copy(read(dw_), part_of(term.dw, axis.size), run, true);
-    if (!term.update) continue;
-    const Rows<T> w = part_of(term.w, axis.size);
-    adamw_rows<T>(factors[i], {dw_.at, w.at, part_of(term.first, axis.size).at,
-                               part_of(term.second, axis.size).at, b_.rows, run, dw_.row, w.row});
+    fetch_weight(terms[i], i);
+    if (b_.pairs) continue;
+    map(b_.axes[i], true, y_, dx_, add || i > 0);
+    if (!wanted(terms[i])) continue;
+    gradient(b_.axes[i]);
+    use_gradient(terms[i], factors[i], i);
   }
-  copy(read(dx_), part_of(dx, b_.batch), places_ * b_.batch);
+  if (b_.pairs) {
+    pairs(terms, true, y_, dx_, add);
+    if (std::any_of(terms.begin(), terms.end(), wanted)) pairs_gradient();
+    for (size_t i = 0; i < terms.size(); ++i)
+      if (wanted(terms[i])) use_gradient(terms[i], factors[i], i);
+  }
+  put(dx_, part_of(dx, b_.batch), run);
 }
 
-// Blocks of all terms, if each of them runs in blocks that fit into a thread's room.
+// Where it goes: to the gradients, or at once into the weight.
 template <class T>
-std::vector<DenseBlocks> blocks_of(std::span<const DenseTerm<T>> terms, std::int64_t room) {
-  std::vector<DenseMap> maps;
-  for (const DenseTerm<T>& term : terms) {
-    weight_shape(term.map);  // checks
-    if (!runs_in_blocks(term.map)) return {};
-    maps.push_back(term.map);
+void Block<T>::use_gradient(const DenseTerm<T>& term, const AdamwFactors& factors, size_t i) const {
+  const std::int64_t s = b_.axes[i].size, run = places_ * s;
+  const Rows<T> dw = weights_of(dw_, i), w = part_of(term.w, s);
+  if (term.dw) put(dw, part_of(term.dw, s), run, true);
+  if (term.update)
+    adamw_rows<T>(factors, {dw.at, w.at, part_of(term.first, s).at, part_of(term.second, s).at,
+                            b_.rows, run, dw.row, w.row});
+}
+
+// Terms that follow each other and run the same way: in the blocks, or where there are none, one
+// after the other.
+template <class T>
+struct Stretch {
+  std::span<const DenseTerm<T>> terms;
+  std::vector<DenseBlocks> blocks;
+};
+
+template <class T>
+std::vector<Stretch<T>> stretches(std::span<const DenseTerm<T>> terms, std::int64_t room) {
+  std::vector<Stretch<T>> all;
+  for (size_t first = 0, end = 0; first < terms.size(); first = end) {
+    weight_shape(terms[first].map);  // checks
+    std::vector<DenseMap> maps;
+    for (end = first; end < terms.size() && runs_in_blocks(terms[end].map); ++end)
+      maps.push_back(terms[end].map);
+    if (maps.empty()) ++end;
+    all.push_back({terms.subspan(first, end - first), {}});
+    if (!maps.empty()) all.back().blocks = dense_blocks(maps, sizeof(T), room);
   }
-  return dense_blocks(maps, sizeof(T), room);
+  return all;
 }
 
 // act(blocks, number of the block, the thread's room) for all blocks, those of one kind at a time.
@@ -199,32 +270,39 @@ void for_blocks(const std::vector<DenseBlocks>& all, int threads, std::span<T> r
 
 template <class T>
 void CpuBackend<T>::dense_sum(std::span<const DenseTerm<T>> terms, const T* x, T* y, bool add) {
-  const std::vector<DenseBlocks> all = blocks_of(terms, kSumRoom);
-  if (all.empty()) return Backend<T>::dense_sum(terms, x, y, add);
-  for_blocks<T>(all, threads_, room_.span(), [&](const DenseBlocks& b, std::int64_t i, T* room) {
-    Block<T>(b, i, room).forward(terms.subspan(b.first, b.count), x, y, add || b.first > 0);
-  });
+  for (const Stretch<T>& s : stretches(terms, kSumRoom)) {
+    const bool adds = add || s.terms.data() != terms.data();
+    if (s.blocks.empty()) Backend<T>::dense_sum(s.terms, x, y, adds);
+    for_blocks<T>(s.blocks, threads_, room_.span(),
+                  [&](const DenseBlocks& b, std::int64_t i, T* room) {
+                    Block<T>(b, i, room)
+                        .forward(s.terms.subspan(b.first, b.count), x, y, adds || b.first > 0);
+                  });
+  }
 }
 
 template <class T>
 void CpuBackend<T>::dense_sum_back(std::span<const DenseTerm<T>> terms, const T* x, const T* dy,
                                    T* dx, bool add) {
-  const std::vector<DenseBlocks> all = blocks_of(terms, kSumRoom);
-  if (all.empty()) return Backend<T>::dense_sum_back(terms, x, dy, dx, add);
-  std::vector<AdamwFactors> factors;
-  for (const DenseTerm<T>& term : terms)
-    factors.push_back(term.update ? adamw_factors(*term.update) : AdamwFactors{});
-  for_blocks<T>(all, threads_, room_.span(), [&](const DenseBlocks& b, std::int64_t i, T* room) {
-    Block<T>(b, i, room)
-        .back(terms.subspan(b.first, b.count), std::span(factors).subspan(b.first, b.count), x, dy,
-              dx, add || b.first > 0);
-  });
+  for (const Stretch<T>& s : stretches(terms, kSumRoom)) {
+    const bool adds = add || s.terms.data() != terms.data();
+    if (s.blocks.empty()) Backend<T>::dense_sum_back(s.terms, x, dy, dx, adds);
+    std::vector<AdamwFactors> factors;
+    for (const DenseTerm<T>& term : s.terms)
+      factors.push_back(term.update ? adamw_factors(*term.update) : AdamwFactors{});
+    for_blocks<T>(
+        s.blocks, threads_, room_.span(), [&](const DenseBlocks& b, std::int64_t i, T* room) {
+          Block<T>(b, i, room)
+              .back(s.terms.subspan(b.first, b.count), std::span(factors).subspan(b.first, b.count),
+                    x, dy, dx, adds || b.first > 0);
+        });
+  }
 }
 
 template <class T>
 bool CpuBackend<T>::updates_in_sum(const DenseMap& map) const {
   const DenseTerm<T> term{map, nullptr};
-  return !blocks_of(std::span(&term, 1), kSumRoom).empty();
+  return !stretches(std::span(&term, 1), kSumRoom)[0].blocks.empty();
 }
 
 template class CpuBackend<float>;

@@ -37,11 +37,19 @@ ORTHO_CLONES void adamw_run(const AdamwFactors& f, const AdamwRows<T>& rows) {
           rate = static_cast<T>(f.rate);
   const T root2 = static_cast<T>(f.root2), eps = static_cast<T>(f.epsilon),
           scale = static_cast<T>(f.scale), opened = static_cast<T>(f.opened);
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(T)), kAhead = 32 * kLine;
+  const std::int64_t ahead = (kAhead + rows.run - 1) / std::max<std::int64_t>(rows.run, 1);
   for (std::int64_t r = 0; r < rows.rows; ++r) {
     const T* __restrict grad = rows.grad + r * rows.grad_row;
     T* __restrict weight = rows.weight + r * rows.row;
     T* __restrict first = rows.first + r * rows.row;
     T* __restrict second = rows.second + r * rows.row;
+    const std::int64_t on = std::min(ahead, rows.rows - 1 - r) * rows.row;
+    for (std::int64_t i = 0; i < rows.run && on > 0; i += kLine) {
+      __builtin_prefetch(weight + on + i, 1);
+      __builtin_prefetch(first + on + i, 1);
+      __builtin_prefetch(second + on + i, 1);
+    }
 #pragma omp simd
     for (std::int64_t i = 0; i < rows.run; ++i) {
       const T open = kSparse && weight[i] == 0 ? T(0) : T(1);
