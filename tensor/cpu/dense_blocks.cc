@@ -7,7 +7,7 @@
 namespace ortho {
 namespace {
 
-constexpr std::int64_t kNodeBytes = 128 << 10;    // x of a block, or y
+constexpr std::int64_t kNodeBytes = 256 << 10;    // x of a block, or y
 constexpr std::int64_t kRunBytes = 256;           // of weights that lie side by side, at least …
 constexpr std::int64_t kPairRunBytes = 64;        // … and those of axes of two
 constexpr std::int64_t kPairLanes = 16;           // what a batch must be a multiple of for pairs
@@ -48,6 +48,7 @@ DenseBlocks blocks_of(const Shape& grid, std::int64_t batch, int lo, int hi, std
 bool fits(const DenseBlocks& b, std::int64_t bytes) {
   const std::int64_t least = b.widest == 2 ? kPairRunBytes : kRunBytes;
   return b.rows * b.chunk * b.batch * bytes <= kNodeBytes &&
+         b.rows * b.chunk * b.widest * bytes <= kWeightBytes &&
          (b.chunk == b.inner || b.chunk * b.widest * bytes >= least);
 }
 
