@@ -1,6 +1,7 @@
 // Another program that answers lines: bench/layer_torch.py under a given Python.
 #pragma once
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ class Peer {
     }
     close(to[0]);
     close(from[1]);
+    signal(SIGPIPE, SIG_IGN);  // ask() says that it has ended
     to_ = fdopen(to[1], "w");
     from_ = fdopen(from[0], "r");
   }
@@ -45,13 +47,14 @@ class Peer {
     waitpid(child_, nullptr, 0);
   }
 
-  // The answer to a line; empty when the program has ended.
+  // The answer to a line.
   std::string ask(const std::string& line) {
     std::fprintf(to_, "%s\n", line.c_str());
     std::fflush(to_);
     std::string answer;
     for (int c = std::fgetc(from_); c != EOF && c != '\n'; c = std::fgetc(from_))
       answer += static_cast<char>(c);
+    REQUIRE(!answer.empty(), "the program beside has ended at: ", line);
     return answer;
   }
 

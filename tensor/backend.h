@@ -2,7 +2,7 @@
 //
 // T is float in training and double where gradients are checked. Activations are described by Nodes
 // (shape and order); weights are row-major. `add` chooses y += … over y = …; gradients of weights
-// always add. Nothing here allocates: callers pass workspace.
+// always add. Nothing here allocates once the backend stands: callers pass workspace.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// Vectors of one instruction set, and rows packed
-// side by side: what the register tiles are made of.
+// Vectors of one instruction set, and rows packed side by side: what tiles are made of.
 //
-// The tiles (dense_rows.h, dense_dots.h, dense_lanes.h) are written once and instantiated for each
-// instruction set in its own file, compiled with that set's flags. Isa says how wide a vector is
-// and how many outputs a tile has, kRows where each is two vectors wide; it is part of every name, so the linker cannot mix up two sets.
+// The tiles (dense_rows.h, dense_dots.h, dense_lanes.h, dense_pairs.h) are written once and
+// instantiated for each instruction set in its own file, with that set's flags. Isa says how wide a
+// vector is and how many outputs a tile has, kRows where each is two vectors wide; it is part of
+// every name, so the linker cannot mix up two sets.
 // Include nothing here that is not.
 #pragma once
 
