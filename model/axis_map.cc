@@ -26,9 +26,20 @@ void DenseAxisMap<T>::sum_parts(Move<T>& gather, const std::span<T>& all, const 
 }
 
 template <class T>
+bool DenseAxisMap<T>::is_term() const {
+  return gather_ == nullptr && (segments_ == nullptr || segments_->empty());
+}
+
+template <class T>
+DenseTerm<T> DenseAxisMap<T>::term() const {
+  return {map_, weight_.value, weight_.trained ? weight_.grad : nullptr};
+}
+
+template <class T>
 void DenseAxisMap<T>::forward(const T* x, T* y, bool add) {
   if (segments_ && !segments_->empty()) return forward_segments(x, y, add);
-  if (gather_ == nullptr) return backend_.dense(map_, x, weight_.value, y, add);
+  const DenseTerm<T> one = term();
+  if (gather_ == nullptr) return backend_.dense_sum({&one, 1}, x, y, add);
   backend_.dense(map_, x, weight_.value, all_->data(), false);
   gather_->run(Way::backward, all_->data(), y, add ? Fill::add : Fill::over);
 }
@@ -57,9 +68,8 @@ const T* DenseAxisMap<T>::gather(const T* dy) {
 
 template <class T>
 void DenseAxisMap<T>::backward(const T* x, const T* dy, T* dx, bool add) {
-  dy = gather(dy);
-  if (weight_.trained) backend_.dense_dw(map_, x, dy, weight_.grad);
-  backend_.dense_dx(map_, dy, weight_.value, dx, add);
+  const DenseTerm<T> one = term();
+  backend_.dense_sum_back({&one, 1}, x, gather(dy), dx, add);
 }
 
 template <class T>

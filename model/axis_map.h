@@ -26,7 +26,10 @@ class DenseAxisMap {
 
   Nodes input() const { return input_nodes(map_); }
   const Nodes& output() const { return output_; }  // this rank's part
-  void forward(const T* x, T* y, bool add);        // y = or += map(x)
+  // Whether it is term() of a backend's sum and no more.
+  bool is_term() const;
+  DenseTerm<T> term() const;
+  void forward(const T* x, T* y, bool add);  // y = or += map(x)
   // dx = or +=; adds to weight.grad. dx may be x, which is read for the weight before.
   void backward(const T* x, const T* dy, T* dx, bool add);
   // Its two halves, the second one after the first.

@@ -179,6 +179,8 @@ void Layer<T>::run_chain_back(const T* x, const T* dy, T* dx) {
 // same on every mesh; meanwhile terms at home are computed and wait, one at most.
 template <class T>
 void Layer<T>::run_sum(const Pass& pass) {
+  const auto is_term = [](const Part& part) { return !part.move && part.map.is_term(); };
+  if (std::all_of(parts_.begin(), parts_.end(), is_term)) return run_together(pass);
   for (Part& part : parts_)
     if (part.move)
       part.move->start(Way::forward, pass.from,
@@ -212,6 +214,16 @@ void Layer<T>::run_sum(const Pass& pass) {
     }
   }
   land();
+}
+
+template <class T>
+void Layer<T>::run_together(const Pass& pass) {
+  std::vector<DenseTerm<T>> terms;
+  for (const Part& part : parts_) terms.push_back(part.map.term());
+  if (pass.way == Way::forward)
+    backend_.dense_sum(terms, pass.from, pass.sum, false);
+  else
+    backend_.dense_sum_back(terms, pass.x, pass.from, pass.sum, false);
 }
 
 template <class T>

@@ -110,6 +110,7 @@ class Layer {
     T* sum;
   };
   void run_sum(const Pass& pass);
+  void run_together(const Pass& pass);
   void run_at_home(const Pass& pass, Part& part, T* into, bool add);
   void run_at_lines(const Pass& pass, Part& part, T* into);
 

@@ -2,7 +2,7 @@
 //
 // T is float in training and double where gradients are checked. Activations are described by Nodes
 // (shape and order); weights are row-major. `add` chooses y += … over y = …; gradients of weights
-// always add. Nothing here allocates: callers pass workspace.
+// always add. Nothing here allocates once the backend stands: callers pass workspace.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "core/error.h"
 #include "core/random.h"
 #include "tensor/attention.h"
 #include "tensor/dense.h"
@@ -69,6 +70,16 @@ struct OpenRoom {
   std::int32_t* inputs = nullptr;  // C * E + max(C, E) + 1
 };
 
+// One map of a sum of several, and its weight.
+template <class T>
+struct DenseTerm {
+  DenseMap map;
+  T* w;
+  T* dw = nullptr;                        // what its gradient adds to; null: none is wanted
+  const AdamwStep* update = nullptr;      // moves w at once, and no gradient is kept: dw is null
+  T *first = nullptr, *second = nullptr;  // its moments
+};
+
 template <class T>
 class Backend {
  public:
@@ -106,6 +117,25 @@ class Backend {
   virtual void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) = 0;
   virtual void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) = 0;
   virtual void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) = 0;
+
+  // y (+)= the sum of the maps of x, all of one shape: each map's output is rounded as dense() rounds
+  // it and added in its turn. Back: dx (+)= their adjoints of dy, by the weights before any update.
+  // dx may be x where there is one term.
+  virtual void dense_sum(std::span<const DenseTerm<T>> terms, const T* x, T* y, bool add) {
+    for (size_t i = 0; i < terms.size(); ++i) dense(terms[i].map, x, terms[i].w, y, add || i > 0);
+  }
+  virtual void dense_sum_back(std::span<const DenseTerm<T>> terms, const T* x, const T* dy, T* dx,
+                              bool add) {
+    for (const DenseTerm<T>& term : terms) {
+      ASSERT(!term.update, "this backend keeps gradients");
+      if (term.dw) dense_dw(term.map, x, dy, term.dw);
+    }
+    for (size_t i = 0; i < terms.size(); ++i)
+      dense_dx(terms[i].map, dy, terms[i].w, dx, add || i > 0);
+  }
+  // Whether a term of this map may have an update.
+  virtual bool updates_in_sum(const DenseMap&) const { return false; }
+
   // One token of a causal map along a token axis, from inputs kept elsewhere: y[c,b] (+)= sum over d
   // of W(token, c, d) * inputs[d][c,b], where inputs[d] is the token d steps back on the axis. As
   // many as there are. The sum is in the order of dense(), so both give the same numbers.

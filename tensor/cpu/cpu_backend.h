@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tensor/backend.h"
+#include "tensor/buffer.h"
 #include "tensor/cpu/cpu_device.h"
 #include "tensor/cpu/pause.h"
 
@@ -37,6 +38,11 @@ class CpuBackend final : public Backend<T> {
   void dense(const DenseMap& map, const T* x, const T* w, T* y, bool add) override;
   void dense_dx(const DenseMap& map, const T* dy, const T* w, T* dx, bool add) override;
   void dense_dw(const DenseMap& map, const T* x, const T* dy, T* dw) override;
+  // dense_sum.cc
+  void dense_sum(std::span<const DenseTerm<T>> terms, const T* x, T* y, bool add) override;
+  void dense_sum_back(std::span<const DenseTerm<T>> terms, const T* x, const T* dy, T* dx,
+                      bool add) override;
+  bool updates_in_sum(const DenseMap& map) const override;
   // dense_token.cc
   void dense_token(const DenseMap& map, std::int64_t token, std::span<const T* const> inputs,
                    const T* w, T* y, bool add) override;
@@ -102,6 +108,9 @@ class CpuBackend final : public Backend<T> {
  private:
   Pause pause_;
   CpuDevice device_;
+  static constexpr std::int64_t kSumRoom = 1 << 19;  // elements a thread: more than a second cache
+  int threads_;
+  Buffer<T> room_;  // of all threads, for the blocks of a dense sum
 };
 
 }  // namespace ortho

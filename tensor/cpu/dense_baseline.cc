@@ -3,6 +3,7 @@
 #include "tensor/cpu/dense_isa.h"
 #include "tensor/cpu/dense_lanes.h"
 #include "tensor/cpu/dense_open.h"
+#include "tensor/cpu/dense_pairs.h"
 
 namespace ortho {
 namespace {
@@ -10,14 +11,16 @@ namespace {
 struct Baseline {
   static constexpr int kBytes = 16;
   static constexpr int kOutputs = 4;
+  static constexpr int kRows = 6;
 };
 
 template <class T>
 constexpr DenseKernels<T> kernels() {
+  using Pairs = DensePairs<T, Baseline>;
   using Lanes = DenseLanes<T, Baseline>;
   using Open = DenseOpen<T, Baseline>;
-  return {DenseRows<T, Baseline>::rows, DenseDots<T, Baseline>::dots, Lanes::channel_rows,
-          Lanes::channel_dots,          Open::open_channels,          Open::open_channels_dots};
+  return {Pairs::rows,         Pairs::dots,         Pairs::pairs,        Pairs::pairs_dots,
+          Lanes::channel_rows, Lanes::channel_dots, Open::open_channels, Open::open_channels_dots};
 }
 
 }  // namespace

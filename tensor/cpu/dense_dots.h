@@ -102,40 +102,58 @@ struct DenseDots : DenseRows<T, Isa> {
                              t.band.lo(0));
   }
 
-  // A grid's line with weights of its own: d = u * v^T
-  // as rows, with v transposed. No sums across lanes.
+  static constexpr I kProduct = 16384;  // elements of either factor of a part, at most
+
+  // A grid's line with weights of its own: d = u * v^T as rows, with v transposed, and its rows
+  // filled up to whole vectors. No sums across lanes.
   static bool is_product(const DotsTask<T>& t) {
     const Band& b = t.band;
     return t.d_line != 0 && t.segments == 1 && t.d_out == 1 && b.lo_slope == 0 && b.hi_slope == 0 &&
-           b.lo(0) == 0 && 2 * t.outputs >= Base::kLanes && t.outputs * kMinColumns <= kPacked &&
-           b.hi(0) * kMinColumns <= kPacked;
+           b.lo(0) == 0 && 2 * t.outputs >= Base::kLanes &&
+           whole_lanes(t.outputs) * kMinColumns <= kProduct && b.hi(0) * kMinColumns <= kProduct;
+  }
+  static constexpr I whole_lanes(I count) {
+    return (count + Base::kLanes - 1) / Base::kLanes * Base::kLanes;
   }
 
   static void product(const DotsTask<T>& t) {
-    T u[kPacked], v[kPacked];
-    const I inputs = t.band.hi(0), widest = inputs > t.outputs ? inputs : t.outputs;
-    const I columns = kPacked / widest / kMinColumns * kMinColumns;
+    T u[kProduct], v[kProduct], sums[kProduct];
+    const I inputs = t.band.hi(0), width = whole_lanes(t.outputs);
+    const I columns = kProduct / (inputs > width ? inputs : width) / kMinColumns * kMinColumns;
+    const bool filled = width > t.outputs;  // its sums need a place with room for them
     for (I line = 0; line < t.lines; ++line)
       for (I r = 0; r < t.run; r += columns) {
         const I part = t.run - r < columns ? t.run - r : columns;
-        Base::pack(t.u + line * t.u_line + r, t.u_in, inputs, part, t.u_line, u);
-        Base::pack_transposed(t.v + line * t.v_line + r, t.v_out, t.outputs, part, t.v_line, v);
-        const RowsTask<T> task{u,
-                               v,
-                               t.d + line * t.d_line,
-                               1,
-                               inputs,
-                               t.outputs,
-                               0,
-                               0,
-                               t.d_line,
-                               part,
-                               1,
-                               t.outputs,
-                               t.d_in,
-                               {0, 0, part, 0, 0, part},
-                               t.add || r > 0};
-        Base::rows(task);
+        const T* rows = t.u + line * t.u_line + r;
+        if (!t.in_cache) Base::pack(rows, t.u_in, inputs, part, t.u_line, u);
+        Base::pack_filled(t.v + line * t.v_line + r, t.v_out, t.outputs, part, t.v_line, v, width);
+        T* const d = t.d + line * t.d_line;
+        const I batch = filled ? kProduct / width : inputs;
+        for (I k = 0; k < inputs; k += batch) {
+          const I few = inputs - k < batch ? inputs - k : batch, u_in = t.in_cache ? t.u_in : part;
+          const bool add = t.add || r > 0;
+          Base::rows({(t.in_cache ? rows : u) + k * u_in,
+                      v,
+                      filled ? sums : d + k * t.d_in,
+                      1,
+                      few,
+                      width,
+                      0,
+                      0,
+                      0,
+                      u_in,
+                      1,
+                      width,
+                      filled ? width : t.d_in,
+                      {0, 0, part, 0, 0, part},
+                      add && !filled,
+                      true});
+          for (I i = 0; filled && i < few; ++i)
+            for (I j = 0; j < t.outputs; ++j) {
+              T& to = d[(k + i) * t.d_in + j];
+              to = (add ? to : T(0)) + sums[i * width + j];
+            }
+        }
       }
   }
 

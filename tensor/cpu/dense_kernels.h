@@ -1,4 +1,4 @@
-// The four loops behind every dense map, and the choice
+// The loops behind every dense map, and the choice
 // of the instruction set they are compiled for.
 //
 // A task is strides and counts only. `rows` broadcasts a weight over a contiguous run, `dots` sums
@@ -41,6 +41,7 @@ struct RowsTask {
   std::int64_t x_in, y_out;             // steps of x in k, of y in j
   Band band;
   bool add;
+  bool in_cache = false;  // nothing need be packed
 };
 
 // d[line][k][j] (+)= sum over segments and r < run of u[line][k][segment][r] *
@@ -55,6 +56,33 @@ struct DotsTask {
   std::int64_t d_in, d_out;
   Band band;
   bool add;
+  bool in_cache = false;
+};
+
+constexpr int kPairAxes = 3;  // of a PairsTask, at most
+
+// y[row][place][b] (+)= the sum over axes of two, each term rounded and added in its turn, of
+// W[axis][row of k][place][j] * x[row of k][place][b]; `back`: of its adjoint. The axes are bits of a
+// row's number; the batch is a multiple of 16.
+template <class T>
+struct PairsTask {
+  const T* w[kPairAxes];
+  std::int64_t step[kPairAxes];
+  int axes;
+  const T* x;
+  T* y;
+  std::int64_t rows, places, batch, row, w_row;
+  bool back, add;
+};
+
+// d[axis][row of k][place][j] = sum over b of u[row of k][place][b] * v[row of j][place][b].
+template <class T>
+struct PairsDotsTask {
+  const std::int64_t* step;
+  int axes;
+  const T *u, *v;
+  T* d;
+  std::int64_t rows, places, batch, row, d_axis, d_row;
 };
 
 // y[line][j][b][c] (+)= sum over k in the band of a[line][c][j][k] * x[line][k][b][c].
@@ -128,6 +156,8 @@ template <class T>
 struct DenseKernels {
   void (*rows)(const RowsTask<T>& task);
   void (*dots)(const DotsTask<T>& task);
+  void (*pairs)(const PairsTask<T>& task);
+  void (*pairs_dots)(const PairsDotsTask<T>& task);
   void (*channel_rows)(const ChannelTask<T>& task);
   void (*channel_dots)(const ChannelDotsTask<T>& task);
   void (*open_channels)(const OpenChannelsTask<T>& task);

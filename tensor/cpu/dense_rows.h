@@ -30,7 +30,10 @@ struct DenseRows : DenseVectors<T, Isa> {
     const I from = t.band.lo(j + kOutputs - 1), end = t.band.hi(j), to = end < from ? from : end;
     const auto multiply = [&](I k, bool whole) __attribute__((always_inline)) {
       V in[kVectors];
-      for (int v = 0; v < kVectors; ++v) load(in[v], f.x + k * f.x_in + v * kStep);
+      for (int v = 0; v < kVectors; ++v) {
+        load(in[v], f.x + k * f.x_in + v * kStep);
+        if (t.in_cache) __builtin_prefetch(f.x + k * f.x_in + v * kStep + t.x_line);
+      }
       for (int o = 0; o < kOutputs; ++o) {
         if (!whole && !t.band.has(k, j + o)) continue;
         const T weight = f.a[(j + o) * f.a_out + k * f.a_in];
@@ -48,11 +51,22 @@ struct DenseRows : DenseVectors<T, Isa> {
       }
   }
 
+  // One tile of exactly `count` outputs, at most kOutputs.
   template <int kBytes, int kVectors, int kOutputs>
-  static void rows_outputs(const RowsTask<T>& t, const Factors& f, T* y, I j) {
-    for (; j + kOutputs <= t.outputs; j += kOutputs)
-      rows_tile<kBytes, kVectors, kOutputs>(t, f, y, j);
-    if constexpr (kOutputs > 1) rows_outputs<kBytes, kVectors, kOutputs / 2>(t, f, y, j);
+  static void rows_exact(const RowsTask<T>& t, const Factors& f, T* y, I j, I count) {
+    if (count == kOutputs) return rows_tile<kBytes, kVectors, kOutputs>(t, f, y, j);
+    if constexpr (kOutputs > 1) rows_exact<kBytes, kVectors, kOutputs - 1>(t, f, y, j, count);
+  }
+
+  // Tiles of nearly one size: a small one would wait for its own sums.
+  template <int kBytes, int kVectors>
+  static void rows_outputs(const RowsTask<T>& t, const Factors& f, T* y) {
+    const I tiles = (t.outputs + Isa::kRows - 1) / Isa::kRows;
+    for (I tile = 0, j = 0; tile < tiles; ++tile) {
+      const I next = t.outputs * (tile + 1) / tiles;
+      rows_exact<kBytes, kVectors, Isa::kRows>(t, f, y, j, next - j);
+      j = next;
+    }
   }
 
   // Columns from r on, in strips of this width and then of every narrower one.
@@ -62,13 +76,13 @@ struct DenseRows : DenseVectors<T, Isa> {
     const T* x = f.x;
     const I inputs = t.band.hi(t.outputs - 1);
     T strip[kBytes == Isa::kBytes ? kPacked : 1];
-    const bool packed = kBytes == Isa::kBytes && t.outputs > Isa::kOutputs && t.band.lo(0) >= 0 &&
-                        inputs * kStep <= kPacked;
+    const bool packed = !t.in_cache && kBytes == Isa::kBytes && t.outputs > Isa::kRows &&
+                        t.band.lo(0) >= 0 && inputs * kStep <= kPacked;
     for (; r + kStep <= t.run; r += kStep) {
       f.x = packed ? strip : x + r;
       if (packed) pack(x + r, t.x_in, inputs, kStep, t.x_line, strip);
       f.x_in = packed ? kStep : t.x_in;
-      rows_outputs<kBytes, kVectors, Isa::kOutputs>(t, f, y + r, 0);
+      rows_outputs<kBytes, kVectors>(t, f, y + r);
     }
     f.x = x;
     f.x_in = t.x_in;
@@ -86,8 +100,8 @@ struct DenseRows : DenseVectors<T, Isa> {
     const I inputs = t.band.last;
     const I w_rows = by_column ? inputs : t.outputs, w_columns = by_column ? t.outputs : inputs;
     // Causal wiring steps backwards through W, which then is no array of inputs and outputs.
-    const bool packed = (by_column ? t.a_in >= 0 : t.a_in == 1 && t.a_out >= 0) && t.a_line != 0 &&
-                        w_rows * w_columns <= kPacked;
+    const bool packed = !t.in_cache && (by_column ? t.a_in >= 0 : t.a_in == 1 && t.a_out >= 0) &&
+                        t.a_line != 0 && w_rows * w_columns <= kPacked;
     for (I line = 0; line < t.lines; ++line) {
       Factors f{t.a + line * t.a_line, t.x + line * t.x_line, t.a_out, t.a_in, t.x_in};
       if (packed) {

@@ -1,9 +1,9 @@
-// Vectors of one instruction set, and rows packed
-// side by side: what the register tiles are made of.
+// Vectors of one instruction set, and rows packed side by side: what tiles are made of.
 //
-// The tiles (dense_rows.h, dense_dots.h, dense_lanes.h) are written once and instantiated for each
-// instruction set in its own file, compiled with that set's flags. Isa says how wide a vector is
-// and how many outputs a tile has; it is part of every name, so the linker cannot mix up two sets.
+// The tiles (dense_rows.h, dense_dots.h, dense_lanes.h, dense_pairs.h) are written once and
+// instantiated for each instruction set in its own file, with that set's flags. Isa says how wide a
+// vector is and how many outputs a tile has, kRows where each is two vectors wide; it is part of
+// every name, so the linker cannot mix up two sets.
 // Include nothing here that is not.
 #pragma once
 
@@ -94,6 +94,27 @@ struct DenseVectors {
     }
     for (; row < rows; ++row)
       for (I c = 0; c < columns; ++c) to[c * rows + row] = from[row * pitch + c];
+  }
+
+  // The same in steps of `to_row`, rows filled up to whole vectors with 0.
+  static void pack_filled(const T* from, I pitch, I rows, I columns, I ahead, T* to, I to_row) {
+    for (I row = 0; row < rows; row += kLanes) {
+      const I here = rows - row < kLanes ? rows - row : kLanes;
+      for (I c = 0; c < columns; c += kLanes) {
+        const I width = columns - c < kLanes ? columns - c : kLanes;
+        Full v[kLanes] = {};
+        for (I i = 0; i < here; ++i) {
+          const T* const at = from + (row + i) * pitch + c;
+          if (width == kLanes)
+            load(v[i], at);
+          else
+            for (I lane = 0; lane < width; ++lane) v[i][lane] = at[lane];
+          __builtin_prefetch(at + ahead);
+        }
+        transpose(v);
+        for (I i = 0; i < width; ++i) store(v[i], to + (c + i) * to_row + row, false);
+      }
+    }
   }
 };
 

@@ -43,8 +43,9 @@ void multiply(Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::i
 }  // namespace
 
 template <class T>
-CpuBackend<T>::CpuBackend(int threads) {
+CpuBackend<T>::CpuBackend(int threads) : threads_(threads) {
   REQUIRE(threads >= 1 && threads <= 1024, "threads ", threads, ": 1 to 1024 per rank");
+  room_ = Buffer<T>(threads * kSumRoom, "blocks of dense sums");
   omp_set_num_threads(threads);
 }
 

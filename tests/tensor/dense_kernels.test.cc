@@ -74,9 +74,13 @@ void check_rows(const DenseKernels<T>& kernels, std::int64_t run, const Band& ba
         expected[static_cast<size_t>(j * pitch + line * run + r)] +=
             weight * x.at()[k * pitch + line * run + r];
     });
-  kernels.rows({a.at(), x.at(), y.data(), kLines, kOutputs, run, kInputs * kOutputs, run, run,
-                a_out, a_in, pitch, pitch, band, add});
-  EXPECT_EQ(y, expected) << "rows, run " << run;
+  const std::vector<T> before = y;
+  for (const bool in_cache : {false, true}) {
+    y = before;
+    kernels.rows({a.at(), x.at(), y.data(), kLines, kOutputs, run, kInputs * kOutputs, run, run,
+                  a_out, a_in, pitch, pitch, band, add, in_cache});
+    EXPECT_EQ(y, expected) << "rows, run " << run << " in cache " << in_cache;
+  }
 }
 
 template <class T>
@@ -98,14 +102,15 @@ void check_dots(const DenseKernels<T>& kernels, std::int64_t run, const Band& ba
       to = (add ? to : T(0)) + sum;
     });
   // Once as three segments, once as one run.
-  for (const std::int64_t segments : {kSegments, std::int64_t{1}}) {
-    std::vector<T> result = d;
-    const std::int64_t length = kSegments * run / segments;
-    kernels.dots({u.at(), v.at(), result.data() + kBefore * kOutputs, kLines, kOutputs, segments,
-                  length, kSegments * run, kSegments * run, kColumns * kOutputs, row, length, row,
-                  length, kOutputs, 1, band, add});
-    EXPECT_EQ(result, expected) << "dots, run " << length;
-  }
+  for (const std::int64_t segments : {kSegments, std::int64_t{1}})
+    for (const bool in_cache : {false, true}) {
+      std::vector<T> result = d;
+      const std::int64_t length = kSegments * run / segments;
+      kernels.dots({u.at(), v.at(), result.data() + kBefore * kOutputs, kLines, kOutputs, segments,
+                    length, kSegments * run, kSegments * run, kColumns * kOutputs, row, length, row,
+                    length, kOutputs, 1, band, add, in_cache});
+      EXPECT_EQ(result, expected) << "dots, run " << length;
+    }
 }
 
 template <class T>
@@ -136,11 +141,65 @@ void check_channels(const DenseKernels<T>& kernels, std::int64_t channels, std::
   EXPECT_EQ(dw, expected_dw) << "channel_dots";
 }
 
+// Three axes of two and then the last two of them, three places a row.
+template <class T>
+void check_pairs(const DenseKernels<T>& kernels, std::int64_t batch, bool add, bool back) {
+  constexpr std::int64_t kRows = 16, kPlaces = 3, kSteps[] = {8, 4, 1};
+  const std::int64_t row = kPlaces * batch + 16, w_row = 2 * kPlaces, w_axis = kRows * w_row;
+  const std::vector<T> w = whole_numbers<T>(3 * w_axis, 1), u = whole_numbers<T>(kRows * row, 2),
+                       v = whole_numbers<T>(kRows * row, 3);
+  for (const int axes : {3, 2, 1}) {
+    const std::int64_t first = 3 - axes;
+    std::vector<T> y(u.size(), T(4)), d(w.size(), T(4)), expected_y = y, expected_d = d;
+    for (std::int64_t k = 0; k < kRows; ++k)
+      for (std::int64_t at = 0; at < kPlaces * batch; ++at) {
+        if (!add) expected_y[static_cast<size_t>(k * row + at)] = 0;
+      }
+    for (std::int64_t axis = first; axis < 3; ++axis)
+      for (std::int64_t k = 0; k < kRows; ++k)
+        for (const std::int64_t j : {k, k ^ kSteps[axis]})
+          for (std::int64_t place = 0; place < kPlaces; ++place) {
+            const auto weight = static_cast<size_t>(axis * w_axis + k * w_row + 2 * place +
+                                                    ((j & kSteps[axis]) != 0));
+            T sum = 0;
+            for (std::int64_t b = place * batch; b < (place + 1) * batch; ++b) {
+              const auto from = static_cast<size_t>((back ? j : k) * row + b);
+              expected_y[static_cast<size_t>((back ? k : j) * row + b)] += w[weight] * u[from];
+              sum += u[static_cast<size_t>(k * row + b)] * v[static_cast<size_t>(j * row + b)];
+            }
+            expected_d[weight] = sum;
+          }
+    PairsTask<T> task{};
+    task.axes = axes;
+    for (std::int64_t a = 0; a < axes; ++a) {
+      task.w[a] = w.data() + (first + a) * w_axis;
+      task.step[a] = kSteps[first + a];
+    }
+    task.x = u.data();
+    task.y = y.data();
+    task.rows = kRows;
+    task.places = kPlaces;
+    task.batch = batch;
+    task.row = row;
+    task.w_row = w_row;
+    task.back = back;
+    task.add = add;
+    kernels.pairs(task);
+    EXPECT_EQ(y, expected_y) << "pairs, axes " << axes << " batch " << batch;
+    kernels.pairs_dots({kSteps + first, axes, u.data(), v.data(), d.data() + first * w_axis, kRows,
+                        kPlaces, batch, row, w_axis, w_row});
+    EXPECT_EQ(d, expected_d) << "pairs_dots, axes " << axes << " batch " << batch;
+  }
+}
+
 template <class T>
 void check_all() {
   for (const InstructionSet<T>& set : instruction_sets<T>()) {
     SCOPED_TRACE(set.name);
     if (!set.here) continue;
+    for (const std::int64_t batch : {16, 48})
+      for (const bool add : {false, true})
+        for (const bool back : {false, true}) check_pairs(*set.kernels, batch, add, back);
     for (const Band& band : bands(kInputs, kOutputs))
       for (const std::int64_t run : {1, 5, 16, 31, 47}) {
         for (const bool add : {false, true}) {
