@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/process.h"
 #include "core/random.h"
 #include "tests/support/errors.h"
-#include "tests/support/process.h"
 #include "tests/support/program.h"
 #include "tests/support/run_kit.h"
 #include "trainer/checkpoint.h"
@@ -36,20 +36,18 @@ class TrainProgram : public testing::Test {
     for (const std::string& word : long_command(name)) words.push_back(word);
     return words;
   }
-  static void prepare_mpi() {
-    for (const auto& [name, value] : kMpiEnvironment) ::setenv(name, value, 1);
-  }
-
   std::string log() const { return kit_ / "log"; }
-  int run_program(const std::vector<std::string>& words,
-                  const std::function<void()>& prepare = prepare_mpi) {
-    return Process(words, log(), prepare).wait();
+  ProcessOptions options(std::int64_t max_file_bytes = 0) const {
+    return {{kMpiEnvironment.begin(), kMpiEnvironment.end()}, "", log(), max_file_bytes};
+  }
+  int run_program(const std::vector<std::string>& words, std::int64_t max_file_bytes = 0) {
+    return Process(words, options(max_file_bytes)).wait();
   }
   RunConfig config(const std::string& name) { return kit_.config(name, kSaving); }
 
   // Starts the run, lets it reach `moment`, ends it there; false when it was complete before.
   bool kill_at(const std::string& name, const std::function<bool()>& moment) {
-    Process process(command(name), log());
+    Process process(command(name), options());
     if (!process.wait_until(moment)) {
       EXPECT_EQ(process.wait(), 0) << read_file(log());
       return false;
@@ -117,7 +115,7 @@ TEST_F(TrainProgram, LeavesWithItsCodeWhenAskedTo) {
   const RunConfig stopped = config("stopped");
   for (const int signal : {SIGTERM, SIGUSR1}) {
     const std::int64_t lines = signal == SIGTERM ? 3 : 15;
-    Process process(long_command("stopped"), log());
+    Process process(long_command("stopped"), options());
     ASSERT_TRUE(process.wait_until([&] { return lines_of(stopped) >= lines; })) << read_file(log());
     process.send(signal);
     EXPECT_EQ(process.wait(), kExitSavedAndLeft) << read_file(log());
@@ -132,7 +130,7 @@ TEST_F(TrainProgram, LeavesWithItsCodeUnderMpirun) {
   ASSERT_EQ(run_program(mpi_command("straight")), 0) << read_file(log());
   const RunConfig stopped = config("stopped");
   for (const bool one_rank : {false, true}) {
-    Process process(mpi_command("stopped"), log(), prepare_mpi);
+    Process process(mpi_command("stopped"), options());
     const std::int64_t lines = one_rank ? 15 : 3;
     ASSERT_TRUE(process.wait_until([&] { return lines_of(stopped) >= lines; })) << read_file(log());
     if (one_rank) {
@@ -179,20 +177,16 @@ TEST_F(TrainProgram, AFullDiskKeepsTheEarlierCheckpoint) {
   ASSERT_EQ(run_program(command("straight")), 0) << read_file(log());
   const RunConfig full = config("full");
   {
-    Process process(command("full"), log());
+    Process process(command("full"), options());
     ASSERT_TRUE(process.wait_until([&] { return newest_step(full) >= 6; }));
     process.send(SIGKILL);
   }
   const auto before = newest_state(full);
   const auto size =
       std::filesystem::file_size(list_checkpoints(checkpoints_of(full)).back() + "/rank-0.h5");
-  const auto limited = [&] {  // the next checkpoint does not fit, run.yaml and metrics.jsonl do
-    prepare_mpi();
-    ::signal(SIGXFSZ, SIG_IGN);  // writes fail instead of killing
-    const rlimit limit = {size / 2, size / 2};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  };
-  EXPECT_EQ(run_program(command("full"), limited), 74) << read_file(log());
+  // The next checkpoint does not fit, run.yaml and metrics.jsonl do.
+  EXPECT_EQ(run_program(command("full"), static_cast<std::int64_t>(size / 2)), 74)
+      << read_file(log());
   const std::string message = read_file(log());
   EXPECT_NE(message.find("rank-0.h5"), std::string::npos) << message;
   const auto after = newest_state(full);
