@@ -106,6 +106,7 @@ class Channel {
   virtual void enter(std::string_view /*phase*/, std::int64_t /*step*/) {}
   virtual void arrive(std::string_view /*what*/, std::int64_t /*bytes*/) {}
   virtual void leave() {}
+  virtual double busy_sec() const { return 0; }  // of this rank, in steps and outside operations
 };
 
 // Such an operation, from here to the end of the scope.

@@ -13,5 +13,8 @@ int run_generate(const GenerateOptions& options);
 int run_inspect(const InspectOptions& options);
 int run_export(const ExportOptions& options);
 int run_apply(const ApplyOptions& options);
+int run_run(const RunOptions& options);
+int run_host_check(const HostCheckOptions& options);
+int run_sweep(const SweepOptions& options);
 
 }  // namespace ortho

@@ -40,7 +40,13 @@ std::string help_text(const Listing& listing, const std::string& usage, const st
 void check_count(const char* option, std::int64_t value, std::int64_t least);
 std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::string& word);
 
+void list_settings(Listing& listing, Words& settings);
+
 Command parse_pack(const Words& arguments);
+Command parse_train(const Words& arguments);
+Command parse_run(const Words& arguments);
+Command parse_host_check(const Words& arguments);
+Command parse_sweep(const Words& arguments);
 Command parse_export(const Words& arguments);
 Command parse_apply(const Words& arguments);
 

@@ -11,6 +11,7 @@
 #include "launch/commands.h"
 #include "launch/rate.h"
 #include "launch/run_file.h"
+#include "trainer/run_meshes.h"
 #include "trainer/stage_data.h"
 
 namespace ortho {
@@ -107,7 +108,9 @@ DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ran
   if (symbols_given > 0) facts.symbols_from += text("; --symbols ", symbols_given, " is not used");
   const RunPlan plan = plan_run(config, facts.symbols);
   for (const Stage& stage : plan.stages)
-    look_at(stage, vocabulary, choose_mesh(stage, config, ranks).best().cuts.batch, facts);
+    look_at(stage, vocabulary,
+            choose_mesh(stage, config, ranks_of_stage(stage.config, ranks)).best().cuts.batch,
+            facts);
   return facts;
 }
 

@@ -108,6 +108,7 @@ struct StageConfig {
   MeshConfig mesh;
   UntilConfig until;
   TrainConfig train;
+  std::int64_t ranks = 0;  // that train this stage; 0: as many as there are
   bool operator==(const StageConfig&) const = default;
 };
 
@@ -149,6 +150,19 @@ struct CheckpointConfig {
   bool operator==(const CheckpointConfig&) const = default;
 };
 
+// When a run is taken to hang (comm/watchdog.h), and what `orthotope run` does when it fails.
+struct FaultsConfig {
+  enum class OnHostLoss { fewer, wait, stop };
+
+  double deadline = 30;        // seconds of a step without progress
+  double slow_deadline = 300;  // of a start, a growth, a save, an evaluation
+  double beat = 5;             // seconds without a word of a rank before its host is asked
+  std::int64_t restarts = 3;   // in a row without a newer checkpoint
+  double back_off = 2;         // seconds before the first of them, doubled each time, at most 60
+  OnHostLoss on_host_loss = OnHostLoss::fewer;  // fewer ranks, wait for the host, or end
+  bool operator==(const FaultsConfig&) const = default;
+};
+
 enum class Switch { automatic, on, off };
 
 struct RunConfig {
@@ -173,6 +187,7 @@ struct RunConfig {
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
   RanksConfig ranks;
+  FaultsConfig faults;
   bool operator==(const RunConfig&) const = default;
 };
 

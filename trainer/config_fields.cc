@@ -248,7 +248,9 @@ Fields fields(StageConfig& c) {
           "mesh", fields(c.mesh), "how ranks share this stage", [&c] { c.mesh = {}; }, "auto")
       .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; })
       .group("train", fields(c.train), "partial training; all when not named",
-             [&c] { c.train = {}; });
+             [&c] { c.train = {}; })
+      .integer("ranks", c.ranks, {0, 1 << 20}, "ranks",
+               "that train this stage; `orthotope run` starts so many; 0 = as many as there are");
 }
 
 Fields fields(OptimizerConfig& c) {
@@ -280,6 +282,25 @@ Fields fields(CheckpointConfig& c) {
       .integer("every", c.every, kFromZero, "steps",
                "steps between checkpoints; 0 = only at growths and the end")
       .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay");
+}
+
+constexpr Choice<FaultsConfig::OnHostLoss> kLosses[] = {{"fewer", FaultsConfig::OnHostLoss::fewer},
+                                                        {"wait", FaultsConfig::OnHostLoss::wait},
+                                                        {"stop", FaultsConfig::OnHostLoss::stop}};
+
+Fields fields(FaultsConfig& c) {
+  constexpr Limits sec{1, 1e6};
+  return Fields()
+      .real("deadline", c.deadline, sec, "s", "of a step without progress: then it hangs")
+      .real("slow_deadline", c.slow_deadline, sec, "s",
+            "of a start, a growth, a save or an evaluation without progress")
+      .real("beat", c.beat, sec, "s", "without a word of a rank, before run asks its host")
+      .integer("restarts", c.restarts, {0, 1e6}, "starts",
+               "by run, in a row without a newer checkpoint")
+      .real("back_off", c.back_off, {0, 60}, "s",
+            "before the first of them; doubled each time, at most 60")
+      .choice("on_host_loss", c.on_host_loss, kLosses,
+              "fewer ranks go on, run waits for the host, or it ends");
 }
 
 Fields fields(RegrowConfig& c) {
@@ -338,7 +359,8 @@ Fields fields(RunConfig& c) {
       .group("regrow", fields(c.regrow), "how sparse maps change their connections")
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
-      .group("checkpoint", fields(c.checkpoint), "what is kept");
+      .group("checkpoint", fields(c.checkpoint), "what is kept")
+      .group("faults", fields(c.faults), "when a run hangs, and what run does when it fails");
 }
 
 std::string config_text(const RunConfig& config) {

@@ -91,14 +91,19 @@ struct TrainingRun::StageWork {
   std::optional<Model<float>> model;
 };
 
-TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
+TrainingRun::TrainingRun(const RunConfig& config, Channel& channel, const StartFacts& facts)
     : config_(config),
       channel_(channel),
       backend_(make_cpu_backend<float>(static_cast<int>(config.threads))),
       metrics_(config.out + "/metrics.jsonl"),
-      checkpoints_(config.out + "/checkpoints") {
+      checkpoints_(config.out + "/checkpoints"),
+      born_at_(now_sec()),
+      status_(next_status(config.out, facts.attempt, facts.spent_sec)) {
+  spent_before_sec_ = status_.spent_sec;
   check_ranks();
-  choose_meshes();
+  const RunPlan plan = plan_run(config_, vocabulary_.size());
+  meshes_ = run_meshes(plan, config_, channel_.ranks(), facts.any_ranks);
+  say("mesh: " + meshes_text(plan, meshes_));
   agree(channel, [&] {
     if (channel.rank() != 0) return;
     make_folder(checkpoints_);
@@ -124,18 +129,6 @@ void TrainingRun::check_ranks() {
   require_same(channel_, "the data's words", words);
 }
 
-void TrainingRun::choose_meshes() {
-  std::string line;
-  std::set<std::string> distinct;
-  for (const Stage& stage : plan_run(config_, vocabulary_.size()).stages) {
-    meshes_.push_back(choose_mesh(stage, config_, channel_.ranks()).best().cuts);
-    const std::string mesh = cuts_text(meshes_.back());
-    distinct.insert(mesh);
-    line += text(line.empty() ? "" : ", ", stage.config.name, ' ', mesh);
-  }
-  say("mesh: " + (distinct.size() == 1 ? *distinct.begin() : line));
-}
-
 void TrainingRun::start_or_resume() {
   const StageSharding sharding = [this](const Stage& stage) { return sharding_of(stage); };
   state_ = resume_run(channel_, checkpoints_, config_, vocabulary_, sharding);
@@ -157,6 +150,7 @@ void TrainingRun::start_or_resume() {
     write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
   grow_to(stage(), stage());  // when the data brought new symbols
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
 }
 
 Sharding TrainingRun::sharding_of(const Stage& stage) const {
@@ -164,11 +158,12 @@ Sharding TrainingRun::sharding_of(const Stage& stage) const {
   const auto declared = std::find_if(all.begin(), all.end(), [&](const StageConfig& other) {
     return other.name == stage.config.name;
   });
-  const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())];
+  const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())].cuts;
   return stage_sharding(stage, cuts, channel_.rank());
 }
 
 void TrainingRun::grow_to(const Stage& before, const Stage& stage) {
+  enter("grow");
   const size_t growths = state_->growths.size();
   const auto loss = [&] {  // each model answers the windows of its own stage
     return held_out_loss(state_->spec == stage.config.model ? stage : before);
@@ -227,13 +222,18 @@ bool TrainingRun::go() {
   while (true) {
     const auto index = static_cast<size_t>(state_->stage);
     const bool asked_to_stop = state_->ended.size() <= index && !run_stage(plan_.stages[index]);
-    if (complete()) return true;
-    if (asked_to_stop) return false;
+    if (complete()) return end(Ending::complete, index), true;
+    if (asked_to_stop) return end(Ending::stopped, index), false;
+    if (!meshes_[index + 1].trains) return end(Ending::next_stage, index + 1), true;
     enter_stage(index + 1);
   }
 }
 
 bool TrainingRun::run_stage(const Stage& planned) {
+  enter("start");
+  REQUIRE(meshes_[static_cast<size_t>(state_->stage)].trains, "stage ", planned.config.name,
+          " asks for ", planned.config.ranks, " ranks, not ", channel_.ranks(), ". Use mpirun -np ",
+          planned.config.ranks, ", or orthotope run");
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
   work->build(*this);
@@ -269,6 +269,7 @@ void TrainingRun::end_stage(StageWork& work) {
 
 bool TrainingRun::one_step(StageWork& work) {
   const double began = now_sec();
+  enter("step");
   const Objective objective =
       objective_of_step(work.stage.config.objective, state_->step - work.stage.first_step);
   std::optional<Batch> batch;
@@ -363,6 +364,7 @@ void TrainingRun::evaluate(StageWork& work) {
 
 void TrainingRun::evaluate(StageWork& work, Objective objective) {
   const double began = now_sec();
+  enter("evaluate");
   std::optional<HeldOut> split;
   agree(channel_,
         [&] { split.emplace(work.held_out, state_->vocabulary, work.data.options(objective)); });
@@ -390,7 +392,9 @@ void TrainingRun::evaluate(StageWork& work, Objective objective) {
 }
 
 void TrainingRun::save() {
+  enter("save");
   save_checkpoint(channel_, checkpoints_, *state_, config_, config_.checkpoint.keep);
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
 }
 
 }  // namespace ortho
