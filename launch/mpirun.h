@@ -16,7 +16,7 @@ struct MpirunFacts {
   std::string remote_shell;       // with a hostfile
   std::string network;            // "": Open MPI's choice
   bool local = true;              // this machine alone: slots do not count
-  bool yields = false;            // more ranks than cores
+  bool yields = false;            // while it waits: for more ranks than cores
   bool root = false;              // Open MPI asks for a word of consent
   std::vector<std::string> more;  // of --mpirun
   std::string report, token;      // for the ranks' beats

@@ -155,8 +155,7 @@ std::vector<std::string> Supervisor::words(int ranks) {
     write_file_durably(facts.hostfile, hosts_text(hosts_));
   }
   facts.network = network_;
-  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
-  facts.yields = facts.local && ranks * config_.threads > cores;
+  facts.yields = facts.local;  // who shares the cores is not known
   facts.root = ::geteuid() == 0;
   for (const std::string& more : options_.mpirun)
     for (std::string& word : split_words(more)) facts.more.push_back(std::move(word));

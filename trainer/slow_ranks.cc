@@ -25,8 +25,9 @@ RankTimes rank_times(std::span<const double> busy_sec) {
     if (busy_sec[rank] == times.most_sec) times.slowest = static_cast<int>(rank);
     std::vector<double> others(busy_sec.begin(), busy_sec.end());
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(rank));
-    if (!others.empty() && busy_sec[rank] > kSlow * median_of(others))
-      times.slow.push_back(static_cast<int>(rank));
+    const double median = others.empty() ? 0 : median_of(others);
+    if (median > 0 && busy_sec[rank] > kSlow * median)
+      times.slow.push_back({static_cast<int>(rank), busy_sec[rank] / median});
   }
   return times;
 }
@@ -38,12 +39,10 @@ SlowRanks find_slow_ranks(Channel& channel, double busy_sec) {
   const std::vector<std::string> hosts = channel.gather(channel.host());
   SlowRanks found;
   found.times = rank_times(busy);
-  for (const int rank : found.times.slow) {
-    const auto at = static_cast<size_t>(rank);
-    const double times = std::round(10 * busy[at] / found.times.median_sec) / 10;
-    found.line += text(found.line.empty() ? "slow: rank " : ", rank ", rank, " on ", hosts[at],
-                       " computes ", times, " times as long as the median rank");
-  }
+  for (const auto& [rank, times] : found.times.slow)
+    found.line += text(found.line.empty() ? "slow: rank " : ", rank ", rank, " on ",
+                       hosts[static_cast<size_t>(rank)], " computes ", std::round(10 * times) / 10,
+                       " times as long as the others");
   return found;
 }
 

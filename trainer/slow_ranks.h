@@ -14,18 +14,24 @@
 
 namespace ortho {
 
-inline constexpr double kSlow = 1.5;  // times the median of the others
+inline constexpr double kSlow = 1.5;
 
 struct RankTimes {
+  struct Slow {
+    int rank;
+    double times;  // the median of the others, above kSlow
+    bool operator==(const Slow&) const = default;
+  };
   double median_sec = 0, most_sec = 0;
   int slowest = 0;
-  std::vector<int> slow;  // those above kSlow
+  std::vector<Slow> slow;
 };
 RankTimes rank_times(std::span<const double> busy_sec);
 
 struct SlowRanks {
   RankTimes times;
-  std::string line;  // "slow: rank 3 on node-b computes 1.8 times as long as …"; "" when none is
+  std::string
+      line;  // "slow: rank 3 on node-b computes 1.8 times as long as the others"; "" when none is
 };
 // Of the seconds that each rank was busy. Collective.
 SlowRanks find_slow_ranks(Channel& channel, double busy_sec);

@@ -155,7 +155,7 @@ TEST(Beats, KnowTheNetworkOfThisHost) {
   EXPECT_EQ(address_towards("127.0.0.1"), "127.0.0.1");
   EXPECT_EQ(network_of("127.0.0.1"), "127.0.0.0/8");
   EXPECT_EQ(address_in("127.0.0.0/8"), "127.0.0.1");
-  EXPECT_EQ(address_in("192.0.2.0/24"), "");  // reserved for documentation
+  EXPECT_EQ(address_in("203.0.113.77/32"), "");  // reserved for documentation
   EXPECT_THROW(address_in("127.0.0.1"), Error);
 }
 
