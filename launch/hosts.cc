@@ -142,6 +142,7 @@ int slots_of(const std::vector<Host>& hosts) {
 
 std::string facts_line(const HostFacts& facts) {
   return JsonObject()
+      .add("name", facts.name)
       .add("program", facts.program)
       .add("cores", facts.cores)
       .add("shm_bytes", facts.shm_bytes)
@@ -150,8 +151,9 @@ std::string facts_line(const HostFacts& facts) {
 }
 
 HostFacts facts_here(const std::string& folder, const std::string& token) {
-  return {program_text(), static_cast<std::int64_t>(std::thread::hardware_concurrency()),
-          free_bytes("/dev/shm"), file_exists(folder + '/' + token)};
+  return {host_name(), program_text(),
+          static_cast<std::int64_t>(std::thread::hardware_concurrency()), free_bytes("/dev/shm"),
+          file_exists(folder + '/' + token)};
 }
 
 std::string refusal(const HostFacts& facts, const HostFacts& own) {
@@ -179,12 +181,13 @@ std::vector<std::string> RemoteShell::command(const std::string& host,
 namespace {
 
 HostAnswer read_answer(const Host& host, const std::string& output, const HostFacts& own) {
-  HostAnswer answer{host, true, ""};
+  HostAnswer answer{host, true, "", ""};
   const size_t begin = output.find('{'), end = output.find('}');
   try {
     REQUIRE(begin != std::string::npos && end != std::string::npos, "no answer in it");
     const ConfigNode node = parse_json(output.substr(begin, end - begin + 1), host.name);
     HostFacts facts;
+    answer.name = node.find("name")->value;
     facts.program = node.find("program")->value;
     facts.shm_bytes = std::stoll(node.find("shm_bytes")->value);
     facts.shares_folder = node.find("shares_folder")->value == "1";
@@ -213,7 +216,7 @@ std::vector<HostAnswer> RemoteShell::check(const std::vector<Host>& hosts,
     const std::optional<int> code = asked[i]->wait_for(std::max(left, kNapSec));
     const std::string output = asked[i]->take_output();
     if (code == std::nullopt || *code == 255)  // 255: ssh itself
-      answers.push_back({hosts[i], false, text("does not answer. ", output)});
+      answers.push_back({hosts[i], false, text("does not answer. ", output), ""});
     else
       answers.push_back(read_answer(hosts[i], output, own));
   }

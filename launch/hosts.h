@@ -25,6 +25,7 @@ int slots_of(const std::vector<Host>& hosts);
 
 // What a host that answers says of itself, as one line of JSON.
 struct HostFacts {
+  std::string name;     // its own, as its ranks give it
   std::string program;  // the build that lies there
   std::int64_t cores = 0;
   std::int64_t shm_bytes = 0;  // free in /dev/shm
@@ -39,6 +40,7 @@ struct HostAnswer {
   Host host;
   bool answers = false;
   std::string refusal;  // why it cannot be used; "" when it can
+  std::string name;     // its own
 };
 
 class RemoteShell {

@@ -98,10 +98,12 @@ void Supervisor::find_hosts() {
   write_file_durably(out_ + '/' + token_, "");
   hosts_.clear();
   for (const HostAnswer& answer : shell_.check(all_, out_, token_, kHostPatienceSec)) {
-    if (answer.refusal.empty())
+    if (answer.refusal.empty()) {
       hosts_.push_back(answer.host);
-    else
+      names_[answer.name] = answer.host.name;
+    } else {
       warn(text("host ", answer.host.name, ' ', answer.refusal));
+    }
   }
   std::error_code ignored;
   std::filesystem::remove(out_ + '/' + token_, ignored);
@@ -202,7 +204,8 @@ void Supervisor::end(bool host_lost, const std::string& why) {
 
 void Supervisor::look_at_hosts(double now) {
   for (const std::string& host : lookout_->silent_hosts(now)) {
-    if (all_.empty() || shell_.answers(host, kProbePatienceSec)) {
+    const auto name = names_.find(host);  // not there: it cannot be asked
+    if (name == names_.end() || shell_.answers(name->second, kProbePatienceSec)) {
       lookout_->answered(host, now);
       continue;
     }

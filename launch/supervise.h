@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,7 @@ class Supervisor {
   const RemoteShell shell_;
   BeatListener listener_;
   std::vector<Host> all_, hosts_;  // as given; those that answer now. Empty: this machine
+  std::map<std::string, std::string> names_;  // what the hosts file calls a host, by its own name
   std::string network_, address_;
   std::optional<Lookout> lookout_;
   std::optional<Process> job_;

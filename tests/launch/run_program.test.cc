@@ -21,7 +21,7 @@ class RunProgram : public testing::Test {
   static constexpr const char* kMore =
       "mesh: {batch: 2}\ncheckpoint: {every: 20, keep: 3}\n"
       "faults: {deadline: 2, beat: 2, back_off: 0.1}\n";
-  static constexpr const char* kLong = "stages.3.until.steps=400";
+  static constexpr const char* kLong = "stages.3.until.steps=120";
 
   ProcessOptions options() const {
     ProcessOptions with;
@@ -39,7 +39,7 @@ class RunProgram : public testing::Test {
   std::string log() const { return read_file(kit_ / "log"); }
   RunConfig config(const std::string& name) {
     RunConfig config = kit_.config(name, kMore);
-    config.stages[3].until.steps = 400;
+    config.stages[3].until.steps = 120;
     return config;
   }
   int finish(const std::string& name, const std::vector<std::string>& more = {}) {
@@ -168,11 +168,11 @@ TEST_F(RunProgram, StartsEachStageWithItsRanks) {
 // Two hosts that are this machine under two names: their ranks share no memory.
 TEST_F(RunProgram, StartsRanksOnSeveralHosts) {
   write_file_durably(kit_ / "hosts", "127.0.0.2 slots=1\n127.0.0.3 slots=1\n");
-  const int code = finish("hosts", {"--hosts", kit_ / "hosts", "--remote-shell",
-                                    ORTHO_SOURCE_DIR "/tests/support/fake_host.sh"});
+  const int code = finish("several", {"--hosts", kit_ / "hosts", "--remote-shell",
+                                      ORTHO_SOURCE_DIR "/tests/support/fake_host.sh"});
   EXPECT_EQ(code, 0) << log();
   expect_in("start 1: stage single, 2 ranks on 127.0.0.2, 127.0.0.3", log());
-  expect_same_as_straight("hosts");
+  expect_same_as_straight("several");
 }
 
 TEST_F(RunProgram, HostsThatDoNotAnswerAreLeftOut) {

@@ -33,7 +33,7 @@ TEST(Hosts, MistakesNameFileAndLine) {
 }
 
 TEST(Hosts, AreRefusedForAnotherBuildOrDisk) {
-  HostFacts own{"orthotope 1, build a", 2, 1 << 30, true}, other = own;
+  HostFacts own{"node1", "orthotope 1, build a", 2, 1 << 30, true}, other = own;
   EXPECT_EQ(refusal(other, own), "");
   other.program = "orthotope 1, build b";
   expect_in("has another build: orthotope 1, build b", refusal(other, own));
@@ -130,7 +130,8 @@ TEST_F(LookoutOfFour, ASilentHostIsAskedAndNamed) {
   EXPECT_EQ(lookout_.silent_hosts(9), std::vector<std::string>{"node2"});
   lookout_.answered("node2", 9);
   EXPECT_TRUE(lookout_.silent_hosts(9).empty());
-  EXPECT_EQ(lookout_.silent_hosts(15).size(), 1u);  // asked again later
+  for (double now = 10; now < 16; ++now) hear(now, {2, 3});
+  EXPECT_EQ(lookout_.silent_hosts(15), std::vector<std::string>{"node2"});  // asked again later
 }
 
 TEST_F(LookoutOfFour, AStoppedRankIsNamedThenEnded) {
@@ -201,6 +202,10 @@ TEST(Judge, CrashesAndHangsAre) {
   EndFacts hung;
   hung.ended_by_us = true;
   EXPECT_EQ(judge_end(hung).code, 70);
+  EndFacts saved = facts_of(75, Ending::stopped);  // while it was ended
+  EXPECT_EQ(judge_end(saved).next, Next::finish);
+  saved.ended_by_us = true;
+  EXPECT_EQ(judge_end(saved).next, Next::again);
 }
 
 TEST(Judge, BacksOffUpToAMinute) {
