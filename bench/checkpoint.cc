@@ -8,17 +8,23 @@
 // cache, so loading is work of the CPU. The aim: another mesh at most 1.3 times as long.
 #include "trainer/checkpoint.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <functional>
 
 #include "comm/mpi.h"
+#include "core/error.h"
 #include "dataio/box_file.h"
+#include "trainer/checkpoint_writer.h"
 
 namespace ortho {
 namespace {
@@ -119,6 +125,51 @@ void read_all(const std::string& path, RunState& state) {
     file.read("weight/" + param.spec.name, param.box, param.value);
 }
 
+// As many bytes as the state's, by write(2) of 1 MiB each and fsync: what dd conv=fsync does.
+void write_plainly(const std::string& path, std::int64_t bytes) {
+  const std::vector<char> block(std::size_t{1} << 20, 'x');
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  ASSERT(file >= 0, system_error());
+  for (std::int64_t done = 0; done < bytes; done += static_cast<std::int64_t>(block.size()))
+    ASSERT(::write(file, block.data(), block.size()) == static_cast<ssize_t>(block.size()),
+           system_error());
+  ASSERT(::fsync(file) == 0 && ::close(file) == 0, system_error());
+}
+
+// What saving behind the training takes from the training, and how fast the file is there.
+void run_behind(Channel& channel, const std::string& folder, std::int64_t blocks) {
+  RunState state = bench_state(bench_model(blocks), channel, 0);
+  CheckpointConfig rule;
+  rule.keep = 1;
+  CheckpointWriter writer(channel, folder + "/behind", rule);
+  writer.make_room(state);
+  const std::int64_t bytes = shadow_elements(state) * std::int64_t{sizeof(float)};
+  Buffer<float> from(shadow_elements(state), "memory to copy"), to(from.size(), "its copy");
+  Seconds copy = {1e9, 1e9}, stall = copy, save = copy, plain = copy;
+  const std::string file = text(folder, "/plain-", channel.rank());
+  const auto least = [&](Seconds& seconds, const std::function<void()>& act) {
+    seconds = std::min(seconds, slowest_sec(channel, act));
+  };
+  for (int run = 0; run < 5; ++run) {
+    least(copy, [&] { std::memcpy(to.data(), from.data(), static_cast<std::size_t>(bytes)); });
+    least(plain, [&] { write_plainly(file, bytes); });
+    std::filesystem::remove(file);
+    state.step = run;
+    const double began = now_sec();
+    least(stall, [&] { writer.begin(state, RunConfig{}); });
+    writer.finish();
+    save = std::min(save, {now_sec() - began, 0});
+  }
+  if (channel.rank() != 0) return;
+  const double all = static_cast<double>(bytes * channel.ranks());
+  std::printf("behind the training, %.0f MB a rank: copy %.1f ms, stall %.1f ms\n",
+              1e-6 * static_cast<double>(bytes), 1e3 * copy[0], 1e3 * stall[0]);
+  std::printf(
+      "written, read back, MANIFEST: %.3f s, %.0f MB/s; write(2) and fsync: %.3f s, %.0f "
+      "MB/s; share %.2f\n",
+      save[0], 1e-6 * all / save[0], plain[0], 1e-6 * all / plain[0], plain[0] / save[0]);
+}
+
 void run(Channel& channel, const std::string& folder, std::int64_t blocks) {
   const ModelSpec spec = bench_model(blocks);
   const GrowPlan same = plan_growth(spec, spec);
@@ -157,7 +208,9 @@ int main(int argc, char** argv) {
   const ortho::MpiSession session;
   const auto channel = ortho::make_world_channel();
   const std::string folder = argc > 1 ? argv[1] : "/tmp/ortho-bench-checkpoint";
-  ortho::run(*channel, folder, argc > 2 ? std::atoi(argv[2]) : 11);
+  const int blocks = argc > 2 ? std::atoi(argv[2]) : 11;
+  ortho::run_behind(*channel, folder, blocks);
+  ortho::run(*channel, folder, blocks);
   channel->barrier();
   if (channel->rank() == 0) std::filesystem::remove_all(folder);
   return 0;

@@ -161,6 +161,12 @@ std::string Dataset::source(std::int64_t record) const {
   return std::string(record_place(place(record)).source);
 }
 
+std::string Dataset::name(std::int64_t record) const {
+  const Place at = place(record);
+  const std::size_t shard = units_[static_cast<std::size_t>(at.unit)].shard;
+  return text(shards_[shard].path(), " record ", at.in_shard, " (", source(record), ')');
+}
+
 void Dataset::read(std::int64_t record, std::size_t item, Range which, std::int32_t as_item,
                    const TokenRule& rule, std::vector<Token>& out) const {
   const Place at = place(record);

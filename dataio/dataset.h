@@ -41,6 +41,7 @@ class Dataset {
   std::vector<ItemSize> items(std::int64_t record) const;       // its parts, as items
   std::span<const PartPlace> parts(std::int64_t record) const;  // kinds, shapes and rates
   std::string source(std::int64_t record) const;
+  std::string name(std::int64_t record) const;  // "text/shard-0000.h5 record 41 (war.txt)"
 
   // Appends tokens `which` of the record's part `item`, numbered `as_item`.
   void read(std::int64_t record, std::size_t item, Range which, std::int32_t as_item,

@@ -185,6 +185,20 @@ struct Loader::State {
     }
   }
 
+  // With a plan of its own: the thread uses the other one.
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    if (given_out.consumed == 0) return names;
+    const Cursor at = {given_out.epoch, given_out.consumed - options.windows};
+    EpochPlan order(units, options.order, options.windows, at.epoch);
+    const auto samples = batch_samples(at.consumed, options.windows, order.streams());
+    for (std::int64_t window = own.lo; window < own.hi; ++window) {
+      const auto from = list.window(order.at(samples[static_cast<std::size_t>(window)]));
+      names.push_back(text(maker.dataset.name(from.record), ", window ", from.index, " of it"));
+    }
+    return names;
+  }
+
   struct Ready {
     Batch batch;
     Cursor behind;
@@ -248,6 +262,7 @@ Batch Loader::next() {
   return std::move(ready.batch);
 }
 
+std::vector<std::string> Loader::window_names() const { return state_->names(); }
 Cursor Loader::cursor() const { return state_->given_out; }
 std::int64_t Loader::samples() const { return state_->list.samples(); }
 std::int64_t Loader::samples_per_epoch() const { return state_->per_epoch; }

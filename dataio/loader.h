@@ -71,6 +71,10 @@ class Loader {
   // it threw, so does every later call.
   Batch next();
 
+  // Where each window of the batch that next() gave last comes from: "… record 41 (war.txt), window
+  // 3 of it". Reads no data.
+  std::vector<std::string> window_names() const;
+
   Cursor cursor() const;         // behind the batches that next() gave: what a checkpoint stores
   std::int64_t samples() const;  // of the data, under the window rule
   std::int64_t samples_per_epoch() const;  // that an epoch gives, in whole batches

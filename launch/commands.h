@@ -11,6 +11,8 @@ int run_train(const TrainOptions& options);
 int run_evaluate(const EvaluateOptions& options);
 int run_generate(const GenerateOptions& options);
 int run_inspect(const InspectOptions& options);
+int run_verify(const VerifyOptions& options);
+int run_rehearse(const RehearseOptions& options);
 int run_export(const ExportOptions& options);
 int run_apply(const ApplyOptions& options);
 int run_run(const RunOptions& options);

@@ -34,7 +34,7 @@ void add(SumCost& total, const SumCost& more) {
 SumCost small_sums(int ranks, std::int64_t exchanged_axes, bool fixed_order) {
   SumCost total;
   add(total, sum_cost(1, sizeof(std::int64_t), ranks));               // all read their batch
-  add(total, sum_cost(2, sizeof(std::int64_t), ranks));               // scored targets, stop
+  add(total, sum_cost(3, sizeof(std::int64_t), ranks));               // targets, stop, writing
   add(total, sum_cost(2 * kTerms, sizeof(double), ranks));            // loss terms …
   add(total, sum_cost(2 * kTerms + 1, sizeof(std::int64_t), ranks));  // … and their counts
   add(total, sum_cost(ranks * (1 + 2 * exchanged_axes), sizeof(double), ranks));  // seconds

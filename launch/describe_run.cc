@@ -9,6 +9,7 @@
 #include "launch/run_file.h"
 #include "launch/yaml.h"
 #include "trainer/checkpoint.h"
+#include "trainer/checkpoint_manifest.h"
 #include "trainer/stage.h"
 
 namespace ortho {
@@ -59,6 +60,25 @@ std::string stage_line(const RunPlan& plan, size_t index, const CheckpointInfo& 
               '\n');
 }
 
+// "  step-0000000012: stage 2, mesh batch 2, 64.1 KB, held-out loss 2.31, after step-0000000008"
+std::string lineage_line(const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  try {
+    const CheckpointManifest manifest = read_checkpoint_manifest(path);
+    std::int64_t bytes = 0;
+    for (const CheckpointFile& file : manifest.files) bytes += file.bytes;
+    const std::string parent = read_checkpoint_info(path).parent;
+    const bool gone = !parent.empty() && !file_exists(path + "/../" + parent);
+    return text("  ", name, ": stage ", manifest.stage + 1, ", mesh ", manifest.mesh, ", ",
+                bytes_text(static_cast<std::uint64_t>(bytes)),
+                manifest.held_out ? text(", held-out loss ", *manifest.held_out) : "",
+                parent.empty() ? ", the first" : ", after " + parent,
+                gone ? ", which is removed\n" : "\n");
+  } catch (const Error& error) {
+    return text("  ", name, ": cannot be used: ", error.what(), '\n');
+  }
+}
+
 }  // namespace
 
 std::string describe_arrays(const std::vector<std::string>& box_files) {
@@ -98,6 +118,7 @@ std::string describe_run(const std::string& folder) {
     const std::string lines = read_file(folder + "/metrics.jsonl");
     out += text("  metrics.jsonl: ", std::count(lines.begin(), lines.end(), '\n'), " lines\n");
   }
+  for (const std::string& path : checkpoints) out += lineage_line(path);
   if (!checkpoints.empty()) return out + describe_checkpoint(checkpoints.front());
   const RunConfig config = read_run_file(run_file, {});
   for (const StageConfig& stage : config.stages)

@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <filesystem>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -8,34 +7,13 @@
 #include "launch/commands.h"
 #include "launch/describe_data.h"
 #include "launch/describe_run.h"
+#include "launch/path_kind.h"
 #include "trainer/checkpoint.h"
 
 namespace ortho {
 namespace {
 
-enum class Kind { shard, box_file, data_set, checkpoint, run };
-
 constexpr const char* kVerified = "  verified: every checksum is right\n";
-
-Kind kind_of_file(const std::string& path) {
-  const Hdf5File file = Hdf5File::open(path);
-  const std::string format = file.has_attribute("format") ? file.read_attribute_text("format") : "";
-  if (format == "orthotope-shard") return Kind::shard;
-  if (format == "orthotope-boxes") return Kind::box_file;
-  fail(ErrorKind::data,
-       text(path, " is neither a shard nor a box file: its format is \"", format, '"'));
-}
-
-Kind kind_of_path(const std::string& path) {
-  REQUIRE(file_exists(path), path, " does not exist");
-  if (!std::filesystem::is_directory(path)) return kind_of_file(path);
-  if (file_exists(path + "/run.yaml")) return Kind::run;
-  REQUIRE(file_exists(manifest_path(path)), path,
-          " holds neither a MANIFEST (of a data set or a checkpoint) nor a run.yaml (of a run)");
-  const bool checkpoint =
-      read_file(manifest_path(path)).starts_with("format: orthotope-checkpoint");
-  return checkpoint ? Kind::checkpoint : Kind::data_set;
-}
 
 std::string inspect_shard(const InspectOptions& options) {
   const ShardReader shard(options.path);
@@ -82,15 +60,15 @@ std::string inspect_run(const InspectOptions& options) {
 
 std::string inspect(const InspectOptions& options) {
   switch (kind_of_path(options.path)) {
-    case Kind::shard:
+    case PathKind::shard:
       return inspect_shard(options);
-    case Kind::box_file:
+    case PathKind::box_file:
       return inspect_box_file(options);
-    case Kind::data_set:
+    case PathKind::data_set:
       return inspect_data_set(options);
-    case Kind::checkpoint:
+    case PathKind::checkpoint:
       return inspect_checkpoint(options);
-    case Kind::run:
+    case PathKind::run:
       return inspect_run(options);
   }
   ASSERT(false, "no such kind");

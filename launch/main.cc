@@ -36,6 +36,10 @@ struct Run {
     return ortho::run_generate(options);
   }
   int operator()(const ortho::InspectOptions& options) const { return ortho::run_inspect(options); }
+  int operator()(const ortho::VerifyOptions& options) const { return ortho::run_verify(options); }
+  int operator()(const ortho::RehearseOptions& options) const {
+    return ortho::run_rehearse(options);
+  }
   int operator()(const ortho::ExportOptions& options) const { return ortho::run_export(options); }
   int operator()(const ortho::ApplyOptions& options) const { return ortho::run_apply(options); }
   int operator()(const ortho::RunOptions& options) const { return ortho::run_run(options); }

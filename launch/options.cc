@@ -59,6 +59,11 @@ std::pair<std::int64_t, std::int64_t> image_size(const char* option, const std::
   return {height, width};
 }
 
+void list_settings(Listing& listing, Words& settings) {
+  listing.option("set", po::value(&settings)->composing()->value_name("A.B=VALUE"),
+                 "set a field of the run file, as often as needed: stages.1.until.steps=10");
+}
+
 namespace {
 
 // --- values that Boost cannot read by itself ---
@@ -255,6 +260,8 @@ constexpr Verb kVerbs[] = {
     {"evaluate", "scores on held-out data", parse_evaluate},
     {"generate", "text, an image or a sound", parse_generate},
     {"inspect", "what is in a file", parse_inspect},
+    {"verify", "whether what is on disk is whole", parse_verify},
+    {"rehearse", "a run in small, with faults, on this machine", parse_rehearse},
     {"export", "weights as plain arrays", parse_export},
     {"apply", "one layer on arrays", parse_apply},
 };

@@ -120,6 +120,17 @@ struct InspectOptions {
   bool verify = false;       // read everything and check every checksum
 };
 
+struct VerifyOptions {
+  std::vector<std::string> paths;  // runs, checkpoints, data sets, shards, box files
+};
+
+struct RehearseOptions {
+  std::string config;  // RUN.yaml
+  std::int64_t ranks = 2;
+  std::string folder;  // where it works; "": a temporary one, removed if all is well
+  std::vector<std::string> settings;
+};
+
 struct ExportOptions {
   std::string path;  // run folder or checkpoint
   std::string to;    // folder
@@ -137,9 +148,10 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
-                             PlanOptions, InspectOptions, ExportOptions, ApplyOptions, RunOptions,
-                             HostCheckOptions, SweepOptions>;
+using Command =
+    std::variant<ShowText, PackOptions, TrainOptions, RunOptions, EvaluateOptions, GenerateOptions,
+                 PlanOptions, InspectOptions, VerifyOptions, RehearseOptions, ExportOptions,
+                 ApplyOptions, HostCheckOptions, SweepOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

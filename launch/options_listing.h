@@ -47,6 +47,8 @@ Command parse_train(const Words& arguments);
 Command parse_run(const Words& arguments);
 Command parse_host_check(const Words& arguments);
 Command parse_sweep(const Words& arguments);
+Command parse_verify(const Words& arguments);
+Command parse_rehearse(const Words& arguments);
 Command parse_export(const Words& arguments);
 Command parse_apply(const Words& arguments);
 

@@ -7,11 +7,6 @@
 
 namespace ortho {
 
-void list_settings(Listing& listing, Words& settings) {
-  listing.option("set", po::value(&settings)->composing()->value_name("A.B=VALUE"),
-                 "set a field of the run file, as often as needed: stages.1.until.steps=10");
-}
-
 Command parse_train(const Words& arguments) {
   TrainOptions o;
   Listing listing("train");

@@ -90,6 +90,7 @@ std::string memory_rows(const StageCost& cost, std::int64_t cache_bytes) {
   out += byte_row("activations", bytes.activations);
   out += byte_row("batches", bytes.batches);
   if (bytes.sums > 0) out += byte_row("sums", bytes.sums, "while gradients are added up");
+  if (bytes.copy > 0) out += byte_row("copy", bytes.copy, "that checkpoints are written from");
   out += byte_row("total", bytes.total());
   out += byte_row("data cache", cache_bytes, "at most, beside the total");
   if (cost.growing_bytes > 0)

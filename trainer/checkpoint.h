@@ -12,21 +12,16 @@
 #include <vector>
 
 #include "comm/channel.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/config.h"
 #include "trainer/run_state.h"
 
 namespace ortho {
 
-// Writes state as the newest checkpoint of `folder`, then removes all but it and the `keep` - 1
-// before it: also later ones, which could not be loaded, else the run would have gone on from them,
-// and unfinished ones. Sets state.saved. Collective: what fails on one rank is everyone's failure,
-// and an older checkpoint of the same step then stays as it was.
+// Writes state as the newest checkpoint of `folder` and sets state.saved, then removes all but it
+// and the `keep` - 1 before it: CheckpointWriter::save() with that rule. Collective.
 void save_checkpoint(Channel& channel, const std::string& folder, RunState& state,
                      const RunConfig& config, std::int64_t keep);
-
-// Checkpoint folders under `folder` that have a MANIFEST, newest first.
-std::vector<std::string> list_checkpoints(const std::string& folder);
-std::vector<std::string> list_unfinished(const std::string& folder);  // those without one
 
 // What a checkpoint says about itself, without its arrays.
 struct CheckpointInfo {

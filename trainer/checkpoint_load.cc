@@ -15,9 +15,7 @@ BoxFileReader open_boxes(const std::string& path, const std::vector<std::string>
   BoxFileReader file(files);
   if (!file.has_attribute("format") || file.get_text("format") != kCheckpointFormat)
     fail(ErrorKind::data, text(path, " is no checkpoint of Orthotope"));
-  if (file.get_integer("version") != kCheckpointVersion)
-    fail(ErrorKind::data, text(path, " has checkpoint version ", file.get_integer("version"),
-                               ", this program reads version ", kCheckpointVersion));
+  check_checkpoint_version(path, file.get_integer("version"));
   return file;
 }
 
@@ -28,6 +26,15 @@ BoxFileReader open_first(const std::string& path) {
 std::vector<std::int64_t> read_list(const BoxFileReader& file, const std::string& name) {
   const Shape shape = file.shape(name);
   std::vector<std::int64_t> values(static_cast<size_t>(elements(shape)));
+  file.read(name, whole(shape), values.data());
+  return values;
+}
+
+// Empty when there is none.
+std::vector<double> read_curve(const BoxFileReader& file, const std::string& name) {
+  if (!file.has(name)) return {};
+  const Shape shape = file.shape(name);
+  std::vector<double> values(static_cast<size_t>(elements(shape)));
   file.read(name, whole(shape), values.data());
   return values;
 }
@@ -144,12 +151,14 @@ void read_weights(const BoxFileReader& file, const std::string& path, const Grow
 void read_run(const BoxFileReader& file, RunState& state) {
   state.vocabulary = read_vocabulary(file);
   state.ended = read_list(file, "run/ended");
-  state.losses.resize(static_cast<size_t>(elements(file.shape("run/losses"))));
-  file.read("run/losses", whole(file.shape("run/losses")), state.losses.data());
+  state.losses = read_curve(file, "run/losses");
   state.step = file.get_integer("step");
   state.stage = file.get_integer("stage");
   for (size_t i = 0; i < kObjectives; ++i) {
-    std::string cursor = "cursor." + objective_name(static_cast<Objective>(i));
+    const std::string objective = objective_name(static_cast<Objective>(i));
+    state.history[i] = {read_curve(file, "run/recent_losses." + objective),
+                        read_curve(file, "run/recent_norms." + objective)};
+    std::string cursor = "cursor." + objective;
     // Before there were mixes a stage had one objective, and one cursor.
     if (!file.has_attribute(cursor + ".epoch")) cursor = "cursor";
     state.cursors[i] = {file.get_integer(cursor + ".epoch"),
@@ -157,6 +166,7 @@ void read_run(const BoxFileReader& file, RunState& state) {
   }
   state.identity = file.get_text("data");
   state.tokens = file.get_integer("tokens");
+  if (file.has_attribute("bad_steps")) state.bad_steps = file.get_integer("bad_steps");
   state.seconds = file.get_real("seconds");
   state.growths = read_growths(file);
 }

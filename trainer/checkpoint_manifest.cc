@@ -1,5 +1,8 @@
 #include "trainer/checkpoint_manifest.h"
 
+#include <array>
+#include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
@@ -10,10 +13,19 @@
 namespace ortho {
 namespace {
 
+// As short as it can be and still the same number when read.
+std::string number_text(double number) {
+  std::array<char, 40> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  return {digits.data(), end};
+}
+
 std::string checkpoint_manifest_text(const CheckpointManifest& manifest) {
-  std::string lines = text("format: ", kCheckpointFormat, "\nversion: ", kCheckpointVersion,
-                           "\nstep: ", manifest.step, "\nstage: ", manifest.stage,
-                           "\nmesh: ", manifest.mesh, "\nfiles:\n");
+  std::string lines =
+      text("format: ", kCheckpointFormat, "\nversion: ", manifest.version,
+           "\nstep: ", manifest.step, "\nstage: ", manifest.stage, "\nmesh: ", manifest.mesh, '\n');
+  if (manifest.held_out) lines += "held_out: " + number_text(*manifest.held_out) + '\n';
+  lines += "files:\n";
   for (const CheckpointFile& file : manifest.files)
     lines += text("  ", file.name, ": ", file.bytes, '\n');
   return lines;
@@ -49,6 +61,13 @@ std::string trouble_with(const std::string& checkpoint, const CheckpointFile& fi
 
 }  // namespace
 
+void check_checkpoint_version(const std::string& checkpoint, std::int64_t version) {
+  if (version < kOldestCheckpointVersion || version > kCheckpointVersion)
+    fail(ErrorKind::data,
+         text(checkpoint, " has checkpoint version ", version, ", this program reads versions ",
+              kOldestCheckpointVersion, " to ", kCheckpointVersion));
+}
+
 void write_checkpoint_manifest(const std::string& checkpoint, const CheckpointManifest& manifest) {
   for (const CheckpointFile& file : manifest.files) {
     const std::string trouble = trouble_with(checkpoint, file);
@@ -66,14 +85,14 @@ CheckpointManifest read_checkpoint_manifest(const std::string& checkpoint) {
   std::istringstream lines(content);
   if (value_of(lines, "format: ") != kCheckpointFormat)
     fail(ErrorKind::data, text(checkpoint, " is no checkpoint of Orthotope"));
-  const std::string version = value_of(lines, "version: ");
-  if (version != std::to_string(kCheckpointVersion))
-    fail(ErrorKind::data, text(checkpoint, " has checkpoint version ", version,
-                               ", this program reads version ", kCheckpointVersion));
   CheckpointManifest manifest;
+  manifest.version = number_of(value_of(lines, "version: "));
+  check_checkpoint_version(checkpoint, manifest.version);
   manifest.step = number_of(value_of(lines, "step: "));
   manifest.stage = number_of(value_of(lines, "stage: "));
   manifest.mesh = value_of(lines, "mesh: ");
+  const std::string held_out = value_of(lines, "held_out: ");
+  if (!held_out.empty()) manifest.held_out = std::strtod(held_out.c_str(), nullptr);
   value_of(lines, "files:");
   for (std::string line; std::getline(lines, line);) {
     const size_t colon = line.rfind(": ");

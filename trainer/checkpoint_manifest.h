@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace ortho {
 
-constexpr std::int64_t kCheckpointVersion = 2;
+constexpr std::int64_t kCheckpointVersion = 3;
+constexpr std::int64_t kOldestCheckpointVersion = 2;  // that is still read: without held_out
 constexpr const char* kCheckpointFormat = "orthotope-checkpoint";
 
 struct CheckpointFile {
@@ -20,8 +22,13 @@ struct CheckpointFile {
 struct CheckpointManifest {
   std::int64_t step = 0, stage = 0;
   std::string mesh;                   // of the ranks that wrote it, for people
+  std::optional<double> held_out;     // loss of an evaluation at that step
   std::vector<CheckpointFile> files;  // by rank; the first also holds what no rank owns
+  std::int64_t version = kCheckpointVersion;
 };
+
+// Error(data) naming the checkpoint and the versions that are read.
+void check_checkpoint_version(const std::string& checkpoint, std::int64_t version);
 
 // Durable; replaces. Error(disk) when a file is not there in its size: the ranks' disks differ.
 void write_checkpoint_manifest(const std::string& checkpoint, const CheckpointManifest& manifest);

@@ -145,9 +145,23 @@ struct EvaluateConfig {
 };
 
 struct CheckpointConfig {
-  std::int64_t every = 500;  // steps; 0 = only at growths and at the end, where it always saves
-  std::int64_t keep = 3;     // the newest ones; at least 1
+  std::int64_t every = 500;     // steps; 0 = only at growths and at the end, where it always saves
+  std::int64_t keep = 3;        // the newest ones stay; at least 1
+  std::int64_t keep_every = 0;  // those of each so many steps stay too; 0 = none
+  bool keep_best = false;       // and the one of least held-out loss of each stage
+  bool behind = true;           // written behind the training, from a copy in memory
+  std::int64_t may_fail = 2;    // saves in a row that a full disk may spoil before the run ends
   bool operator==(const CheckpointConfig&) const = default;
+};
+
+// What becomes of a step whose loss or gradient is not finite, or a spike (trainer/bad_step.h).
+struct BadStepConfig {
+  enum class Policy { stop, skip, rewind };
+  Policy policy = Policy::stop;
+  double spike = 0;        // so many times the usual spread above the median; 0 = no spikes
+  std::int64_t over = 64;  // steps that tell what is usual
+  std::int64_t most = 8;   // bad steps of a stage; one more ends the run
+  bool operator==(const BadStepConfig&) const = default;
 };
 
 // When a run is taken to hang (comm/watchdog.h), and what `orthotope run` does when it fails.
@@ -186,11 +200,13 @@ struct RunConfig {
   RegrowConfig regrow;
   EvaluateConfig evaluate;
   CheckpointConfig checkpoint;
+  BadStepConfig bad_step;
   RanksConfig ranks;
   FaultsConfig faults;
   bool operator==(const RunConfig&) const = default;
 };
 
+Fields fields(FaultsConfig& config);
 Fields fields(RunConfig& config);
 
 // Parses, validates each field and the whole, and resolves

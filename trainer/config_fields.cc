@@ -19,6 +19,9 @@ constexpr Choice<OptimizerConfig::Decay> kDecays[] = {
     {"constant", OptimizerConfig::Decay::constant},
     {"linear", OptimizerConfig::Decay::linear},
     {"cosine", OptimizerConfig::Decay::cosine}};
+constexpr Choice<BadStepConfig::Policy> kPolicies[] = {{"stop", BadStepConfig::Policy::stop},
+                                                       {"skip", BadStepConfig::Policy::skip},
+                                                       {"rewind", BadStepConfig::Policy::rewind}};
 constexpr Choice<Switch> kSwitches[] = {
     {"auto", Switch::automatic}, {"true", Switch::on}, {"false", Switch::off}};
 constexpr Choice<MapKind> kMaps[] = {
@@ -281,26 +284,25 @@ Fields fields(CheckpointConfig& c) {
   return Fields()
       .integer("every", c.every, kFromZero, "steps",
                "steps between checkpoints; 0 = only at growths and the end")
-      .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay");
+      .integer("keep", c.keep, {1, 1e6}, "checkpoints", "the newest ones that stay")
+      .integer("keep_every", c.keep_every, kFromZero, "steps",
+               "checkpoints of each so many steps stay too; 0 = none")
+      .flag("keep_best", c.keep_best, "and the one of least held-out loss of each stage")
+      .flag("behind", c.behind,
+            "write behind the training, from a copy of weights and moments in memory")
+      .integer("may_fail", c.may_fail, kFromZero, "saves",
+               "in a row that a full disk may spoil; one more ends the run");
 }
 
-constexpr Choice<FaultsConfig::OnHostLoss> kLosses[] = {{"fewer", FaultsConfig::OnHostLoss::fewer},
-                                                        {"wait", FaultsConfig::OnHostLoss::wait},
-                                                        {"stop", FaultsConfig::OnHostLoss::stop}};
-
-Fields fields(FaultsConfig& c) {
-  constexpr Limits sec{1, 1e6};
+Fields fields(BadStepConfig& c) {
   return Fields()
-      .real("deadline", c.deadline, sec, "s", "of a step without progress: then it hangs")
-      .real("slow_deadline", c.slow_deadline, sec, "s",
-            "of a start, a growth, a save or an evaluation without progress")
-      .real("beat", c.beat, sec, "s", "without a word of a rank, before run asks its host")
-      .integer("restarts", c.restarts, {0, 1e6}, "starts",
-               "by run, in a row without a newer checkpoint")
-      .real("back_off", c.back_off, {0, 60}, "s",
-            "before the first of them; doubled each time, at most 60")
-      .choice("on_host_loss", c.on_host_loss, kLosses,
-              "fewer ranks go on, run waits for the host, or it ends");
+      .choice("policy", c.policy, kPolicies,
+              "skip: its batch; rewind: to the checkpoint before, and on behind its batch")
+      .real("spike", c.spike, {0, 1e9}, "",
+            "loss or gradient norm so many usual spreads above the median is bad too; 0 = never")
+      .integer("over", c.over, {8, 1e5}, "steps", "the last ones, that tell what is usual")
+      .integer("most", c.most, kFromZero, "steps",
+               "bad ones of a stage that are skipped or rewound; one more ends the run");
 }
 
 Fields fields(RegrowConfig& c) {
@@ -360,6 +362,8 @@ Fields fields(RunConfig& c) {
       .group("evaluate", fields(c.evaluate),
              "scores on held-out data; always at the end of a stage")
       .group("checkpoint", fields(c.checkpoint), "what is kept")
+      .group("bad_step", fields(c.bad_step),
+             "a step whose loss or gradient is not finite, or a spike")
       .group("faults", fields(c.faults), "when a run hangs, and what run does when it fails");
 }
 

@@ -1,7 +1,6 @@
 #include "trainer/loop.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 #include "comm/agree.h"
@@ -18,37 +17,11 @@
 #include "trainer/resume.h"
 #include "trainer/schedule.h"
 #include "trainer/stage_data.h"
-#include "trainer/streams.h"
+#include "trainer/stage_work.h"
 #include "trainer/traffic.h"
 
 namespace ortho {
 namespace {
-
-constexpr std::int64_t kShrinkWindows = 256;  // that tell the loss before and after a shrink
-constexpr double kShowEverySec = 10;          // progress as plain lines
-constexpr double kShowEveryOnTerminalSec = 0.5;
-
-double now_sec() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::vector<std::pair<std::string, double>> term_means(const TermSums& sums) {
-  std::vector<std::pair<std::string, double>> means;
-  for (size_t i = 0; i < kTerms; ++i)
-    if (sums.targets[i] > 0)
-      means.emplace_back(term_name(static_cast<Term>(i)), sums.mean(static_cast<Term>(i)));
-  return means;
-}
-
-std::string loss_text(double loss, const std::vector<std::pair<std::string, double>>& terms) {
-  std::string line = text(loss);
-  for (const auto& [name, mean] : terms) line += text(", ", name, " ", mean);
-  return line;
-}
-
-TermWeights term_weights(const LossConfig& loss) {
-  return {{loss.modality, loss.text, loss.pixel, loss.audio, loss.place, loss.item}};
-}
 
 // Of all steps of the stage so far, on this rank.
 StepTraffic counted_traffic(const Model<float>& model, const Replicas<float>& replicas) {
@@ -59,44 +32,13 @@ bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % 
 
 }  // namespace
 
-struct TrainingRun::StageWork {
-  // What one rank alone can fail at.
-  StageWork(TrainingRun& run, const Stage& planned)
-      : stage(planned),
-        sharding(run.sharding_of(planned)),
-        held_out(planned.config.data.train, planned.config.data.held_out),
-        data(planned, static_cast<std::uint64_t>(run.config_.seed), sharding, *run.state_),
-        optimizer(run.config_.optimizer, run.state_->params, run.state_->optimizer) {
-    if (stage.fixed_order) tree.emplace(run.state_->params.size(), kLeaves / sharding.replicas());
-  }
-
-  SumOrder order() const { return stage.fixed_order ? SumOrder::tree : SumOrder::ranks; }
-
-  // The model, whose ranks compare their exchanges. Collective.
-  void build(TrainingRun& run) {
-    require_same(run.channel_, text("the data of stage ", stage.config.name), data.identity());
-    replicas.emplace(run.channel_, run.state_->params, order());
-    model.emplace(stage.config.model, sharding, run.state_->params, *run.backend_, arena,
-                  &run.channel_);
-  }
-
-  const Stage stage;  // a copy: the plan is made anew when the stage ends
-  Sharding sharding;
-  Dataset held_out;
-  Streams data;
-  Optimizer<float> optimizer;
-  Arena<float> arena;
-  std::optional<TreeSum<float>> tree;
-  std::optional<Replicas<float>> replicas;
-  std::optional<Model<float>> model;
-};
-
 TrainingRun::TrainingRun(const RunConfig& config, Channel& channel, const StartFacts& facts)
     : config_(config),
       channel_(channel),
       backend_(make_cpu_backend<float>(static_cast<int>(config.threads))),
       metrics_(config.out + "/metrics.jsonl"),
       checkpoints_(config.out + "/checkpoints"),
+      writer_(channel, checkpoints_, config.checkpoint),
       born_at_(now_sec()),
       status_(next_status(config.out, facts.attempt, facts.spent_sec)) {
   spent_before_sec_ = status_.spent_sec;
@@ -181,25 +123,6 @@ void TrainingRun::grow_to(const Stage& before, const Stage& stage) {
   });
 }
 
-std::string TrainingRun::held_out_loss(const Stage& stage) {
-  const DataConfig& data = stage.config.data;
-  const Sharding& sharding = state_->sharding;
-  std::optional<Dataset> records;
-  std::optional<HeldOut> windows;
-  agree(channel_, [&] {
-    LoaderOptions options = loader_options(stage, answering_objective(stage.config.objective),
-                                           static_cast<std::uint64_t>(config_.seed), sharding);
-    options.windows = sharding.windows();
-    records.emplace(data.train, data.held_out);
-    if (records->records() > 0) windows.emplace(*records, state_->vocabulary, options);
-  });
-  if (!windows || windows->samples() == 0) return "";
-  Arena<float> arena;
-  Model<float> model(state_->spec, sharding, state_->params, *backend_, arena, &channel_);
-  const TermSums sums = evaluate_split(channel_, model, *windows, kShrinkWindows);
-  return loss_text(sums.loss(term_weights(stage.config.loss)), term_means(sums));
-}
-
 void TrainingRun::enter_stage(size_t index) {
   const Stage& before = stage();
   const Stage& next = plan_.stages[index];
@@ -212,6 +135,8 @@ void TrainingRun::enter_stage(size_t index) {
   if (before.config.objective != next.config.objective) state_->identity.clear();
   state_->stage = static_cast<std::int64_t>(index);
   state_->losses.clear();
+  state_->history = {};
+  state_->bad_steps = 0;
   grow_to(before, next);
 }
 
@@ -219,23 +144,36 @@ bool TrainingRun::go() {
   started_at_ = now_sec();
   // A config that shortened the stage may plan fewer steps than were done.
   flops_at_start_ = flops_before(plan_, std::min(state_->step, plan_.steps));
-  while (true) {
-    const auto index = static_cast<size_t>(state_->stage);
-    const bool asked_to_stop = state_->ended.size() <= index && !run_stage(plan_.stages[index]);
-    if (complete()) return end(Ending::complete, index), true;
-    if (asked_to_stop) return end(Ending::stopped, index), false;
-    if (!meshes_[index + 1].trains) return end(Ending::next_stage, index + 1), true;
-    enter_stage(index + 1);
+  try {
+    while (!complete()) {
+      const auto index = static_cast<size_t>(state_->stage);
+      const bool ended = state_->ended.size() > index;
+      const After after = ended ? After::go_on : run_stage(plan_.stages[index]);
+      if (after == After::stop) return end(Ending::stopped, index), false;
+      if (after == After::rewind) rewind();
+      if (after != After::go_on || complete()) continue;
+      if (!meshes_[index + 1].trains) return end(Ending::next_stage, index + 1), true;
+      enter_stage(index + 1);
+    }
+    end(Ending::complete, plan_.stages.size() - 1);
+  } catch (const SharedError&) {
+    writer_.give_up();  // what was saved behind the training is not lost by what failed in it
+    throw;
   }
+  return true;
 }
 
-bool TrainingRun::run_stage(const Stage& planned) {
+TrainingRun::After TrainingRun::run_stage(const Stage& planned) {
   enter("start");
   REQUIRE(meshes_[static_cast<size_t>(state_->stage)].trains, "stage ", planned.config.name,
           " asks for ", planned.config.ranks, " ranks, not ", channel_.ranks(), ". Use mpirun -np ",
           planned.config.ranks, ", or orthotope run");
+  resume_behind_bad_step();
   std::unique_ptr<StageWork> work;
-  agree(channel_, [&] { work = std::make_unique<StageWork>(*this, planned); });
+  agree(channel_, [&] {
+    work = std::make_unique<StageWork>(*this, planned);
+    if (config_.checkpoint.every > 0) writer_.make_room(*state_);
+  });
   work->build(*this);
   state_->identity = work->data.identity();
   if (work->data.skipped() > 0)
@@ -245,7 +183,10 @@ bool TrainingRun::run_stage(const Stage& planned) {
   // What is due after a step is done even when asked to stop,
   // so that going on gives what never stopping had given.
   while (!over && !stop) {
-    stop = !one_step(*work);
+    const After after = one_step(*work);
+    if (after == After::rewind) return after;
+    if (after == After::again) continue;
+    stop = after == After::stop;
     const bool plateau = on_plateau(work->stage.config.until.loss_plateau, state_->losses);
     if (plateau)
       say(text("stage ", work->stage.config.name, " ends at step ", state_->step,
@@ -253,11 +194,14 @@ bool TrainingRun::run_stage(const Stage& planned) {
     over = plateau || state_->step >= last;
     if (over) break;
     if (is_due(config_.evaluate.every, state_->step)) evaluate(*work);
-    if (stop || is_due(config_.checkpoint.every, state_->step)) save();
+    if (stop)
+      save();
+    else if (is_due(config_.checkpoint.every, state_->step))
+      save_behind();
   }
   if (over) end_stage(*work);
   if (stop) say(text("asked to stop: saved at step ", state_->step));
-  return !stop;
+  return stop ? After::stop : After::go_on;
 }
 
 void TrainingRun::end_stage(StageWork& work) {
@@ -267,52 +211,68 @@ void TrainingRun::end_stage(StageWork& work) {
   plan_ = plan_run(config_, state_->vocabulary.size(), state_->ended);
 }
 
-bool TrainingRun::one_step(StageWork& work) {
+StepRule TrainingRun::rule_of(const Stage& stage) const {
+  StepRule rule;
+  rule.weights = term_weights(stage.config.loss);
+  rule.dropout = {stage.config.model.dropout, static_cast<std::uint64_t>(config_.seed),
+                  static_cast<std::uint64_t>(state_->step), 0};
+  rule.rate =
+      learning_rate(config_.optimizer, schedule_point(config_.optimizer, plan_, state_->step));
+  rule.clip = config_.optimizer.clip;
+  rule.step = state_->step;
+  return rule;
+}
+
+TrainingRun::After TrainingRun::one_step(StageWork& work) {
   const double began = now_sec();
   enter("step");
   const Objective objective =
       objective_of_step(work.stage.config.objective, state_->step - work.stage.first_step);
   std::optional<Batch> batch;
   agree(channel_, [&] { batch = work.data.next(objective); });
-  const SchedulePoint point = schedule_point(config_.optimizer, plan_, state_->step);
-  StepRule rule;
-  rule.weights = term_weights(work.stage.config.loss);
-  rule.dropout = {work.stage.config.model.dropout, static_cast<std::uint64_t>(config_.seed),
-                  static_cast<std::uint64_t>(state_->step), 0};
-  rule.rate = learning_rate(config_.optimizer, point);
-  rule.clip = config_.optimizer.clip;
-  rule.step = state_->step;
+  const StepRule rule = rule_of(work.stage);
   set_trained(trained_parts(work.stage.config.train, work.stage.config.model, rule.dropout.seed,
                             state_->step),
               state_->params);
   const StepTraffic before = counted_traffic(*work.model, *work.replicas);
-  const StepParts parts = {channel_,
-                           *backend_,
-                           *work.model,
-                           state_->params,
-                           *work.replicas,
-                           work.optimizer,
-                           work.tree ? &*work.tree : nullptr};
-  const StepResult result = train_step(parts, *batch, rule);
+  const StepParts parts = work.parts(*this);
+  const StepStart start = start_step(parts, *batch, writer_.busy());
+  if (writer_.pending() && !start.busy) writer_.advance();
+  StepTrial trial = try_step(parts, *batch, rule, start.normaliser);
+  const StepJudge judge = {state_->history[static_cast<size_t>(objective)], spike_rule()};
+  if (!judge.fault(trial).empty()) {
+    const BadStep bad = examine_step(parts, *batch, rule, start.normaliser, judge, trial,
+                                     [&] { return work.data.window_names(objective); });
+    const After after = after_bad_step(work, objective, bad);
+    if (!bad.good) return after;
+    trial = *bad.good;
+  }
+  take_step(parts, rule, trial);
   StepTraffic traffic = difference(counted_traffic(*work.model, *work.replicas), before);
   take_slowest(channel_, traffic);
+  count_step(work, objective, trial, began);
+  agree(channel_, [&] {
+    if (channel_.rank() == 0) write_step(work, objective, trial, traffic, rule.rate);
+  });
+  return start.stop ? After::stop : After::go_on;
+}
+
+// What the state is after a step that was taken.
+void TrainingRun::count_step(const StageWork& work, Objective objective, const StepTrial& trial,
+                             double began) {
   state_->step += 1;
   state_->saved.clear();
   regrow();
   state_->cursors[static_cast<size_t>(objective)] = work.data.cursor(objective);
   state_->tokens += work.stage.tokens;
   state_->seconds += now_sec() - began;
-  const double loss = result.sums.loss(rule.weights);
+  remember(state_->history[static_cast<size_t>(objective)], trial.loss, trial.grad_norm,
+           spike_rule());
   const std::int64_t over = work.stage.config.until.loss_plateau.over;
-  if (over > 0) {
-    state_->losses.push_back(loss);
-    if (static_cast<std::int64_t>(state_->losses.size()) > 2 * over)
-      state_->losses.erase(state_->losses.begin());
-  }
-  agree(channel_, [&] {
-    if (channel_.rank() == 0) write_step(work, objective, result, traffic, rule.rate);
-  });
-  return !result.stop;
+  if (over == 0) return;
+  state_->losses.push_back(trial.loss);
+  if (static_cast<std::int64_t>(state_->losses.size()) > 2 * over)
+    state_->losses.erase(state_->losses.begin());
 }
 
 void TrainingRun::regrow() {
@@ -322,79 +282,21 @@ void TrainingRun::regrow() {
     exchange_connections(channel_, *state_, static_cast<std::uint64_t>(config_.seed), rule.share);
 }
 
-void TrainingRun::write_step(const StageWork& work, Objective objective, const StepResult& result,
-                             const StepTraffic& traffic, double rate) {
-  const double now = now_sec(), elapsed = now - started_at_;
-  StepMetrics metrics;
-  metrics.step = state_->step;
-  metrics.stage = work.stage.config.name;
-  metrics.objective = objective_name(objective);
-  metrics.loss = result.sums.loss(term_weights(work.stage.config.loss));
-  metrics.terms = term_means(result.sums);
-  metrics.rate = rate;
-  metrics.grad_norm = result.grad_norm;
-  metrics.tokens = state_->tokens;
-  metrics.seconds = state_->seconds;
-  metrics.flops = flops_before(plan_, state_->step);
-  metrics.tokens_per_sec = static_cast<double>(state_->tokens) / state_->seconds;
-  metrics.traffic = traffic;
-  metrics_.write(json_line(metrics));
-  if (now - shown_at_ < (log_is_terminal() ? kShowEveryOnTerminalSec : kShowEverySec)) return;
-  shown_at_ = now;
-  Progress progress_now;
-  progress_now.stage = metrics.stage;
-  progress_now.stage_number = static_cast<size_t>(state_->stage) + 1;
-  progress_now.stages = plan_.stages.size();
-  progress_now.step = state_->step;
-  progress_now.steps = plan_.steps;
-  progress_now.flops_done = metrics.flops;
-  progress_now.flops_total = plan_.flops;
-  progress_now.flops_since_start = metrics.flops - flops_at_start_;
-  progress_now.seconds_since_start = elapsed;
-  progress_now.loss = metrics.loss;
-  progress_now.rate = rate;
-  progress_now.tokens_per_sec = metrics.tokens_per_sec;
-  progress(progress_line(progress_now));
-}
-
-void TrainingRun::evaluate(StageWork& work) {
-  if (work.held_out.records() == 0) return;
-  for (const Objective objective : work.data.objectives()) evaluate(work, objective);
-}
-
-void TrainingRun::evaluate(StageWork& work, Objective objective) {
-  const double began = now_sec();
-  enter("evaluate");
-  std::optional<HeldOut> split;
-  agree(channel_,
-        [&] { split.emplace(work.held_out, state_->vocabulary, work.data.options(objective)); });
-  if (split->samples() == 0) return;
-  const std::int64_t limit = config_.evaluate.windows;
-  const TermSums sums = evaluate_split(channel_, *work.model, *split, limit, work.order());
-  EvaluationMetrics metrics;
-  metrics.step = state_->step;
-  metrics.stage = work.stage.config.name;
-  metrics.objective = objective_name(objective);
-  metrics.split = split_name(work.stage.config.data.held_out);
-  metrics.loss = sums.loss(term_weights(work.stage.config.loss));
-  metrics.terms = term_means(sums);
-  metrics.windows = split->samples();
-  if (limit > 0)  // whole batches
-    metrics.windows =
-        std::min(metrics.windows, count_windows(limit, work.stage.windows) * work.stage.windows);
-  metrics.seconds = now_sec() - began;
-  agree(channel_, [&] {
-    if (channel_.rank() == 0) metrics_.write(json_line(metrics));
-  });
-  say(text("step ", state_->step, " of ", plan_.steps, ", stage ", metrics.stage, ": held-out ",
-           objective == Objective::diffusion ? "diffusion bound " : "loss ",
-           loss_text(metrics.loss, metrics.terms)));
-}
-
 void TrainingRun::save() {
   enter("save");
-  save_checkpoint(channel_, checkpoints_, *state_, config_, config_.checkpoint.keep);
+  writer_.save(*state_, config_, held_out_now());
   note_status(Ending::running, static_cast<size_t>(state_->stage));
+}
+
+void TrainingRun::save_behind() {
+  enter("save");
+  writer_.begin(*state_, config_, held_out_now());
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
+}
+
+std::optional<double> TrainingRun::held_out_now() const {
+  if (scored_at_ != state_->step) return {};
+  return scored_;
 }
 
 }  // namespace ortho

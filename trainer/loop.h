@@ -4,6 +4,7 @@
 // at any moment goes on from the last one and repeats what it lost bit for bit (same ranks).
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "comm/channel.h"
 #include "model/sharding.h"
+#include "trainer/bad_step.h"
+#include "trainer/checkpoint_writer.h"
 #include "trainer/evaluate.h"
 #include "trainer/metrics.h"
 #include "trainer/run_meshes.h"
@@ -51,19 +54,35 @@ class TrainingRun {
   void grow_to(const Stage& before, const Stage& stage);
   std::string held_out_loss(const Stage& stage);  // of the model as it is; "": nothing held out
   void enter_stage(size_t index);
-  bool run_stage(const Stage& planned);  // false: asked to stop, everything is saved
+  // What comes behind a step, or behind a stage.
+  enum class After {
+    go_on,
+    stop,    // asked to; everything is saved, or will be
+    again,   // the step was bad and its batch is left out
+    rewind,  // the step was bad: to the checkpoint before
+  };
+  After run_stage(const Stage& planned);
   void end_stage(StageWork& work);
-  bool one_step(StageWork& work);  // false: asked to stop
-  void regrow();                   // exchanges connections of sparse maps where it is due
-  void write_step(const StageWork& work, Objective objective, const StepResult& result,
+  After one_step(StageWork& work);
+  StepRule rule_of(const Stage& stage) const;
+  void count_step(const StageWork& work, Objective objective, const StepTrial& trial, double began);
+  SpikeRule spike_rule() const { return {config_.bad_step.spike, config_.bad_step.over}; }
+  After after_bad_step(StageWork& work, Objective objective, const BadStep& bad);
+  void rewind();
+  void resume_behind_bad_step();  // with data that come behind those of the bad step
+  void note_bad_step(std::int64_t step, const BadStep& bad, const std::string& policy);
+  void regrow();  // exchanges connections of sparse maps where it is due
+  void write_step(const StageWork& work, Objective objective, const StepTrial& trial,
                   const StepTraffic& traffic, double rate);
   void evaluate(StageWork& work);  // each of its objectives
   void evaluate(StageWork& work, Objective objective);
   void save();
+  void save_behind();  // the training
   void enter(const char* phase) { channel_.enter(phase, state_ == nullptr ? 0 : state_->step); }
   void note_status(Ending ending, size_t stage);  // the stage that is trained next
   void end(Ending ending, size_t stage);          // the same, and says where the time went
   void tell_slow_ranks();
+  std::optional<double> held_out_now() const;  // loss, if it was measured at this step
   bool complete() const { return state_->ended.size() == plan_.stages.size(); }
   const Stage& stage() const { return plan_.stages[static_cast<size_t>(state_->stage)]; }
 
@@ -76,8 +95,21 @@ class TrainingRun {
   std::unique_ptr<RunState> state_;
   MetricsFile metrics_;
   std::string checkpoints_;  // folder
+  CheckpointWriter writer_;
+  // Of the last evaluation of this process.
+  std::int64_t scored_at_ = -1;
+  double scored_ = 0;
+  // Until the stage of a step that was rewound is trained again: where its data go on.
+  struct Behind {
+    std::int64_t stage = 0, bad_steps = 0;
+    std::array<Cursor, kObjectives> cursors;
+    std::string identity;
+    std::int64_t bad_step = 0;
+    BadStep bad;
+  };
+  std::optional<Behind> behind_;
   // Of this process, for rate and progress.
-  double born_at_, started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
+  double born_at_ = 0, started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
   double spent_before_sec_ = 0;  // by earlier starts
   RunStatus status_;
 };

@@ -1,20 +1,11 @@
 // How a run leaves, and what it says of its time: the status file, the useful share, slow ranks.
-#include <chrono>
-
 #include "comm/agree.h"
 #include "core/log.h"
 #include "trainer/loop.h"
 #include "trainer/slow_ranks.h"
+#include "trainer/stage_work.h"
 
 namespace ortho {
-namespace {
-
-double now_sec() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
 void TrainingRun::note_status(Ending ending, size_t stage) {
   status_.ending = ending;
   status_.step = state_->step;

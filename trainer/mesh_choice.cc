@@ -174,7 +174,14 @@ MeshChoice rank_meshes(const std::vector<Cuts>& candidates, const CostOf& cost_o
 }
 
 MeshChoice choose_mesh(const Stage& stage, const RunConfig& run, int ranks) {
-  const CostOf cost_of = [&](const Cuts& cuts) { return mesh_cost(stage, run.optimizer, cuts); };
+  const bool behind = run.checkpoint.behind && run.checkpoint.every > 0;
+  const CostOf cost_of = [&](const Cuts& cuts) {
+    MeshCost cost = mesh_cost(stage, run.optimizer, cuts);
+    if (behind)  // weights and moments that the rank owns (trainer/snapshot.h)
+      cost.bytes.copy = cost.own_weights * static_cast<std::int64_t>(sizeof(float)) *
+                        (1 + moments_of(run.optimizer));
+    return cost;
+  };
   if (!is_auto(stage.config.mesh)) {
     MeshChoice choice;
     choice.named = true;

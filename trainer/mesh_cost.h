@@ -26,8 +26,9 @@ struct RankBytes {
   std::int64_t activations = 0;  // everything the model takes from its Arena
   std::int64_t batches = 0;      // of the loader
   std::int64_t sums = 0;         // beside the gradients while they are added up
+  std::int64_t copy = 0;         // that checkpoints are written from, behind the training
   std::int64_t total() const {
-    return weights + gradients + moments + activations + batches + sums;
+    return weights + gradients + moments + activations + batches + sums + copy;
   }
 };
 

@@ -53,7 +53,9 @@ void add_traffic(JsonObject& line, const StepTraffic& traffic) {
 // Whether a line was written before the checkpoint of `step`.
 bool lies_before(std::int64_t step, const ConfigNode& node, std::int64_t at) {
   const ConfigNode* event = node.find("event");
-  return at < step || (at == step && (event == nullptr || event->value != "growth"));
+  const bool repeated =  // behind a checkpoint of the same step
+      event != nullptr && (event->value == "growth" || event->value == "bad_step");
+  return at < step || (at == step && !repeated);
 }
 
 // The `step` of a line.
@@ -106,18 +108,32 @@ void MetricsFile::write(const JsonObject& line) { append_line(path_, line.text()
 
 void MetricsFile::rewind(std::int64_t step) {
   if (!file_exists(path_)) return;
-  const std::string content = read_file(path_);
   std::string kept;
+  const std::string content =
+      for_each_line([&](std::string_view line, const ConfigNode& node, std::int64_t at) {
+        if (lies_before(step, node, at)) kept += line;
+      });
+  if (kept != content) write_file_durably(path_, kept);
+}
+
+void MetricsFile::check() const {
+  for_each_line([](std::string_view, const ConfigNode&, std::int64_t) {});
+}
+
+// With each line its `step`; returns the whole content.
+std::string MetricsFile::for_each_line(
+    const std::function<void(std::string_view, const ConfigNode&, std::int64_t)>& see) const {
+  std::string content = read_file(path_);
   int number = 1;
   for (size_t begin = 0; begin < content.size(); ++number) {
     const size_t end = content.find('\n', begin);
     if (end == std::string::npos) break;  // cut short
     const std::string_view line = std::string_view(content).substr(begin, end + 1 - begin);
     const ConfigNode node = parse_json(line, path_, number);
-    if (lies_before(step, node, step_of(node, path_, number))) kept += line;
+    see(line, node, step_of(node, path_, number));
     begin = end + 1;
   }
-  if (kept != content) write_file_durably(path_, kept);
+  return content;
 }
 
 std::string duration_text(double seconds) {

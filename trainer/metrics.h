@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -69,12 +71,15 @@ class MetricsFile {
  public:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
   void write(const JsonObject& line);
-  // Keeps the lines up to `step` steps done, but for a growth at `step`:
+  // Keeps the lines up to `step` steps done, but for a growth or a bad step at `step`:
   // the checkpoint is saved before it, and it is repeated. A last line cut short by a kill
   // is dropped too; any other line that is no JSON object with a step is Error(data).
   void rewind(std::int64_t step);
+  void check() const;  // Error(data) as above for any line but a last one cut short
 
  private:
+  std::string for_each_line(
+      const std::function<void(std::string_view, const ConfigNode&, std::int64_t)>& see) const;
   std::string path_;
 };
 

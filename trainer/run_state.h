@@ -14,6 +14,7 @@
 #include "model/params.h"
 #include "model/sharding.h"
 #include "trainer/optimizer.h"
+#include "trainer/spike.h"
 
 namespace ortho {
 
@@ -39,6 +40,8 @@ struct RunState {
   double seconds = 0;                       // of training, earlier starts included
   // Of the current stage's steps, as far back as its plateau rule looks.
   std::vector<double> losses;
+  std::array<StepHistory, kObjectives> history;  // of the current stage's steps, by objective
+  std::int64_t bad_steps = 0;                    // of the current stage, that were not taken
   std::vector<std::string> growths;  // what each growth did and how its promise was kept
   // The checkpoint whose weights and moments these are; empty once they changed. Not saved.
   std::string saved;

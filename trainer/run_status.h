@@ -18,7 +18,7 @@ struct RunStatus {
   Ending ending = Ending::running;
   std::string reason;      // of failed: the message
   std::int64_t code = 0;   // the exit code that goes with it
-  std::int64_t step = 0;   // steps done and saved
+  std::int64_t step = 0;   // steps done
   std::int64_t stage = 0;  // to be trained next, from 0
   std::int64_t ranks = 0;  // that it asks for; 0: any number
   double useful_sec = 0;   // of steps that count, over all starts

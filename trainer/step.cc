@@ -1,5 +1,8 @@
 #include "trainer/step.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 
 #include "core/error.h"
@@ -10,21 +13,39 @@
 namespace ortho {
 namespace {
 
+// The sum of all words: one that differs is always seen, and memory is all it costs.
+std::uint64_t print_of(std::span<const float> values) {
+  std::uint64_t print = 0;
+  for (const float value : values) print += std::bit_cast<std::uint32_t>(value);
+  return print;
+}
+
+std::uint64_t print_of(const TermSums& sums) {
+  std::uint64_t print = 0;
+  for (const double nats : sums.nats) print = 31 * print + std::bit_cast<std::uint64_t>(nats);
+  return print;
+}
+
 // Leaves each rank's gradients in Params, not yet summed over replicas; returns the sums of all.
 TermSums differentiate(const StepParts& parts, const Batch& batch, const StepRule& rule,
-                       double normaliser) {
+                       double normaliser, std::uint64_t& print) {
   DropoutKey dropout = rule.dropout;
   const auto run = [&](const Batch& windows) {
     dropout.first_window = windows.first_window;
     parts.params.zero_grads();
     return parts.model.train(windows, rule.weights, normaliser, dropout);
   };
-  if (parts.tree == nullptr) return sum_terms(parts.channel, run(batch));
+  if (parts.tree == nullptr) {
+    const TermSums mine = run(batch);
+    print = print_of(mine);
+    return sum_terms(parts.channel, mine);
+  }
   const std::int64_t leaf = parts.model.nodes().batch;
   std::vector<TermSums> sums;
   parts.tree->restart();
   for (std::int64_t lo = 0; lo < batch.windows; lo += leaf) {
     sums.push_back(run(windows_of(batch, lo, lo + leaf)));
+    print += print_of(sums.back());
     parts.tree->add(parts.params.grads());
   }
   return sum_leaves(parts.channel, sums);
@@ -52,29 +73,40 @@ double gradient_norm(const StepParts& parts) {
 
 }  // namespace
 
-StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
-  std::array<std::int64_t, 2> counts = {0, stop_requested() ? 1 : 0};
+StepStart start_step(const StepParts& parts, const Batch& batch, bool busy) {
+  std::array<std::int64_t, 3> counts = {0, stop_requested() ? 1 : 0, busy ? 1 : 0};
   if (counts_targets(parts.model.sharding(), batch)) counts[0] = loss_divisor(batch);
   parts.channel.sum(std::span<std::int64_t>(counts));
-  const double normaliser = static_cast<double>(std::max<std::int64_t>(counts[0], 1));
+  return {static_cast<double>(std::max<std::int64_t>(counts[0], 1)), counts[1] > 0, counts[2] > 0};
+}
 
-  StepResult result;
-  result.sums = differentiate(parts, batch, rule, normaliser);
+StepTrial try_step(const StepParts& parts, const Batch& batch, const StepRule& rule,
+                   double normaliser) {
+  StepTrial trial;
+  trial.sums = differentiate(parts, batch, rule, normaliser, trial.print);
+  if (parts.disturb) parts.disturb(parts.params.grads());
+  trial.print += print_of(parts.params.grads());
   parts.replicas.sum_gradients();
   drop_closed_gradients(parts.params);
-  result.grad_norm = gradient_norm(parts);
-  result.stop = counts[1] > 0;
-  const double loss = result.sums.loss(rule.weights);
-  if (!std::isfinite(loss) || !std::isfinite(result.grad_norm))
-    fail(ErrorKind::internal,
-         text("step ", rule.step + 1, " is not finite: loss ", loss, ", gradient norm ",
-              result.grad_norm,
-              ". Nothing was updated. Lower optimizer.lr or optimizer.clip, or go "
-              "on from an earlier checkpoint."));
+  trial.grad_norm = gradient_norm(parts);
+  trial.loss = trial.sums.loss(rule.weights);
+  return trial;
+}
+
+void take_step(const StepParts& parts, const StepRule& rule, const StepTrial& trial) {
   parts.optimizer.update(parts.backend, parts.params, rule.rate,
-                         clip_scale(result.grad_norm, rule.clip));
+                         clip_scale(trial.grad_norm, rule.clip));
   parts.replicas.spread_values();
-  return result;
+}
+
+StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule) {
+  const StepStart start = start_step(parts, batch);
+  const StepTrial trial = try_step(parts, batch, rule, start.normaliser);
+  if (!std::isfinite(trial.loss) || !std::isfinite(trial.grad_norm))
+    fail(ErrorKind::internal, text("step ", rule.step + 1, " is not finite: loss ", trial.loss,
+                                   ", gradient norm ", trial.grad_norm, ". Nothing was updated."));
+  take_step(parts, rule, trial);
+  return {trial.sums, trial.grad_norm, start.stop};
 }
 
 }  // namespace ortho

@@ -5,6 +5,10 @@
 // is the order of adding, unless there is a tree (trainer/fixed_order.h, docs/guide.md).
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <span>
+
 #include "comm/channel.h"
 #include "model/model.h"
 #include "trainer/fixed_order.h"
@@ -22,6 +26,8 @@ struct StepParts {
   Replicas<float>& replicas;
   Optimizer<float>& optimizer;
   TreeSum<float>* tree = nullptr;
+  // Called on this rank's gradients before they are added to those of others: tests damage them.
+  std::function<void(std::span<float>)> disturb = {};
 };
 
 struct StepResult {
@@ -38,8 +44,29 @@ struct StepRule {
   std::int64_t step = 0;  // steps done before
 };
 
-// Collective. Error(internal) with the step when loss or gradient
-// is not finite: nothing is updated then, on any rank.
+// What all ranks agree on before a step.
+struct StepStart {
+  double normaliser = 1;  // what the loss is divided by: scored targets (or windows) of all ranks
+  bool stop = false;      // some rank was asked to stop
+  bool busy = false;      // some rank's `busy` was true
+};
+
+// Forward and back, with nothing updated: it may be tried again and gives the same bits.
+struct StepTrial {
+  TermSums sums;            // over all ranks
+  double loss = 0;          // weighted sum of the terms
+  double grad_norm = 0;     // of the summed gradient, before clipping
+  std::uint64_t print = 0;  // of what this rank computed by itself: its loss terms and gradients
+};
+
+// Collective, all four.
+StepStart start_step(const StepParts& parts, const Batch& batch, bool busy = false);
+StepTrial try_step(const StepParts& parts, const Batch& batch, const StepRule& rule,
+                   double normaliser);
+// With the gradients that the last trial left.
+void take_step(const StepParts& parts, const StepRule& rule, const StepTrial& trial);
+// All three. Error(internal) with the step when loss or gradient is not finite: nothing is updated
+// then, on any rank.
 StepResult train_step(const StepParts& parts, const Batch& batch, const StepRule& rule);
 
 }  // namespace ortho

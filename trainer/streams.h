@@ -19,6 +19,9 @@ class Streams {
   Streams(const Stage& stage, std::uint64_t seed, const Sharding& sharding, const RunState& state);
 
   Batch next(Objective objective) { return streams_[index(objective)].loader->next(); }
+  std::vector<std::string> window_names(Objective objective) const {
+    return streams_[index(objective)].loader->window_names();
+  }
   Cursor cursor(Objective objective) const { return streams_[index(objective)].loader->cursor(); }
   const LoaderOptions& options(Objective objective) const {
     return streams_[index(objective)].options;

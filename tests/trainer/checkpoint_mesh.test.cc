@@ -233,7 +233,7 @@ TEST_F(CheckpointDamage, AManifestThatIsNotAsItWasWritten) {
     expect_in(manifest + " is damaged", refusal());
   }
   write_file_durably(manifest, "format: orthotope-checkpoint\nversion: 1\n");
-  expect_in("has checkpoint version 1, this program reads version 2", refusal());
+  expect_in("has checkpoint version 1, this program reads versions 2 to 3", refusal());
 }
 
 TEST_F(CheckpointDamage, AnotherModelIsTheUsersMistake) {
