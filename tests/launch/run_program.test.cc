@@ -135,6 +135,25 @@ TEST_F(RunProgram, GivesUpWithoutProgress) {
   expect_in("no newer checkpoint after 4 starts: giving up", log());
 }
 
+// Without run nobody watches from outside: the stopped rank's neighbour ends the job by itself.
+TEST_F(RunProgram, AHangUnderMpirunAloneEndsWith70) {
+  const std::string yaml =
+      kit_.write_yaml("alone", "mesh: {batch: 2}\nfaults: {deadline: 1, slow_deadline: 60}\n");
+  Process job({ORTHO_MPIEXEC, "-n", "2", "--bind-to", "none", "--oversubscribe", ORTHO_BINARY,
+               "train", yaml, "--set", kLong},
+              options());
+  ASSERT_TRUE(job.wait_until([&] { return lines_of(config("alone")) >= 40; })) << log();
+  const std::vector<pid_t> ranks = started(job, "orthotope");
+  ASSERT_EQ(ranks.size(), 2u) << log();
+  ::kill(ranks.back(), SIGSTOP);
+  EXPECT_EQ(job.wait(), 70) << log();
+  expect_in("no progress for ", log());
+  expect_in("Ending the job with 70", log());
+  const std::vector<std::string> dumps = list_folder(config("alone").out + "/faults");
+  ASSERT_FALSE(dumps.empty());
+  expect_in("never", read_file(config("alone").out + "/faults/" + dumps.front()));
+}
+
 // 1 -> 2 -> 4 ranks; the sums of deterministic runs are the same on any mesh.
 TEST_F(RunProgram, StartsEachStageWithItsRanks) {
   const auto yaml = [&](const std::string& name, bool staged) {
