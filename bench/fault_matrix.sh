@@ -113,11 +113,13 @@ one() { # FAULT MOMENT: appends to the table
   detected=$(at "$name" "ending start" "$begin") again=$(at "$name" "trains again" "$begin")
   [[ -n $detected ]] || detected=$(at "$name" "mpirun left" "$begin")
   state=same
+  # A host that was too slow to answer is not used, and its faults hit nothing.
+  [[ -n $detected || $fault =~ ^(none|slowlink|clock|term)$ ]] || state="same (not hit)"
   [[ $code == 0 && $(weights "$name") == "$expected" ]] || state="LOST (code $code)"
   say "$fault after $after lines: noticed $([[ -n $detected ]] && sec $((detected - begin)) || echo -) s, trains again $(
     [[ -n $again ]] && sec $((again - begin)) || echo -) s, weights $state" | tee -a "$work/cases"
   awk -v from="$begin" '$1 >= from && /ending start|warning: rank 0: no |is lost|left with/ { $1 = ""; print "   " $0; if (++n == 2) exit }' "$work/$name.log"
-  [[ $state == same ]] || { cp "$work/$name.log" "/tmp/fault-$name.log" 2>/dev/null; lost=1; }
+  [[ $state == same* ]] || { cat "$work/$name.log"; lost=1; }
   mend "$fault" >/dev/null 2>&1
   rm -rf "${work:?}/$name" "${work:?}/$name.weights"
 }
@@ -139,7 +141,7 @@ say
 awk '{ fault = $1; n[fault]++
        if ($6 != "-" && $6 + 0 > most[fault] + 0) most[fault] = $6
        if ($10 != "-" && $10 + 0 > again[fault] + 0) again[fault] = $10
-       if (/weights same/) same[fault]++ }
-     END { print "fault | cases | noticed, most (s) | trains again, most (s) | same weights"
-           for (f in n) print f " | " n[f] " | " (f in most ? most[f] : "-") " | " (f in again ? again[f] : "-") " | " same[f] + 0 }' "$work/cases"
+       if (/weights same/) same[fault]++; if (/not hit/) missed[fault]++ }
+     END { print "fault | cases | not hit | noticed, most (s) | trains again, most (s) | same weights"
+           for (f in n) print f " | " n[f] " | " missed[f] + 0 " | " (f in most ? most[f] : "-") " | " (f in again ? again[f] : "-") " | " same[f] + 0 }' "$work/cases"
 exit $lost

@@ -27,9 +27,10 @@ Verdict judge_status(const EndFacts& facts) {
   const RunStatus& status = *facts.status;
   const auto code = static_cast<int>(status.code);
   if (status.ending == Ending::complete) return {Next::finish, 0, "the run is complete"};
-  // Ranks of a job that was ended may have had the time to save, as if they had been asked.
-  if (status.ending == Ending::stopped && facts.ended_by_us && !facts.asked)
-    return {Next::again, kExitHung, text("saved at step ", status.step)};
+  // Ranks of a job that was ended, or whose mpirun was killed, may have had the time to save.
+  const bool meant = facts.asked || (!facts.ended_by_us && facts.code == kExitSavedAndLeft);
+  if (status.ending == Ending::stopped && !meant)
+    return {Next::again, kExitHung, text("saved at step ", status.step, ", though nobody asked")};
   if (status.ending == Ending::stopped || (status.ending == Ending::next_stage && facts.asked))
     return {Next::finish, kExitSavedAndLeft, text("saved at step ", status.step, " and left")};
   if (status.ending == Ending::next_stage)

@@ -29,7 +29,7 @@ namespace ortho {
 namespace {
 
 constexpr double kLookSec = 0.05;
-constexpr double kHostPatienceSec = 5;   // for the questions before a start
+constexpr double kHostPatienceSec = 15;  // for the questions before a start
 constexpr double kProbePatienceSec = 3;  // for a host that fell silent
 constexpr double kTermPatienceSec = 5;   // for mpirun, before it is killed
 constexpr double kSweepPatienceSec = 5;  // for ranks that outlive mpirun

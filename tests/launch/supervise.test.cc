@@ -174,7 +174,8 @@ using Next = Verdict::Next;
 TEST(Judge, TheStatusFileCountsMoreThanTheCode) {
   EXPECT_EQ(judge_end(facts_of(1, Ending::complete)).next, Next::finish);
   EXPECT_EQ(judge_end(facts_of(1, Ending::complete)).code, 0);
-  EXPECT_EQ(judge_end(facts_of(1, Ending::stopped)).code, 75);
+  EXPECT_EQ(judge_end(facts_of(75, Ending::stopped)).code, 75);
+  EXPECT_EQ(judge_end(facts_of(137, Ending::stopped)).next, Next::again);  // mpirun was killed
   EXPECT_EQ(judge_end(facts_of(0, Ending::next_stage)).next, Next::stage);
   EXPECT_EQ(judge_end(facts_of(0, Ending::running)).next,
             Next::again);  // mpirun said 0 all the same
