@@ -23,6 +23,7 @@
 
 #include "comm/mpi.h"
 #include "core/error.h"
+#include "core/file.h"
 #include "dataio/box_file.h"
 #include "trainer/checkpoint_writer.h"
 
@@ -138,6 +139,7 @@ void write_plainly(const std::string& path, std::int64_t bytes) {
 
 // What saving behind the training takes from the training, and how fast the file is there.
 void run_behind(Channel& channel, const std::string& folder, std::int64_t blocks) {
+  make_folder(folder);
   RunState state = bench_state(bench_model(blocks), channel, 0);
   CheckpointConfig rule;
   rule.keep = 1;

@@ -156,7 +156,7 @@ std::string bad_step_text(std::int64_t step, const BadStep& bad) {
     return line + " Lower optimizer.lr or optimizer.clip, or go on from an earlier checkpoint.";
   for (size_t i = 0; i < std::min(kNamed, bad.windows.size()); ++i)
     line += text(i == 0 ? " They are: " : "; ", bad.windows[i]);
-  return line + (bad.windows.size() > kNamed ? "; …" : "");
+  return line + (bad.windows.size() > kNamed ? "; …" : ".");
 }
 
 }  // namespace ortho

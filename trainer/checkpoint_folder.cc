@@ -84,7 +84,7 @@ std::string rank_file_name(int rank, int attempt) {
 }
 
 int begin_checkpoint(const std::string& path) {
-  if (!file_exists(manifest_path(path))) remove_path(path);
+  if (!file_exists(manifest_path(path)) && file_exists(path)) remove_path(path);
   make_folder(path);
   int attempt = 0;
   while (file_exists(path + "/" + rank_file_name(0, attempt))) ++attempt;
@@ -92,10 +92,15 @@ int begin_checkpoint(const std::string& path) {
 }
 
 void drop_attempt(const std::string& path) {
-  if (file_exists(manifest_path(path)))
+  if (!file_exists(manifest_path(path))) {
+    if (file_exists(path)) remove_path(path);
+    return;
+  }
+  try {
     remove_unlisted(path);
-  else
-    remove_path(path);
+  } catch (const Error& error) {  // the older checkpoint of this step is damaged
+    warn(text("left as it is: ", error.what()));
+  }
 }
 
 void require_room(const std::string& path, std::int64_t bytes) {

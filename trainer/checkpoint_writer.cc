@@ -31,7 +31,6 @@ void CheckpointWriter::start(const RunState& state, const RunConfig& config,
   save_.name = checkpoint_name(state.step);
   save_.path = folder_ + "/" + save_.name;
   save_.manifest = {state.step, state.stage, mesh_text(state.sharding.mesh()), held_out, {}};
-  moment_ = Moment::writing;
   agree(channel_, [&] {
     if (copied) make_room(state);
     snapshot_ = take_snapshot(state, copied ? &shadow_ : nullptr);

@@ -149,7 +149,8 @@ bool TrainingRun::go() {
       const auto index = static_cast<size_t>(state_->stage);
       const bool ended = state_->ended.size() > index;
       const After after = ended ? After::go_on : run_stage(plan_.stages[index]);
-      if (after == After::stop) return end(Ending::stopped, index), false;
+      if (after == After::stop)
+        return end(complete() ? Ending::complete : Ending::stopped, index), complete();
       if (after == After::rewind) rewind();
       if (after != After::go_on || complete()) continue;
       if (!meshes_[index + 1].trains) return end(Ending::next_stage, index + 1), true;

@@ -132,7 +132,7 @@ TEST(Cost, TheDefaultRecipe) {
   EXPECT_EQ(cost.rank.gradients.bytes, 6 * 878464);            // 2 * 3/4 of 4 bytes each
   EXPECT_EQ(cost.rank.gradients.messages, 6);
   EXPECT_EQ(cost.small_sums.messages, 7 * 3);
-  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 16 + 96 + 104 + 4 * 8 + 8 + 8));
+  EXPECT_EQ(cost.small_sums.bytes, 3 * (8 + 24 + 96 + 104 + 4 * 8 + 8 + 8));
   EXPECT_EQ(cost.flops_per_step, 6.0 * 812032 * 768);
   EXPECT_EQ(cost.flops, 60.0 * 812032 * 768);
   EXPECT_EQ(cost.tokens, 7680);

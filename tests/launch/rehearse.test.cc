@@ -28,7 +28,7 @@ TEST(RehearseConfig, WhatGrowsStillGrows) {
   EXPECT_EQ(b.blocks, 3);
   EXPECT_EQ(a.channels, 16);
   EXPECT_EQ(b.channels, 32);
-  EXPECT_EQ(b.until.flops, 0);
+  EXPECT_EQ(small.stages[1].until.flops, 0);
   EXPECT_EQ(small.stages[1].batch.windows, 8);
   EXPECT_NO_THROW(check_growths(plan_run(small, 65)));
 }

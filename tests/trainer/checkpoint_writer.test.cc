@@ -28,6 +28,7 @@ TEST(CheckpointWriter, WritesTheStateAsItWas) {
   auto state = newest_state(config);
   const auto channel = make_single_channel();
   state->step = before->step = 7;
+  state->saved.clear();
   CheckpointWriter writer(*channel, checkpoints_of(config), config.checkpoint);
   writer.begin(*state, config, 1.25);
   EXPECT_TRUE(writer.pending());
