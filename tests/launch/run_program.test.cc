@@ -21,7 +21,7 @@ class RunProgram : public testing::Test {
   static constexpr const char* kMore =
       "mesh: {batch: 2}\ncheckpoint: {every: 20, keep: 3}\n"
       "faults: {deadline: 2, beat: 2, back_off: 0.1}\n";
-  static constexpr const char* kLong = "stages.3.until.steps=120";
+  static constexpr const char* kLong = "stages.3.until.steps=400";
 
   ProcessOptions options() const {
     ProcessOptions with;
@@ -39,7 +39,7 @@ class RunProgram : public testing::Test {
   std::string log() const { return read_file(kit_ / "log"); }
   RunConfig config(const std::string& name) {
     RunConfig config = kit_.config(name, kMore);
-    config.stages[3].until.steps = 120;
+    config.stages[3].until.steps = 400;
     return config;
   }
   int finish(const std::string& name, const std::vector<std::string>& more = {}) {
@@ -138,7 +138,7 @@ TEST_F(RunProgram, GivesUpWithoutProgress) {
 // Without run nobody watches from outside: the stopped rank's neighbour ends the job by itself.
 TEST_F(RunProgram, AHangUnderMpirunAloneEndsWith70) {
   const std::string yaml =
-      kit_.write_yaml("alone", "mesh: {batch: 2}\nfaults: {deadline: 1, slow_deadline: 60}\n");
+      kit_.write_yaml("alone", "mesh: {batch: 2}\nfaults: {deadline: 1, slow_deadline: 3}\n");
   Process job({ORTHO_MPIEXEC, "-n", "2", "--bind-to", "none", "--oversubscribe", ORTHO_BINARY,
                "train", yaml, "--set", kLong},
               options());
