@@ -71,8 +71,11 @@ class RunProgram : public testing::Test {
     ASSERT_FALSE(found.empty()) << log();
     ::kill(found.back(), signal);
     EXPECT_EQ(run.wait(), 0) << log();
-    EXPECT_EQ(read_status(config(name).out)->attempt, 2) << log();
-    expect_in("starting again in 0.1 s, from step", log());
+    // mpirun wakes a stopped rank before it ends it: a fast job may come to its end meanwhile.
+    if (signal == SIGKILL) {
+      EXPECT_EQ(read_status(config(name).out)->attempt, 2) << log();
+      expect_in("starting again in 0.1 s, from step", log());
+    }
     expect_in("useful share of time", log());
   }
   void expect_same_as_straight(const std::string& name) {
