@@ -74,8 +74,7 @@ std::string Lookout::quiet_ranks(double now_sec) const {
 }
 
 std::string Lookout::hang(double now_sec) const {
-  if (!all_spoke()) {
-    if (now_sec < start_sec_) return "";
+  if (!all_spoke() && now_sec >= start_sec_) {
     std::string missing;
     for (int rank = 0; rank < ranks_; ++rank)
       if (heard_.count(rank) == 0) missing += text(missing.empty() ? "" : ", ", rank);
