@@ -36,6 +36,7 @@ void Journal::enter(std::string_view phase, std::int64_t step) {
   free_since_ = now;
   phase_ = phase;
   step_ = step;
+  if (phase_ == "step") ++begun_;
   ++changes_;
 }
 
@@ -75,6 +76,7 @@ Activity Journal::now() const {
   activity.step = step_;
   activity.number = number_;
   activity.changes = changes_;
+  activity.begun = begun_;
   activity.busy_sec = busy_sec_;
   if (open_.empty()) {
     if (phase_ == "step") activity.busy_sec += now - free_since_;

@@ -32,6 +32,7 @@ struct Activity {
   std::string operation;     // that it waits in; "": it computes
   std::int64_t bytes = 0;    // of that operation
   std::int64_t changes = 0;  // grows with every arrival, departure and phase: a sign of life
+  std::int64_t begun = 0;    // steps of this process
   double busy_sec = 0;       // of steps, outside operations
 };
 
@@ -53,7 +54,7 @@ class Journal {
   std::vector<Operation> ring_;
   std::vector<std::int64_t> open_;  // numbers of operations begun and not ended, outermost first
   std::string phase_ = "start";
-  std::int64_t step_ = 0, number_ = 0, changes_ = 0;
+  std::int64_t step_ = 0, number_ = 0, changes_ = 0, begun_ = 0;
   double busy_sec_ = 0, free_since_ = 0;  // free: in a step, outside operations
 };
 

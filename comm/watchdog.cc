@@ -37,16 +37,15 @@ void Patience::look(const Activity& activity, double passed_sec) {
   if (activity.changes == last_.changes && activity.phase == last_.phase) {
     quiet_sec_ += std::min(passed_sec, kLongestLook);
   } else {
-    if (last_.phase == "step" && steps_ > kFirstSteps)
+    if (last_.phase == "step" && last_.begun > kFirstSteps)
       longest_sec_ = std::max(longest_sec_, quiet_sec_);
     quiet_sec_ = 0;
   }
-  if (activity.phase == "step" && (last_.phase != "step" || activity.step != last_.step)) ++steps_;
   last_ = activity;
 }
 
 double Patience::allowed_sec() const {
-  if (last_.phase != "step" || steps_ <= kFirstSteps) return rule_.slow_deadline_sec;
+  if (last_.phase != "step" || last_.begun <= kFirstSteps) return rule_.slow_deadline_sec;
   return std::max(rule_.deadline_sec, kPatient * longest_sec_);
 }
 

@@ -43,7 +43,6 @@ class Patience {
   WatchRule rule_;
   Activity last_;
   double quiet_sec_ = 0, longest_sec_ = 0;
-  int steps_ = 0;  // begun in this process
 };
 
 class Watchdog {

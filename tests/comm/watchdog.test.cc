@@ -24,6 +24,7 @@ Activity in_step(std::int64_t step, std::int64_t changes) {
   Activity activity;
   activity.phase = "step";
   activity.step = step;
+  activity.begun = step + 1;
   activity.changes = changes;
   return activity;
 }
