@@ -1,7 +1,7 @@
 // Channel: the collectives Orthotope uses, over MPI
 // messages (comm/mpi.h) or over threads (comm/local.h).
 //
-// Every function but rank, ranks, host, nodes, reads, open and abort is Collective:
+// Every function but rank, ranks, host, nodes, reads, open, abort and the notes is Collective:
 // all ranks of the channel call it, in the same order and with equal sizes.
 // Sums are taken in rank order, ((v0 + v1) + v2) + …, by every kind of channel,
 // so a result depends on the number of ranks and on nothing else. Counts are 64-bit.
@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ortho {
@@ -99,6 +100,27 @@ class Channel {
   // sent all of one before.
   virtual std::unique_ptr<Transfer> open(std::span<const Incoming> incoming) = 0;
   [[noreturn]] virtual void abort(int code) = 0;  // ends every rank of the job with `code`
+
+  // Notes for whoever watches (comm/journal.h), not Collective: the phase of the run, and operations
+  // that wait for other ranks and are no function of this class.
+  virtual void enter(std::string_view /*phase*/, std::int64_t /*step*/) {}
+  virtual void arrive(std::string_view /*what*/, std::int64_t /*bytes*/) {}
+  virtual void leave() {}
+  virtual double busy_sec() const { return 0; }  // of this rank, in steps and outside operations
+};
+
+// Such an operation, from here to the end of the scope.
+class Operating {
+ public:
+  Operating(Channel& channel, std::string_view what, std::int64_t bytes) : channel_(channel) {
+    channel_.arrive(what, bytes);
+  }
+  Operating(const Operating&) = delete;
+  Operating& operator=(const Operating&) = delete;
+  ~Operating() { channel_.leave(); }
+
+ private:
+  Channel& channel_;
 };
 
 }  // namespace ortho

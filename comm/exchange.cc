@@ -302,6 +302,7 @@ bool Exchange<T>::progress() {
 template <class T>
 void Exchange<T>::finish() {
   ASSERT(now_.transfer != nullptr, what_, " is finished before it was started");
+  const Operating operating(channel_, what_, plan_.sent_bytes(now_.way));
   for (; now_.next < now_.turn.size(); ++now_.next) {
     const size_t place = now_.turn[now_.next];
     wait_for(place);

@@ -16,5 +16,8 @@ int run_verify(const VerifyOptions& options);
 int run_rehearse(const RehearseOptions& options);
 int run_export(const ExportOptions& options);
 int run_apply(const ApplyOptions& options);
+int run_run(const RunOptions& options);
+int run_host_check(const HostCheckOptions& options);
+int run_sweep(const SweepOptions& options);
 
 }  // namespace ortho

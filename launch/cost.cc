@@ -7,6 +7,7 @@
 #include "tensor/backend.h"
 #include "trainer/fixed_order.h"
 #include "trainer/promise.h"
+#include "trainer/run_meshes.h"
 #include "trainer/stage_data.h"
 #include "trainer/traffic.h"
 
@@ -89,8 +90,9 @@ RunCost cost_of_run(const RunConfig& config, std::int64_t text_symbols, int rank
   run.machine = config.machine;
   run.plan = plan_run(config, text_symbols);
   for (const Stage& stage : run.plan.stages) {
-    run.meshes.push_back(choose_mesh(stage, config, ranks));
-    StageCost cost = with_rank(stage, run.meshes.back().best().cost, ranks);
+    const int stage_ranks = ranks_of_stage(stage.config, ranks);
+    run.meshes.push_back(choose_mesh(stage, config, stage_ranks));
+    StageCost cost = with_rank(stage, run.meshes.back().best().cost, stage_ranks);
     if (stage.grown) {
       const Stage& before = run.plan.stages[run.stages.size() - 1];
       cost.growth = plan_growth(before.config.model, stage.config.model);

@@ -43,6 +43,11 @@ struct Run {
   }
   int operator()(const ortho::ExportOptions& options) const { return ortho::run_export(options); }
   int operator()(const ortho::ApplyOptions& options) const { return ortho::run_apply(options); }
+  int operator()(const ortho::RunOptions& options) const { return ortho::run_run(options); }
+  int operator()(const ortho::HostCheckOptions& options) const {
+    return ortho::run_host_check(options);
+  }
+  int operator()(const ortho::SweepOptions& options) const { return ortho::run_sweep(options); }
 };
 
 // Longer than mpirun takes from one rank's end to ending all others.

@@ -23,7 +23,8 @@ Sharding answering_sharding(Stage stage, const RunConfig& config, std::int64_t w
     return sharding();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage) throw;
-    stage.config.mesh = {};  // the mesh was meant for training
+    stage.config.mesh = {};  // mesh and order of sums were meant for training
+    stage.fixed_order = false;
     return sharding();
   }
 }

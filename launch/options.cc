@@ -8,7 +8,6 @@
 
 #include "core/error.h"
 #include "launch/options_listing.h"
-#include "trainer/config.h"
 #include "trainer/objectives.h"
 
 namespace ortho {
@@ -89,20 +88,6 @@ void check_split(const std::string& split) {
 }
 
 // --- the commands ---
-
-Command parse_train(const Words& arguments) {
-  TrainOptions o;
-  Listing listing("train");
-  listing.argument("config", po::value(&o.config)->required(), 1);
-  list_settings(listing, o.settings);
-  if (store(listing, arguments))
-    return ShowText{
-        help_text(listing, "RUN.yaml [options]",
-                  "Trains all stages of a run, under mpirun on all its ranks. Goes on from "
-                  "the newest checkpoint\nof the run folder when there is one.") +
-        "\nFields of RUN.yaml:\n" + config_help()};
-  return o;
-}
 
 void list_passes(Listing& listing, Passes& passes) {
   listing.option("refeeds", po::value(&passes.refeeds)->default_value(0, "as trained"),
@@ -245,11 +230,15 @@ struct Verb {
   Command (*parse)(const Words&);
 };
 
+// For `run` on other hosts, not for people.
+constexpr Verb kInnerVerbs[] = {{"host-check", "", parse_host_check}, {"sweep", "", parse_sweep}};
+
 constexpr Verb kVerbs[] = {
     {"pack", "raw text, images and audio into shards", parse_pack},
     {"plan", "what a run will cost", parse_plan},
     {"probe", "how fast this machine is", parse_probe},
     {"train", "a run, stage by stage", parse_train},
+    {"run", "starts train on one host or many, and again after a failure", parse_run},
     {"evaluate", "scores on held-out data", parse_evaluate},
     {"generate", "text, an image or a sound", parse_generate},
     {"inspect", "what is in a file", parse_inspect},
@@ -275,6 +264,8 @@ Command parse_command(const std::vector<std::string>& arguments) {
   const std::string& name = arguments.front();
   if (name == "--help" || name == "-h" || name == "help") return ShowText{overview()};
   const Words rest(arguments.begin() + 1, arguments.end());
+  for (const auto& verb : kInnerVerbs)
+    if (name == verb.name) return verb.parse(rest);
   Words known;
   for (const auto& verb : kVerbs) {
     if (name == verb.name) return verb.parse(rest);

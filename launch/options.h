@@ -28,6 +28,38 @@ struct PackOptions {
 struct TrainOptions {
   std::string config;                 // RUN.yaml
   std::vector<std::string> settings;  // "optimizer.lr=0.002"
+  bool any_ranks = false;             // also stages that ask for another number of ranks
+  // Given by `orthotope run`:
+  std::string report, token;  // ADDRESS:PORT that ranks report to, and what they say there
+  std::int64_t attempt = 0;   // number of this start; 0: one more than the last
+  double spent_sec = -1;      // since the run's first start; below 0: as the last one noted
+};
+
+// Where the ranks of a run are started, and by whom; see launch/hosts.h and launch/mpirun.h.
+struct RunOptions {
+  enum class Submit { no, yes, print };
+
+  std::string config;
+  std::vector<std::string> settings;
+  std::int64_t ranks = 0;              // for stages that ask for no number; 0: as many as slots
+  std::string hosts;                   // file: a host a line, "NAME slots=N"; "": this machine
+  std::string remote_shell = "ssh";    // words, split at spaces
+  std::string network;                 // "10.0.0.0/24" that all hosts share; "": found
+  std::vector<std::string> mpirun;     // more words for mpirun
+  Submit slurm = Submit::no;           // as a job of Slurm
+  std::string partition, time;         // of the job
+  std::int64_t nodes = 0, notice = 0;  // of the job; notice: seconds, 0: 60
+  bool requeue = false;                // inside a job: queue it again when it saved and left
+};
+
+// What `run` asks of a host before it starts ranks there.
+struct HostCheckOptions {
+  std::string folder, token;  // a file TOKEN must lie in the run folder
+};
+
+// Ends what is left of a start on one host.
+struct SweepOptions {
+  std::string token;  // on the command lines of its ranks
 };
 
 // How often a trained stack is fed its own output while it answers.
@@ -134,9 +166,10 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<ShowText, PackOptions, TrainOptions, EvaluateOptions, GenerateOptions,
-                             PlanOptions, ProbeOptions, InspectOptions, VerifyOptions,
-                             RehearseOptions, ExportOptions, ApplyOptions>;
+using Command =
+    std::variant<ShowText, PackOptions, TrainOptions, RunOptions, EvaluateOptions, GenerateOptions,
+                 PlanOptions, ProbeOptions, InspectOptions, VerifyOptions, RehearseOptions,
+                 ExportOptions, ApplyOptions, HostCheckOptions, SweepOptions>;
 
 // `arguments` without the program's name. Error(usage) says what is wrong and which --help to read.
 Command parse_command(const std::vector<std::string>& arguments);

@@ -13,6 +13,7 @@
 #include "launch/probe_job.h"
 #include "launch/rate.h"
 #include "launch/run_file.h"
+#include "trainer/run_meshes.h"
 #include "trainer/stage_data.h"
 
 namespace ortho {
@@ -117,9 +118,10 @@ RateFacts rate_of_machine(const MachineFile& machine, const RunCost& cost, int r
   RateFacts facts;
   size_t measured = 0;
   for (size_t i = 0; i < cost.stages.size(); ++i) {
-    const auto rate = rate_of(machine, cost.plan.stages[i], ranks);
+    const int at_work = ranks_of_stage(cost.plan.stages[i].config, ranks);
+    const auto rate = rate_of(machine, cost.plan.stages[i], at_work);
     measured += rate ? 1 : 0;
-    facts.rates.push_back(rate ? *rate : described_rate(cost.stages[i], ranks));
+    facts.rates.push_back(rate ? *rate : described_rate(cost.stages[i], at_work));
   }
   facts.from = measured == cost.stages.size()
                    ? "measured on each stage, all ranks at once"
@@ -171,7 +173,9 @@ DataFacts find_data(const RunConfig& config, std::int64_t symbols_given, int ran
   if (symbols_given > 0) facts.symbols_from += text("; --symbols ", symbols_given, " is not used");
   const RunPlan plan = plan_run(config, facts.symbols);
   for (const Stage& stage : plan.stages)
-    look_at(stage, vocabulary, choose_mesh(stage, config, ranks).best().cuts.batch, facts);
+    look_at(stage, vocabulary,
+            choose_mesh(stage, config, ranks_of_stage(stage.config, ranks)).best().cuts.batch,
+            facts);
   return facts;
 }
 

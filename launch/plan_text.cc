@@ -7,6 +7,7 @@
 #include "launch/plan.h"
 #include "model/line_map.h"
 #include "trainer/metrics.h"
+#include "trainer/run_meshes.h"
 
 namespace ortho {
 namespace {
@@ -215,13 +216,13 @@ std::string plan_text(const PlanFacts& facts, const RunCost& cost) {
     out += growth_rows(now) + model_rows(stage, now);
     if (facts.data.packed) out += data_row(stage, facts.data.samples[i], facts.data.skipped[i]);
     out += row("steps", text(grouped(stage.steps), ", ", counted(now.tokens, noun)));
-    out += mesh_rows(cost.meshes[i], facts.ranks);
+    const int ranks = ranks_of_stage(stage.config, facts.ranks);
+    out += mesh_rows(cost.meshes[i], ranks);
     out += memory_rows(now, facts.data.cache_bytes[i]);
-    out += message_rows(now, facts.ranks) +
-           time_rows(stage, now, facts.rate.rates[i], facts.ranks, cost.machine);
+    const Rate& rate = facts.rate.rates[i];
+    out += message_rows(now, ranks) + time_rows(stage, now, rate, ranks, cost.machine);
     out += save_row(now, facts, cost.machine);
-    total_sec += step_sec(now, facts.ranks, facts.rate.rates[i], cost.machine) *
-                 static_cast<double>(stage.steps);
+    total_sec += step_sec(now, ranks, rate, cost.machine) * static_cast<double>(stage.steps);
   }
   return out + text("\nrun: ", counted(static_cast<std::int64_t>(cost.stages.size()), "stage"),
                     ", ", counted(cost.plan.steps, "step"), ", ", counted(cost.tokens, noun), ", ",

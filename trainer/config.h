@@ -109,6 +109,7 @@ struct StageConfig {
   MeshConfig mesh;
   UntilConfig until;
   TrainConfig train;
+  std::int64_t ranks = 0;  // that train this stage; 0: as many as there are
   bool operator==(const StageConfig&) const = default;
 };
 
@@ -164,6 +165,19 @@ struct BadStepConfig {
   bool operator==(const BadStepConfig&) const = default;
 };
 
+// When a run is taken to hang (comm/watchdog.h), and what `orthotope run` does when it fails.
+struct FaultsConfig {
+  enum class OnHostLoss { fewer, wait, stop };
+
+  double deadline = 30;        // seconds of a step without progress
+  double slow_deadline = 300;  // of a start, a growth, a save, an evaluation
+  double beat = 5;             // seconds without a word of a rank before its host is asked
+  std::int64_t restarts = 3;   // in a row without a newer checkpoint
+  double back_off = 2;         // seconds before the first of them, doubled each time, at most 60
+  OnHostLoss on_host_loss = OnHostLoss::fewer;  // fewer ranks, wait for the host, or end
+  bool operator==(const FaultsConfig&) const = default;
+};
+
 enum class Switch { automatic, on, off };
 
 struct RunConfig {
@@ -190,9 +204,11 @@ struct RunConfig {
   BadStepConfig bad_step;
   RanksConfig ranks;
   Machine machine;  // that meshes are chosen for
+  FaultsConfig faults;
   bool operator==(const RunConfig&) const = default;
 };
 
+Fields fields(FaultsConfig& config);
 Fields fields(RunConfig& config);
 
 // Parses, validates each field and the whole, and resolves

@@ -260,7 +260,9 @@ Fields fields(StageConfig& c) {
           "mesh", fields(c.mesh), "how ranks share this stage", [&c] { c.mesh = {}; }, "auto")
       .group("until", fields(c.until), "when the stage ends", [&c] { c.until = {}; })
       .group("train", fields(c.train), "partial training; all when not named",
-             [&c] { c.train = {}; });
+             [&c] { c.train = {}; })
+      .integer("ranks", c.ranks, {0, 1 << 20}, "ranks",
+               "that train this stage; `orthotope run` starts so many; 0 = as many as there are");
 }
 
 Fields fields(OptimizerConfig& c) {
@@ -372,7 +374,8 @@ Fields fields(RunConfig& c) {
       .group("bad_step", fields(c.bad_step),
              "a step whose loss or gradient is not finite, or a spike")
       .group("machine", fields(c.machine),
-             "the cluster that plan and mesh: auto reckon with, from orthotope probe");
+             "the cluster that plan and mesh: auto reckon with, from orthotope probe")
+      .group("faults", fields(c.faults), "when a run hangs, and what run does when it fails");
 }
 
 std::string config_text(const RunConfig& config) {

@@ -32,15 +32,20 @@ bool is_due(std::int64_t every, std::int64_t step) { return every > 0 && step % 
 
 }  // namespace
 
-TrainingRun::TrainingRun(const RunConfig& config, Channel& channel)
+TrainingRun::TrainingRun(const RunConfig& config, Channel& channel, const StartFacts& facts)
     : config_(config),
       channel_(channel),
       backend_(make_cpu_backend<float>(static_cast<int>(config.threads))),
       metrics_(config.out + "/metrics.jsonl"),
       checkpoints_(config.out + "/checkpoints"),
-      writer_(channel, checkpoints_, config.checkpoint) {
+      writer_(channel, checkpoints_, config.checkpoint),
+      born_at_(now_sec()),
+      status_(next_status(config.out, facts.attempt, facts.spent_sec)) {
+  spent_before_sec_ = status_.spent_sec;
   check_ranks();
-  choose_meshes();
+  const RunPlan plan = plan_run(config_, vocabulary_.size());
+  meshes_ = run_meshes(plan, config_, channel_.ranks(), facts.any_ranks);
+  say("mesh: " + meshes_text(plan, meshes_));
   agree(channel, [&] {
     if (channel.rank() != 0) return;
     make_folder(checkpoints_);
@@ -66,18 +71,6 @@ void TrainingRun::check_ranks() {
   require_same(channel_, "the data's words", words);
 }
 
-void TrainingRun::choose_meshes() {
-  std::string line;
-  std::set<std::string> distinct;
-  for (const Stage& stage : plan_run(config_, vocabulary_.size()).stages) {
-    meshes_.push_back(choose_mesh(stage, config_, channel_.ranks()).best().cuts);
-    const std::string mesh = cuts_text(meshes_.back());
-    distinct.insert(mesh);
-    line += text(line.empty() ? "" : ", ", stage.config.name, ' ', mesh);
-  }
-  say("mesh: " + (distinct.size() == 1 ? *distinct.begin() : line));
-}
-
 void TrainingRun::start_or_resume() {
   const StageSharding sharding = [this](const Stage& stage) { return sharding_of(stage); };
   state_ = resume_run(channel_, checkpoints_, config_, vocabulary_, sharding);
@@ -99,6 +92,7 @@ void TrainingRun::start_or_resume() {
     write_file_durably(config_.out + "/run.yaml", config_text(config_));
   });
   grow_to(stage(), stage());  // when the data brought new symbols
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
 }
 
 Sharding TrainingRun::sharding_of(const Stage& stage) const {
@@ -106,11 +100,12 @@ Sharding TrainingRun::sharding_of(const Stage& stage) const {
   const auto declared = std::find_if(all.begin(), all.end(), [&](const StageConfig& other) {
     return other.name == stage.config.name;
   });
-  const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())];
+  const Cuts& cuts = meshes_[static_cast<size_t>(declared - all.begin())].cuts;
   return stage_sharding(stage, cuts, channel_.rank());
 }
 
 void TrainingRun::grow_to(const Stage& before, const Stage& stage) {
+  enter("grow");
   const size_t growths = state_->growths.size();
   const auto loss = [&] {  // each model answers the windows of its own stage
     return held_out_loss(state_->spec == stage.config.model ? stage : before);
@@ -154,10 +149,14 @@ bool TrainingRun::go() {
       const auto index = static_cast<size_t>(state_->stage);
       const bool ended = state_->ended.size() > index;
       const After after = ended ? After::go_on : run_stage(plan_.stages[index]);
-      if (after == After::stop) return complete();
+      if (after == After::stop)
+        return end(complete() ? Ending::complete : Ending::stopped, index), complete();
       if (after == After::rewind) rewind();
-      if (after == After::go_on && !complete()) enter_stage(index + 1);
+      if (after != After::go_on || complete()) continue;
+      if (!meshes_[index + 1].trains) return end(Ending::next_stage, index + 1), true;
+      enter_stage(index + 1);
     }
+    end(Ending::complete, plan_.stages.size() - 1);
   } catch (const SharedError&) {
     writer_.give_up();  // what was saved behind the training is not lost by what failed in it
     throw;
@@ -166,6 +165,10 @@ bool TrainingRun::go() {
 }
 
 TrainingRun::After TrainingRun::run_stage(const Stage& planned) {
+  enter("start");
+  REQUIRE(meshes_[static_cast<size_t>(state_->stage)].trains, "stage ", planned.config.name,
+          " asks for ", planned.config.ranks, " ranks, not ", channel_.ranks(), ". Use mpirun -np ",
+          planned.config.ranks, ", or orthotope run");
   resume_behind_bad_step();
   std::unique_ptr<StageWork> work;
   agree(channel_, [&] {
@@ -195,7 +198,7 @@ TrainingRun::After TrainingRun::run_stage(const Stage& planned) {
     if (stop)
       save();
     else if (is_due(config_.checkpoint.every, state_->step))
-      writer_.begin(*state_, config_, held_out_now());
+      save_behind();
   }
   if (over) end_stage(*work);
   if (stop) say(text("asked to stop: saved at step ", state_->step));
@@ -223,6 +226,7 @@ StepRule TrainingRun::rule_of(const Stage& stage) const {
 
 TrainingRun::After TrainingRun::one_step(StageWork& work) {
   const double began = now_sec();
+  enter("step");
   const Objective objective =
       objective_of_step(work.stage.config.objective, state_->step - work.stage.first_step);
   std::optional<Batch> batch;
@@ -279,7 +283,17 @@ void TrainingRun::regrow() {
     exchange_connections(channel_, *state_, static_cast<std::uint64_t>(config_.seed), rule.share);
 }
 
-void TrainingRun::save() { writer_.save(*state_, config_, held_out_now()); }
+void TrainingRun::save() {
+  enter("save");
+  writer_.save(*state_, config_, held_out_now());
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
+}
+
+void TrainingRun::save_behind() {
+  enter("save");
+  writer_.begin(*state_, config_, held_out_now());
+  note_status(Ending::running, static_cast<size_t>(state_->stage));
+}
 
 std::optional<double> TrainingRun::held_out_now() const {
   if (scored_at_ != state_->step) return {};

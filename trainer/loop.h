@@ -16,30 +16,40 @@
 #include "trainer/checkpoint_writer.h"
 #include "trainer/evaluate.h"
 #include "trainer/metrics.h"
+#include "trainer/run_meshes.h"
 #include "trainer/run_state.h"
+#include "trainer/run_status.h"
 #include "trainer/stage.h"
 #include "trainer/step.h"
 
 namespace ortho {
 
+// What this start of a run is told beside its config.
+struct StartFacts {
+  bool any_ranks = false;    // stages that ask for other ranks train on those there are
+  std::int64_t attempt = 0;  // its number; 0: one more than the last start's
+  double spent_sec = -1;     // of earlier starts and between them; below 0: as they noted
+};
+
 class TrainingRun {
  public:
   // Collective. Resolves the data and the plan; loads the newest
   // good checkpoint under config.out if there is one.
-  TrainingRun(const RunConfig& config, Channel& channel);
+  TrainingRun(const RunConfig& config, Channel& channel, const StartFacts& facts = {});
   ~TrainingRun();
 
-  // Collective. True: all stages are done. False: a signal asked to stop; everything is saved.
+  // Collective. True: all stages that these ranks train are done. False: a signal asked to stop.
+  // Everything is saved; status() tells which.
   bool go();
 
   const RunState& state() const { return *state_; }
+  const RunStatus& status() const { return status_; }
 
  private:
   struct StageWork;  // model, loader, optimizer of the stage that runs
 
   void check_ranks();  // all run the same program on the same config and data
   void start_or_resume();
-  void choose_meshes();                            // one for each stage, and says which
   Sharding sharding_of(const Stage& stage) const;  // this rank's part in it
   void grow_to(const Stage& before, const Stage& stage);
   std::string held_out_loss(const Stage& stage);  // of the model as it is; "": nothing held out
@@ -67,6 +77,11 @@ class TrainingRun {
   void evaluate(StageWork& work);  // each of its objectives
   void evaluate(StageWork& work, Objective objective);
   void save();
+  void save_behind();  // the training
+  void enter(const char* phase) { channel_.enter(phase, state_ == nullptr ? 0 : state_->step); }
+  void note_status(Ending ending, size_t stage);  // the stage that is trained next
+  void end(Ending ending, size_t stage);          // the same, and says where the time went
+  void tell_slow_ranks();
   std::optional<double> held_out_now() const;  // loss, if it was measured at this step
   bool complete() const { return state_->ended.size() == plan_.stages.size(); }
   const Stage& stage() const { return plan_.stages[static_cast<size_t>(state_->stage)]; }
@@ -76,7 +91,7 @@ class TrainingRun {
   std::unique_ptr<Backend<float>> backend_;
   Vocabulary vocabulary_;
   RunPlan plan_;
-  std::vector<Cuts> meshes_;  // of each stage
+  std::vector<StageMesh> meshes_;  // of each stage
   std::unique_ptr<RunState> state_;
   MetricsFile metrics_;
   std::string checkpoints_;  // folder
@@ -94,7 +109,9 @@ class TrainingRun {
   };
   std::optional<Behind> behind_;
   // Of this process, for rate and progress.
-  double started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
+  double born_at_ = 0, started_at_ = 0, flops_at_start_ = 0, shown_at_ = 0;
+  double spent_before_sec_ = 0;  // by earlier starts
+  RunStatus status_;
 };
 
 }  // namespace ortho

@@ -92,6 +92,7 @@ void TrainingRun::evaluate(StageWork& work) {
 
 void TrainingRun::evaluate(StageWork& work, Objective objective) {
   const double began = now_sec();
+  enter("evaluate");
   std::optional<HeldOut> split;
   agree(channel_,
         [&] { split.emplace(work.held_out, state_->vocabulary, work.data.options(objective)); });

@@ -34,6 +34,11 @@ std::span<T> part(std::span<T> all, const Range& range) {
   return all.subspan(static_cast<size_t>(range.lo), static_cast<size_t>(range.size()));
 }
 
+template <class T>
+std::int64_t bytes_of(const ParamGroup& group) {
+  return group.arena.size() * static_cast<std::int64_t>(sizeof(T));
+}
+
 }  // namespace
 
 Sent planned_sums(const std::vector<ParamGroup>& groups, int rank, std::int64_t element_bytes) {
@@ -145,6 +150,7 @@ void Replicas<T>::sum_gradients() {
   const Stopwatch watch(sent_.seconds);
   for (Group& group : groups_) {
     if (replicas_of(*group.weights) == 1) continue;
+    const Operating operating(*group.channel, "sum of gradients", bytes_of<T>(*group.weights));
     for (std::int64_t chunk = 0; chunk < chunks_of(*group.weights); ++chunk)
       sum_chunk(group, chunk);
   }
@@ -154,7 +160,10 @@ template <class T>
 void Replicas<T>::spread_values() {
   const Stopwatch watch(sent_.seconds);
   for (Group& group : groups_)
-    if (replicas_of(*group.weights) > 1) spread(group);
+    if (replicas_of(*group.weights) > 1) {
+      const Operating operating(*group.channel, "new weights", bytes_of<T>(*group.weights));
+      spread(group);
+    }
 }
 
 template class Replicas<float>;

@@ -136,13 +136,16 @@ inline std::unique_ptr<RunState> newest_state(const RunConfig& config) {
   return resume_run(*channel, checkpoints_of(config), config, Vocabulary(), whole);
 }
 
-// Lines of metrics.jsonl as "EVENT STEP STAGE LOSS GRADIENT WHAT", without whatever measures time.
+// Lines of metrics.jsonl as "EVENT STEP STAGE LOSS GRADIENT WHAT", without whatever measures time,
+// as all of the lines about ranks and the useful share of time does.
 inline std::vector<std::string> metric_lines(const RunConfig& config) {
   const std::string path = config.out + "/metrics.jsonl", content = read_file(path);
   std::vector<std::string> lines;
   for (size_t begin = 0, end = 0; (end = content.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     const ConfigNode node = parse_json(content.substr(begin, end - begin), path);
+    const std::string& event = node.find("event")->value;
+    if (event == "ranks" || event == "goodput") continue;
     std::string line;
     for (const char* key : {"event", "step", "stage", "loss", "grad_norm", "what"})
       if (const ConfigNode* value = node.find(key)) line += value->value + " ";
