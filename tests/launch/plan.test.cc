@@ -100,22 +100,29 @@ TEST(Plan, AContextOfABillionTokens) {
   const TempFolder folder;
   const std::string machine = folder / "machine.yaml";
   write_file_durably(machine,
-                     "ranks_per_node: 8\nflops: 3e14\nbandwidth: 3e12\nmemory: "
-                     "80000000000\nnode_bandwidth: 3e11\nnetwork_bandwidth: 4e11\n");
-  const auto on = [&](int ranks) {
-    return plan_config("shakespeare.yaml",
-                       text("--ranks ", ranks, " --gflops 0 --machine ", machine,
-                            " --set batch.windows=1 --set data.streams=1 --set stages=[{name: all, "
-                            "tokens: [1024, 1024, 1024], until: {steps: 10}}]"));
-  };
-  const Outcome few = on(512);
-  EXPECT_EQ(few.code, 64);
-  expect_in("but may use 80000000000", few.output);
-  expect_in("1,024 ranks would do", few.output);
-  const Outcome enough = on(1024);
-  EXPECT_EQ(enough.code, 0) << enough.output;
-  expect_in("= 1,073,741,824 tokens", enough.output);
-  expect_in(" on 128 nodes, ", enough.output);
+                     "ranks_per_node: 8\nflops: 3e14\nbandwidth: 3e12\n"
+                     "node_bandwidth: 3e11\nnetwork_bandwidth: 4e11\n");
+  const Outcome outcome =
+      plan(text(ORTHO_SOURCE_DIR, "/configs/shakespeare.yaml --symbols 65 --machine ", machine,
+                " --ranks 16 --set data.train=[/nowhere/data] --set data.streams=1",
+                " --set batch.windows=1 --set 'mesh={tokens: [16]}'",
+                " --set 'stages=[{name: all, tokens: [1024, 1024, 1024], until: {steps: 10}}]'"));
+  EXPECT_EQ(outcome.code, 0) << outcome.output;
+  expect_in("= 1,073,741,824 tokens", outcome.output);
+  expect_in(" on 2 nodes, ", outcome.output);
+}
+
+// What does not fit the described ranks says how many would do.
+TEST(Plan, SaysHowManyRanksItWouldTake) {
+  const TempFolder folder;
+  const std::string machine = folder / "machine.yaml";
+  write_file_durably(machine, "memory: 30000000\n");
+  const Outcome outcome =
+      plan(text(ORTHO_SOURCE_DIR, "/configs/shakespeare.yaml --symbols 65 --machine ", machine,
+                " --set data.train=[/nowhere/data]"));
+  EXPECT_EQ(outcome.code, 64);
+  expect_in("but may use 30000000", outcome.output);
+  expect_in("2 ranks would do", outcome.output);
 }
 
 TEST(Plan, NamesTheMeshOfEachStage) {

@@ -143,7 +143,7 @@ TEST(MeshChoice, WhatDoesNotFitTheMemoryIsRefused) {
   const MeshChoice choice = rank_meshes(all_cuts(spec_of({4}, 1), 4), bytes, 1000);
   EXPECT_EQ(ranked(choice), (std::vector<std::string>{"s_1 4", "batch 2 x s_1 2"}));
   ASSERT_EQ(choice.refused.size(), 1u);
-  EXPECT_EQ(choice.refused[0].reason, "needs 1001 bytes a rank, mesh.memory allows 1000");
+  EXPECT_EQ(choice.refused[0].reason, "needs 1001 bytes a rank, but may use 1000");
 }
 
 TEST(MeshChoice, TooManyAreNotLookedAtAndCounted) {
@@ -204,7 +204,7 @@ TEST(MeshChoice, NoMeshAtAllGivesTheReasons) {
 TEST(MeshChoice, TheMemoryOfTheConfigCounts) {
   RunConfig run = run_of(spec_of({3}, 4), 12, {});
   run.ranks.memory = 1000;
-  expect_in("bytes a rank, mesh.memory allows 1000", refusal(run, 1));
+  expect_in("bytes a rank, but may use 1000", refusal(run, 1));
 }
 
 // The more of them there are, the less each may take: 8 ranks, the default recipe.

@@ -6,6 +6,7 @@
 #include "comm/local.h"
 #include "model/model.h"
 #include "tests/support/errors.h"
+#include "trainer/traffic.h"
 
 namespace ortho {
 namespace {

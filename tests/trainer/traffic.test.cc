@@ -69,11 +69,10 @@ TEST(Traffic, TheCountersAreThePlanToTheByte) {
   });
 }
 
-TEST(Traffic, TotalAndSeconds) {
+TEST(Traffic, Total) {
   const std::vector<AxisSent> exchange = {{"s_1", {100, 1, 0.5}, {200, 2, 0.25}},
                                           {"s_2", {400, 4, 0}, {0, 0, 0}}};
   EXPECT_EQ(total(exchange), (Sent{700, 7, 0.75}));
-  EXPECT_DOUBLE_EQ(send_sec(7, 700, {0.5, 0.01}), 10.5);
 }
 
 TEST(Traffic, SecondsAreThoseOfTheSlowestRankBytesOnesOwn) {
