@@ -9,6 +9,8 @@
 namespace ortho {
 namespace {
 
+constexpr const char* kStopped = ". Stopped, or its host is frozen";
+
 std::string sec_text(double sec) { return text(std::round(sec * 10) / 10, " s"); }
 
 }  // namespace
@@ -81,11 +83,15 @@ std::string Lookout::hang(double now_sec) const {
     return text("ranks that have not begun after ", sec_text(now_sec), ": ", missing);
   }
   const std::string silent = silent_ranks(now_sec, deadline_sec_);
-  if (!silent.empty()) return silent + ". Stopped, or its host is frozen";
-  for (const auto& [number, rank] : heard_)
-    if (rank.beat.quiet_sec > rank.beat.allowed_sec)
-      return text("no progress for ", sec_text(rank.beat.quiet_sec),
-                  ". Behind the others: ", quiet_ranks(now_sec));
+  if (!silent.empty()) return silent + kStopped;
+  for (const auto& [number, rank] : heard_) {
+    if (rank.beat.quiet_sec <= rank.beat.allowed_sec) continue;
+    // The others may have begun to wait before the one they wait for fell silent.
+    const std::string unheard = silent_ranks(now_sec, deadline_sec_ / 2);
+    if (!unheard.empty()) return unheard + kStopped;
+    return text("no progress for ", sec_text(rank.beat.quiet_sec),
+                ". Behind the others: ", quiet_ranks(now_sec));
+  }
   return "";
 }
 

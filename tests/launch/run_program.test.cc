@@ -20,7 +20,7 @@ class RunProgram : public testing::Test {
   // A last stage long enough for a fault to come before its end; a hang is seen after 2 seconds.
   static constexpr const char* kMore =
       "mesh: {batch: 2}\ncheckpoint: {every: 20, keep: 3}\n"
-      "faults: {deadline: 2, beat: 2, back_off: 0.1}\n";
+      "faults: {deadline: 3, beat: 2, back_off: 0.1}\n";
   static constexpr const char* kLong = "stages.3.until.steps=400";
 
   ProcessOptions options() const {

@@ -147,6 +147,13 @@ TEST_F(LookoutOfFour, AStoppedRankIsNamedThenEnded) {
   expect_in("rank 3 on node2", lookout_.hang(32));
 }
 
+// The others wait for it since a little before its last word.
+TEST_F(LookoutOfFour, AStoppedRankIsNamedThoughTheOthersAreQuietSooner) {
+  hear(1);
+  hear(30, {3}, 30.5);
+  expect_in("no word for 29 s of rank 3 on node2", lookout_.hang(30));
+}
+
 TEST_F(LookoutOfFour, AHangNamesTheRankTheOthersWaitFor) {
   hear(1);
   hear(40, {}, 6);
