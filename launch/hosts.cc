@@ -76,8 +76,10 @@ std::vector<pid_t> processes_with(const std::string& token) {
   return found;
 }
 
-// Segments of Open MPI that no process has open any more.
+// Segments of Open MPI that no process has open any more. One that another job is just making is not
+// open yet either, but young.
 void remove_segments() {
+  constexpr std::chrono::seconds kYoung{10};
   std::set<std::string> open;
   std::error_code code;
   for (const std::string& name : list_folder("/proc")) {
@@ -92,7 +94,8 @@ void remove_segments() {
   }
   const std::string own = text("vader_segment.", host_name(), '.', ::getuid(), '.');
   for (const auto& entry : fs::directory_iterator("/dev/shm", code))
-    if (entry.path().filename().string().rfind(own, 0) == 0 && open.count(entry.path()) == 0)
+    if (entry.path().filename().string().rfind(own, 0) == 0 && open.count(entry.path()) == 0 &&
+        fs::last_write_time(entry.path(), code) < fs::file_time_type::clock::now() - kYoung)
       fs::remove(entry.path(), code);
 }
 
